@@ -1,0 +1,44 @@
+# Everything happens in .venv; `make help` lists the targets.
+#   make book DATASET=path/to/Market-1501-v15.09.15.zip WEIGHTS=path/to/checkpoint.pth BATCH_SIZE=8
+# Another interpreter: PYTHON=python3.12 make book
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+
+# The shell reads these from the environment, so that a path may hold spaces or quotes.
+export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE
+STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
+         $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
+         $(if $(DEVICE),--device "$$DEVICE")
+
+.PHONY: help book test test-market lab clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+	    printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE=   Interpreter: PYTHON='
+
+book: $(VENV)/.installed  ## run every notebook that is not current, build the book, print its index.html
+	@$(RUN) -m osnet_lib study $(STUDY)
+
+test: $(VENV)/.installed  ## run the test suite
+	@$(RUN) -m pytest -q
+
+test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (needs the data; minutes)
+	@$(RUN) -m pytest -q -m market_full --timeout 0
+
+lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
+	@$(RUN) -m jupyterlab notebooks
+
+clean:  ## remove executed notebooks, intermediates and the book; results/ and .venv stay
+	rm -rf _build executed work .pytest_cache .hypothesis
+
+# The stamp is written last: an interrupted installation is taken up again.
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version.split()[0] + ". Try: PYTHON=python3.12 make")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt -c constraints.txt
+	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,40 @@
+"""What the host tells about itself."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, which affinity masks and containers make fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's model name as Linux gives it, else what Python knows (the architecture at least)."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    # "model name" on x86, "Model" or "Hardware" on many ARM boards
+    for key in ("model name", "hardware", "model"):
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.strip().lower() == key and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those packages that are installed, without importing them."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

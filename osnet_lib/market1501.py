@@ -1,0 +1,249 @@
+"""Market-1501 and any data set in its layout: which person each image shows, and through which camera.
+
+A name such as ``0002_c1s1_000451_03.jpg`` says: identity (pid) 2, camera (camid) 1, sequence 1, frame 451,
+detected box 3. ``-1`` marks junk, which the protocol leaves out; ``0000`` marks a distractor, a wrong detection
+or an unknown person, which stays in the gallery as a negative for every query.
+
+Source of layout and counts: Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from collections import defaultdict
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from .archive import Archive, open_archive
+from .errors import DatasetError
+
+FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
+
+# The published release, counted with junk; identities without junk and distractors.
+PUBLISHED = {
+    "query": {"images": 3368, "identities": 750, "cameras": 6, "junk": 0, "distractors": 0},
+    "gallery": {"images": 19732, "identities": 750, "cameras": 6, "junk": 3819, "distractors": 2798},
+    "train": {"images": 12936, "identities": 751, "cameras": 6, "junk": 0, "distractors": 0},
+}
+
+# Names spread evenly over the published splits. A data set that has half of those of one split is a copy of
+# Market-1501, whole or cut short; a handful of its images, or other people under such names, is not.
+LANDMARKS = {
+    "query": {
+        "0085_c2s1_012876_00.jpg", "0283_c1s1_062131_00.jpg", "0495_c6s2_013068_00.jpg", "0699_c3s2_054487_00.jpg",
+        "0888_c1s4_049081_00.jpg", "1084_c1s5_009911_00.jpg", "1245_c6s3_044067_00.jpg", "1412_c2s3_043932_00.jpg",
+    },
+    "gallery": {
+        "0091_c5s1_014026_01.jpg", "0244_c3s2_010987_02.jpg", "0448_c1s2_039546_01.jpg", "0646_c1s3_058326_02.jpg",
+        "0804_c2s2_094082_01.jpg", "1043_c3s2_134219_03.jpg", "1212_c6s3_036942_02.jpg", "1388_c5s3_053065_04.jpg",
+    },
+}
+
+# The release itself has 24 test images whose names end in .jpg.jpg.
+_NAME = re.compile(r"(-1|[0-9]{4})_c([1-6])s([0-9]+)_([0-9]{6})_([0-9]{2})(?:\.jpg){1,2}")
+
+# What Pillow lets through from its decoders when a JPEG is damaged.
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, struct.error,
+                  Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image as its file name describes it; the name is the key by which everything is paired."""
+
+    name: str  #: file name without folder
+    pid: int  #: identity; -1 junk, 0 distractor
+    camid: int  #: camera, 1 to 6
+    sequence: int  #: recording of that camera
+    frame: int  #: frame number in the recording
+    box: int  #: number of the box in the frame; 0 is drawn by hand
+    split: str  #: "query", "gallery" (bounding_box_test) or "train"
+
+
+def parse_name(name: str, split: str, *, where: str | PathLike | None = None) -> Sample:
+    """Read a Market-1501 file name.
+
+    Parameters
+    ----------
+    name : str
+        File name without folder, such as ``-1_c3s2_000451_03.jpg``.
+    split : {"query", "gallery", "train"}
+    where : str or path, optional
+        How an error names the file; by default its name.
+
+    Raises
+    ------
+    DatasetError
+        The name is not in Market-1501's form, or the split is none of the three.
+    """
+    if split not in FOLDERS:
+        raise DatasetError(f"unknown split {split!r}", where=where or name, cure=f"Use one of {', '.join(FOLDERS)}")
+    if not (match := _NAME.fullmatch(name)):
+        cure = ("Rename it like 0002_c1s1_000451_03.jpg (identity, camera 1 to 6, sequence, frame, box; -1 is junk, "
+                f"0000 a distractor) or move it out of {FOLDERS[split]}/")
+        raise DatasetError("the file name is not in Market-1501's form", where=where or name, cure=cure)
+    return Sample(name, *map(int, match.groups()), split)
+
+
+@dataclass(frozen=True, eq=False)
+class Market1501(AbstractContextManager):
+    """The table of an open data set, and its images; made by `open_market1501`.
+
+    It is immutable, and safe to read from several threads. Use it in a ``with`` block, or `close` it.
+
+    Attributes
+    ----------
+    path : Path
+        The folder or zip, as given.
+    query, gallery, junk, train : tuple of Sample
+        Sorted by name. Distractors are in `gallery`, junk is in `junk` only, `train` may be empty.
+    is_market1501 : bool
+        Whether this is Market-1501 with every published count, so that published figures can be set beside it.
+    """
+
+    path: Path
+    query: tuple[Sample, ...]
+    gallery: tuple[Sample, ...]
+    junk: tuple[Sample, ...]
+    train: tuple[Sample, ...]
+    is_market1501: bool
+    _archive: Archive = field(repr=False)
+
+    def read(self, sample: Sample) -> bytes:
+        """The bytes of an image file; raises DatasetError where they cannot be read."""
+        return self._archive.read(FOLDERS[sample.split], sample.name)
+
+    def image(self, sample: Sample) -> Image.Image:
+        """Decode an image to RGB; raises DatasetError, naming the file, where it is no whole JPEG."""
+        data = self.read(sample)
+        try:
+            with Image.open(BytesIO(data), formats=("JPEG",)) as picture:
+                return picture.convert("RGB")
+        except _DECODE_ERRORS as error:
+            what = f"is a damaged or truncated JPEG ({error})"
+            if isinstance(error, UnidentifiedImageError):  # its text holds an object's address
+                what = "is not a JPEG" if data else "is an empty file"
+            raise DatasetError(what, where=self._archive.where(FOLDERS[sample.split], sample.name),
+                               cure="Copy this file again from the original data set") from error
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of all images: per file ``folder/name``, a zero byte, its length, a zero byte, its bytes.
+
+        Folder or zip, nesting, compression and litter make no difference. Half a second for Market-1501's test split.
+        """
+        digest = hashlib.sha256()
+        everything = [*self.query, *self.gallery, *self.junk, *self.train]
+        for sample in sorted(everything, key=lambda sample: (FOLDERS[sample.split], sample.name)):
+            data = self.read(sample)
+            digest.update(f"{FOLDERS[sample.split]}/{sample.name}\0{len(data)}\0".encode())
+            digest.update(data)
+        return digest.hexdigest()
+
+    def summary(self) -> list[dict]:
+        """One row per split that has images, for tables and result files.
+
+        The keys: ``split``, ``folder``, ``images`` (files in the folder), ``kept`` (those without junk), ``identities``
+        (without junk and distractors), ``cameras``, ``junk``, ``distractors``.
+        """
+        splits = {"query": self.query, "gallery": self.gallery + self.junk, "train": self.train}
+        rows = ({"split": split, "folder": FOLDERS[split], **_count(samples)} for split, samples in splits.items())
+        return [row for row in rows if row["images"]]
+
+    def close(self) -> None:
+        """Close the zip; images cannot be read after that, the tables stay."""
+        self._archive.close()
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def open_market1501(path: str | PathLike, *, allow_short: bool = False) -> Market1501:
+    """Open a data set in Market-1501's layout from a folder or, in place, from a zip.
+
+    Parameters
+    ----------
+    path : str or path
+        Holds ``query/``, ``bounding_box_test/`` and perhaps ``bounding_box_train/``, at the top or in one folder.
+    allow_short : bool
+        Take a copy of Market-1501 that lacks images as it is, instead of refusing it.
+
+    Raises
+    ------
+    DatasetError
+        What `osnet_lib.archive.open_archive` refuses; a name that does not parse; a query or training image without
+        identity; no query, no gallery, no query with a match in another camera; Market-1501 with a short split.
+    """
+    archive = open_archive(path, FOLDERS.values())
+    try:
+        splits = {split: _samples(archive, split) for split in FOLDERS}
+        gallery = tuple(sample for sample in splits["gallery"] if sample.pid >= 0)
+        junk = tuple(sample for sample in splits["gallery"] if sample.pid < 0)
+        _check_evaluable(archive.path, splits["query"], gallery)
+        published = _check_published(archive.path, splits, allow_short)
+    except BaseException:
+        archive.close()
+        raise
+    return Market1501(archive.path, splits["query"], gallery, junk, splits["train"], published, archive)
+
+
+def _samples(archive: Archive, split: str) -> tuple[Sample, ...]:
+    folder = FOLDERS[split]
+    names = sorted(archive.files[folder])
+    samples = tuple(parse_name(name, split, where=archive.where(folder, name)) for name in names)
+    for sample in samples:
+        if sample.pid < 1 and split != "gallery":
+            raise DatasetError(f"junk or a distractor in {folder}/, where each image needs an identity",
+                               where=archive.where(folder, sample.name), cure="Move it to bounding_box_test/")
+    return samples
+
+
+def _check_evaluable(path: Path, query: tuple[Sample, ...], gallery: tuple[Sample, ...]) -> None:
+    """Refuse a data set on which no query can be scored, and name the cause."""
+    for samples, folder in ((query, "query"), (gallery, "bounding_box_test")):
+        if not samples:
+            raise DatasetError(f"no usable image in {folder}/ (junk does not count)", where=path,
+                               cure=f"Put the images of the test people into {folder}/; both splits are needed")
+    cameras = defaultdict(set)
+    for sample in gallery:
+        cameras[sample.pid].add(sample.camid)
+    if any(cameras.get(sample.pid, set()) - {sample.camid} for sample in query):
+        return
+    shared = [sample for sample in query if sample.pid in cameras]
+    if not shared:
+        raise DatasetError("no identity of query/ appears in bounding_box_test/, so no query has a match", where=path,
+                           cure="Both folders must show the same people; the identity is the number before _c")
+    raise DatasetError(
+        "no query has a match in another camera: all images of an identity come from one camera "
+        f"(identity {shared[0].pid:04d} only from c{shared[0].camid})", where=path,
+        cure="The camid is the digit after _c in the name, and matches in the query's own camera do not count: number "
+             "the images of each camera differently, at least two per identity")
+
+
+def _check_published(path: Path, splits: dict[str, tuple[Sample, ...]], allow_short: bool) -> bool:
+    """Whether this is Market-1501 as published; a copy with a short split is refused unless allowed."""
+    names = {split: {sample.name for sample in splits[split]} for split in LANDMARKS}
+    if not any(2 * len(LANDMARKS[split] & names[split]) >= len(LANDMARKS[split]) for split in LANDMARKS):
+        return False
+    counts = {split: _count(samples) for split, samples in splits.items() if samples or split != "train"}
+    short = [f"{FOLDERS[split]}/ holds {count['images']:,} of {PUBLISHED[split]['images']:,} images"
+             for split, count in counts.items() if count["images"] < PUBLISHED[split]["images"]]
+    if short and not allow_short:
+        raise DatasetError(f"Market-1501, but short: {', '.join(short)}", where=path,
+                           cure="Download or unpack it again (from Python, allow_short=True takes it as it is)")
+    return all(PUBLISHED[split].items() <= count.items() for split, count in counts.items())
+
+
+def _count(samples: tuple[Sample, ...]) -> dict[str, int]:
+    pids = [sample.pid for sample in samples]
+    junk, distractors = pids.count(-1), pids.count(0)
+    return {"images": len(pids), "kept": len(pids) - junk, "identities": len(set(pids) - {-1, 0}),
+            "cameras": len({sample.camid for sample in samples}), "junk": junk, "distractors": distractors}

@@ -1,0 +1,145 @@
+"""From an image of a person to the numbers that OSNet reads, one by one or streamed in batches.
+
+The arithmetic is that of torchreid, which is torchvision's on Pillow images: ``Resize((256, 128))``, ``ToTensor()``,
+``Normalize(MEAN, STD)``. Mean and deviation are applied here and nowhere else: the network does not normalise again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from .errors import DatasetError
+from .machine import usable_cores
+from .market1501 import Sample
+
+HEIGHT, WIDTH = 256, 128  # pixels; people are tall
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB, where 1.0 is white
+STD = (0.229, 0.224, 0.225)
+
+_MEAN = np.array(MEAN, np.float32)[:, None, None]
+_STD = np.array(STD, np.float32)[:, None, None]
+
+
+class Images(Protocol):
+    """What the loader needs of a data set; `osnet_lib.market1501.Market1501` is one."""
+
+    def image(self, sample: Sample) -> Image.Image:
+        """Decode one image; called from several threads."""
+
+
+def _resize(image: Image.Image) -> Image.Image:
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    # Pillow widens the triangle when it shrinks an image (antialiasing); OpenCV and torch do not by default.
+    return image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
+
+
+def to_uint8(image: Image.Image) -> np.ndarray:
+    """Resize only, for a model that normalises on the device.
+
+    Returns
+    -------
+    ndarray of uint8, [256, 128, 3]
+        Height, width, RGB; 0 to 255.
+    """
+    return np.array(_resize(image))
+
+
+def preprocess(image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
+    """Resize and normalise an image.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Any size; converted to RGB if it is in another mode.
+    out : ndarray of float32, [3, 256, 128], optional
+        Where to write the result, such as a row of a batch.
+
+    Returns
+    -------
+    ndarray of float32, [3, 256, 128]
+        ``(value / 255 - MEAN) / STD``, bit-identical to torchvision: three float32 operations in this order, not one
+        multiplication and one addition, which would round differently.
+    """
+    if out is None:
+        out = np.empty((3, HEIGHT, WIDTH), np.float32)
+    pixels = np.asarray(_resize(image)).transpose(2, 0, 1)
+    np.divide(pixels, np.float32(255), out=out, dtype=np.float32)  # dtype: numpy 1 would divide in float16
+    np.subtract(out, _MEAN, out=out)
+    np.divide(out, _STD, out=out)
+    return out
+
+
+def iter_batches(
+    dataset: Images, samples: Iterable[Sample], batch_size: int, threads: int | None = None
+) -> Iterator[tuple[tuple[Sample, ...], np.ndarray]]:
+    """Stream preprocessed batches; threads decode ahead while the caller computes.
+
+    Parameters
+    ----------
+    dataset : Images
+        Where the images are; it must allow reading from several threads.
+    samples : iterable of Sample
+        In the order in which they come out.
+    batch_size : int
+        Images per batch; the last batch may be shorter.
+    threads : int, optional
+        Decoding threads; by default one per usable core, at most 4.
+
+    Yields
+    ------
+    samples : tuple of Sample
+        Those of the batch.
+    images : ndarray of float32, [n, 3, 256, 128]
+        A fresh array, the caller's to keep. Two batches are prepared ahead (more where a batch has fewer images than
+        there are threads), 393,216 bytes an image, so memory does not grow with the number of samples.
+
+    Raises
+    ------
+    DatasetError
+        At the call: a batch size or thread count below 1. At the batch concerned: an image that cannot be decoded,
+        by name. The threads are gone when iteration ends, whether by the last batch, an error or an early stop.
+    """
+    threads = min(4, usable_cores()) if threads is None else threads
+    for value, what in ((batch_size, "batch_size"), (threads, "threads")):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+            raise DatasetError(f"{value!r} is not a count of 1 or more", where=what, cure="Give a positive integer")
+    return _stream(dataset, tuple(samples), int(batch_size), int(threads))
+
+
+def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threads: int):
+    batches = (samples[start:start + batch_size] for start in range(0, len(samples), batch_size))
+    pending: deque[tuple[tuple[Sample, ...], np.ndarray, list[Future]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+
+    def prepare_next() -> None:
+        batch = next(batches, None)
+        if batch is not None:
+            images = np.empty((len(batch), 3, HEIGHT, WIDTH), np.float32)
+            # Every thread takes each n-th row: one task per thread and batch costs less than one per image.
+            jobs = [pool.submit(_fill, dataset, batch[i::threads], images[i::threads])
+                    for i in range(min(threads, len(batch)))]
+            pending.append((batch, images, jobs))
+
+    try:
+        for _ in range(max(2, -(-2 * threads // batch_size))):
+            prepare_next()
+        while pending:
+            batch, images, jobs = pending.popleft()
+            for job in jobs:
+                job.result()
+            prepare_next()
+            yield batch, images
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _fill(dataset: Images, samples: tuple[Sample, ...], rows: np.ndarray) -> None:
+    for sample, row in zip(samples, rows):
+        preprocess(dataset.image(sample), out=row)

@@ -1,0 +1,89 @@
+"""Where weights come from: embedded, the published checkpoint, or a path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import CheckpointError
+from .files import atomic_path, sha256
+
+MINI = Path(__file__).with_name("data") / "osnet_x1_0_mini.safetensors"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A checkpoint on the net, with what proves a download."""
+
+    file: str
+    drive_id: str
+    size: int
+    sha256: str
+
+
+MARKET1501 = Published(
+    "osnet_x1_0_market_256x128_amsgrad_ep150_stp60_lr0.0015_b64_fb10_softmax_labelsmooth_flip.pth",
+    "1vduhq5DpN2q1g4fYEZfPI17MJeh9qyrA", 10_399_605, "2809d3227f7d078f6045f7feb874a34d0684f0e0057b264b99adccf7d4519154",
+)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``$OSNET_CACHE``, else ``~/.cache/osnet``."""
+    return Path(os.environ.get("OSNET_CACHE") or Path.home() / ".cache" / "osnet")
+
+
+def find_weights(weights: str | Path) -> Path:
+    """The file behind ``"mini"``, ``"market1501"`` or a path.
+
+    ``"mini"`` is embedded and was trained on mini-market; ``"market1501"`` is torchreid's
+    published OSNet x1.0, downloaded once.
+
+    Raises
+    ------
+    CheckpointError
+        A path that does not exist; a download that failed or is not the published file.
+    """
+    if str(weights) == "mini":
+        return MINI
+    if str(weights) == "market1501":
+        return _published(MARKET1501)
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise CheckpointError("no such weights", where=weights,
+                              cure="Give mini, market1501 or the path of a checkpoint.")
+    return path
+
+
+def _published(entry: Published) -> Path:
+    """The cached copy, or a checked download."""
+    path = cache_folder() / entry.file
+    if not path.is_file():
+        _download(entry, path)
+    _verify(entry, path, path, f"Delete it and download Google Drive file {entry.drive_id} again.")
+    return path
+
+
+def _download(entry: Published, path: Path) -> None:
+    cure = (f"Download Google Drive file {entry.drive_id} in a browser and save it as {path} "
+            f"({entry.size:,} bytes, sha256 {entry.sha256}), or set OSNET_CACHE to the folder that holds it.")
+    try:
+        import gdown  # only here: nothing else of the study needs the network
+        with atomic_path(path) as temporary:
+            gdown.download(id=entry.drive_id, output=str(temporary), quiet=False)
+            if not temporary.is_file():
+                raise OSError("nothing arrived")
+            _verify(entry, temporary, entry.file, cure)  # Drive answers with a page of HTML when a quota is used up
+    except CheckpointError:
+        raise
+    except Exception as error:  # gdown raises its own, requests' and OS errors: all mean the same to the reader
+        raise CheckpointError(f"the published checkpoint could not be downloaded ({type(error).__name__})",
+                              where=entry.file, cure=cure) from error
+
+
+def _verify(entry: Published, path: Path, where: str | Path, cure: str) -> None:
+    size, digest = path.stat().st_size, sha256(path)
+    if (size, digest) != (entry.size, entry.sha256):
+        raise CheckpointError(
+            f"not the published checkpoint: {size:,} bytes, sha256 {digest[:16]}…, expected {entry.size:,} bytes, "
+            f"{entry.sha256[:16]}…", where=where, cure=cure)

@@ -1,0 +1,97 @@
+"""Fixtures that several test modules share: the real data where it is present, and tiny data sets made here."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from osnet_lib.minimarket import Recipe, render_minimarket
+from osnet_lib.model import build_model
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"  # beside the repository
+
+
+def _real(variable: str, name: str) -> Path:
+    """The file that an environment variable names, else the one beside the repository, else skip."""
+    if variable in os.environ:
+        path = Path(os.environ[variable])
+        assert path.exists(), f"{variable} names {path}, which does not exist"
+        return path
+    if not (SHARED / name).exists():
+        pytest.skip(f"real data absent: set {variable} or put {name} into ../shared/data/")
+    return SHARED / name
+
+
+@pytest.fixture(scope="session")
+def market_zip() -> Path:
+    """The published test split of Market-1501."""
+    return _real("MARKET1501_ZIP", "Market-1501-v15.09.15.zip")
+
+
+@pytest.fixture(scope="session")
+def market_weights() -> Path:
+    """The zoo's OSNet x0.25, trained on Market-1501."""
+    return _real("MARKET1501_WEIGHTS", "osnet_x0_25_market1501.pt")
+
+
+TINY = {
+    "query": ["0001_c1s1_000001_00.jpg", "0002_c2s1_000002_00.jpg", "0003_c6s3_000003_00.jpg"],
+    "bounding_box_test": [
+        "0001_c2s1_000011_01.jpg", "0001_c1s1_000012_01.jpg", "0002_c3s1_000013_02.jpg", "0003_c5s2_000014_01.jpg.jpg",
+        "0000_c4s1_000015_01.jpg", "0000_c1s1_000016_04.jpg", "-1_c3s2_000017_01.jpg",
+    ],
+    "bounding_box_train": ["0007_c1s1_000021_01.jpg", "0007_c2s1_000022_01.jpg", "0008_c4s1_000023_01.jpg"],
+}
+
+
+@pytest.fixture
+def tiny_market(tmp_path):
+    """A function that writes a data set in Market-1501's layout: ``tiny_market(folder=[names], ...) -> Path``.
+
+    Without arguments it writes `TINY`; an argument replaces the names of one folder. Pixels depend on the name.
+    """
+
+    def write(root: str = "tiny", **folders: list[str]) -> Path:
+        for folder, names in {**TINY, **folders}.items():
+            (tmp_path / root / folder).mkdir(parents=True)
+            for name in names:
+                pixels = np.random.default_rng(list(name.encode())).integers(0, 256, (32, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / root / folder / name, "JPEG", quality=90)
+        return tmp_path / root
+
+    return write
+
+
+@pytest.fixture
+def pack():
+    """A function that zips a folder: ``pack(folder, prefix="top/") -> Path`` of the zip beside it."""
+
+    def write(folder: Path, prefix: str = "", compression: int = zipfile.ZIP_DEFLATED) -> Path:
+        path = folder.with_suffix(".zip")
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            for file in sorted(folder.rglob("*"), reverse=True):  # not the order of the tables
+                archive.write(file, prefix + file.relative_to(folder).as_posix())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def small_market(tmp_path_factory) -> Path:
+    """A rendered data set of a few people, in Market-1501's layout."""
+    recipe = Recipe(train_pids=0, test_pids=6, pictures_per_camera=2, distractors=6, junk=4)
+    return render_minimarket(tmp_path_factory.mktemp("data") / "small", recipe, progress=False)
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory) -> Path:
+    """A checkpoint of the smallest OSNet with seeded random weights."""
+    path = tmp_path_factory.mktemp("weights") / "osnet.pth"
+    torch.save(build_model("osnet_x0_25", 751, seed=0).state_dict(), path)
+    return path

@@ -1,0 +1,84 @@
+"""Files appear whole or not at all; hashes follow content, not order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from osnet_lib.files import atomic_path, fingerprint, sha256, write_json, write_text
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8)
+
+
+def test_atomic_path_writes_beside_and_renames(tmp_path):
+    target = tmp_path / "new" / "folder" / "x.npz"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent and temporary.suffix == ".npz" and str(os.getpid()) in temporary.name
+        np.savez(temporary, a=[1])  # appends a suffix to names that lack it
+        assert not target.exists()
+    assert np.load(target)["a"].tolist() == [1]
+    assert os.listdir(target.parent) == ["x.npz"]
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_a_failed_write_leaves_things_as_they_were(tmp_path, before):
+    target = tmp_path / "x.txt"
+    if before:
+        target.write_text(before)
+    with pytest.raises(ZeroDivisionError), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == (["x.txt"] if before else [])
+    assert not before or target.read_text() == before
+
+
+def test_a_block_that_writes_nothing_does_not_pass_silently(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "x"):
+        pass
+
+
+def test_write_text_is_utf8(tmp_path):
+    assert write_text(tmp_path / "x", "naïve 行人\n").read_bytes() == "naïve 行人\n".encode()
+
+
+@given(value=JSON)
+def test_write_json_round_trip(tmp_path_factory, value):
+    path = write_json(tmp_path_factory.getbasetemp() / "value.json", value)
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text) == value and text.endswith("\n")
+
+
+def test_write_json_keeps_the_old_file_when_the_value_is_not_json(tmp_path):
+    path = write_json(tmp_path / "x.json", {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
+def test_sha256(tmp_path, size):
+    (tmp_path / "x").write_bytes(b"\xa5" * size)
+    assert sha256(tmp_path / "x") == hashlib.sha256(b"\xa5" * size).hexdigest()
+
+
+@given(st.dictionaries(st.text(), JSON, min_size=2, max_size=6))
+def test_fingerprint_ignores_the_order_of_keys(value):
+    assert fingerprint(dict(reversed(value.items()))) == fingerprint(value)
+
+
+@given(a=JSON, b=JSON)
+def test_fingerprint_tells_values_apart(a, b):
+    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    assert (fingerprint(a) == fingerprint(b)) == same
+
+
+def test_fingerprint_does_not_change_between_versions():
+    assert fingerprint({"b": [1, 2.5], "a": "ü"}) == hashlib.sha256('{"a":"ü","b":[1,2.5]}'.encode()).hexdigest()
