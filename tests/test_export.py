@@ -1,0 +1,288 @@
+"""ONNX files as promised (names, shapes, opset, bytes), and every refusal with its file and cure."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxsim
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from networks import FOLDER, checkpoint, checkpoint_path, onnx_path
+from onnx import TensorProto, helper, numpy_helper
+
+import osnet_lib
+from osnet_lib.errors import ExportError
+from osnet_lib.export import OPSETS, export_onnx, inspect_onnx, simplify_onnx
+from osnet_lib.files import sha256
+
+
+def refusal(call, *args, **kwargs) -> str:
+    with pytest.raises(ExportError) as caught:
+        call(*args, **kwargs)
+    message = str(caught.value)
+    assert caught.value.cure and "\n" not in message
+    return message
+
+
+def tiny(path, *, name="image", shape=("batch", 3, 256, 128), output="feature", out_shape=("batch", 512),
+         dtype=TensorProto.FLOAT, opsets=(11,), inputs=1, weights_as_inputs=False):
+    """A graph with the outside of an OSNet, or nearly, and one operator inside."""
+    values = [helper.make_tensor_value_info(name if i == 0 else f"{name}{i}", dtype, shape) for i in range(inputs)]
+    weight = numpy_helper.from_array(np.zeros((1, 512), np.float32), "weight")
+    if weights_as_inputs:
+        values.insert(0, helper.make_tensor_value_info("weight", TensorProto.FLOAT, (1, 512)))
+    nodes = [helper.make_node("Identity", ["weight"], [output])]
+    feature = helper.make_tensor_value_info(output, TensorProto.FLOAT, out_shape)
+    graph = helper.make_graph(nodes, "tiny", values, [feature], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", v) for v in opsets], ir_version=6)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+# ---- export ---------------------------------------------------------------------------------------------------------
+
+
+def test_export():
+    made = inspect_onnx(onnx_path(), expect_osnet=True)
+    assert (made.input_name, made.input_shape) == ("image", ("batch", 3, 256, 128))
+    assert (made.output_name, made.output_shape) == ("feature", ("batch", 512))
+    assert (made.opset, made.batch_size, made.sha256) == (11, None, sha256(onnx_path()))
+    assert made.metadata == {"architecture": "osnet_x0_25", "weights_sha256": checkpoint().sha256,
+                             "osnet_lib": osnet_lib.__version__, "torch": torch.__version__,
+                             "onnx": onnx.__version__}
+    model = onnx.load(onnx_path(), load_external_data=False)
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", 11)]
+    assert made.nodes == len(model.graph.node) and made.ir_version == model.ir_version <= 10
+    assert not [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+    assert sorted(os.listdir(FOLDER)).count("osnet.onnx.data") == 0
+
+
+@pytest.mark.parametrize("opset", [OPSETS.start, 17, OPSETS.stop - 1])
+def test_the_opset_asked_for_is_in_the_file(tmp_path, opset):
+    made = export_onnx(checkpoint(), tmp_path / "x.onnx", opset)
+    assert made == inspect_onnx(tmp_path / "x.onnx") and made.opset == opset
+    assert onnx.load(tmp_path / "x.onnx").opset_import[0].version == opset
+
+
+def test_an_exporter_that_writes_another_opset_is_caught(tmp_path, monkeypatch):
+    """As the dynamo exporter of torch 2.13 does: asked for 11, it writes 18."""
+    export = torch.onnx.export
+    monkeypatch.setattr(torch.onnx, "export", lambda *a, **k: export(*a, **{**k, "opset_version": 18}))
+    message = refusal(export_onnx, checkpoint(), tmp_path / "x.onnx")
+    assert re.search(r"came out as 18, .* instead of 11, .*requirements\.txt", message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exporter_that_freezes_the_batch_is_caught(tmp_path, monkeypatch):
+    export = torch.onnx.export
+    monkeypatch.setattr(torch.onnx, "export", lambda *a, **k: export(*a, **{**k, "dynamic_axes": None}))
+    assert "(2, 3, 256, 128)" in refusal(export_onnx, checkpoint(), tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("name", ["osnet_ibn_x1_0", "osnet_ain_x1_0"])
+def test_variants(tmp_path, name):
+    made = export_onnx(checkpoint(name), tmp_path / "x.onnx")
+    kinds = [node.op_type for node in onnx.load(made.path).graph.node]
+    assert made.metadata["architecture"] == name
+    assert kinds.count("InstanceNormalization") == {"osnet_ibn_x1_0": 3, "osnet_ain_x1_0": 5}[name]
+
+
+def test_two_exports_are_the_same_bytes(tmp_path):
+    first, second = (export_onnx(checkpoint(), tmp_path / f"{i}.onnx") for i in "ab")
+    assert replace(first, path=second.path) == second and first.sha256 == sha256(onnx_path())
+    assert simplify_onnx(first.path, tmp_path / "c.onnx", 4).sha256 == sha256(onnx_path(4))
+
+
+def test_another_process_exports_the_same_bytes(tmp_path):
+    code = ("import sys; from osnet_lib.checkpoint import load_checkpoint; from osnet_lib.export import export_onnx\n"
+            "print(export_onnx(load_checkpoint(sys.argv[1]), sys.argv[2]).sha256)")
+    run = subprocess.run([sys.executable, "-c", code, checkpoint_path(), tmp_path / "x.onnx"], capture_output=True,
+                         text=True, check=True, cwd=Path(osnet_lib.__file__).parents[1],
+                         env={**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1"})
+    assert (run.stdout.split(), run.stderr) == ([sha256(onnx_path())], "")
+
+
+def test_quiet_but_not_deaf(tmp_path, monkeypatch, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export_onnx(checkpoint(), tmp_path / "x.onnx")
+        simplify_onnx(tmp_path / "x.onnx", tmp_path / "y.onnx", 2)
+    assert capfd.readouterr() == ("", "")
+    export = torch.onnx.export
+
+    def warn(*args, **kwargs):
+        warnings.warn("something new", DeprecationWarning, stacklevel=2)
+        return export(*args, **kwargs)
+
+    monkeypatch.setattr(torch.onnx, "export", warn)
+    with pytest.warns(DeprecationWarning, match="something new"):
+        export_onnx(checkpoint(), tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("opset", [6, 8, 21, 99, 0, -1, "11", 11.0, True, None])
+def test_bad_opset(tmp_path, opset):
+    message = refusal(export_onnx, checkpoint(), tmp_path / "x.onnx", opset)
+    assert message.startswith(f"{tmp_path / 'x.onnx'}: opset {opset!r}") and "from 9 to 20" in message
+    assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.mark.parametrize("obstacle", ["a folder of that name", "a file where a folder should be"])
+def test_a_path_that_cannot_be_written(tmp_path, obstacle):
+    path = tmp_path / "sub" / "x.onnx"
+    if obstacle == "a folder of that name":
+        path.mkdir(parents=True)
+    else:
+        path.parent.write_text("")
+    message = refusal(export_onnx, checkpoint(), path)
+    assert message.startswith(f"{path}: cannot be written (") and "Give a path" in message
+
+
+# ---- simplify -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, np.int64(3)])
+def test_simplify(tmp_path, batch_size):
+    before, made = inspect_onnx(onnx_path()), simplify_onnx(onnx_path(), tmp_path / "x.onnx", batch_size)
+    assert made == inspect_onnx(tmp_path / "x.onnx", expect_osnet=True)
+    assert (made.input_shape, made.output_shape) == ((batch_size, 3, 256, 128), (batch_size, 512))
+    assert made.batch_size == batch_size and type(made.batch_size) is int
+    assert (made.input_name, made.output_name, made.opset) == ("image", "feature", 11)
+    assert made.nodes == 391 < before.nodes
+    assert made.metadata == {**before.metadata, "onnxsim": version("onnxsim"), "source_sha256": before.sha256}
+
+
+def test_simplify_again_to_the_same_batch_and_in_place(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(onnx_path(4).read_bytes())
+    made = simplify_onnx(tmp_path / "x.onnx", tmp_path / "x.onnx", 4)
+    assert made.batch_size == 4 and made.metadata["source_sha256"] == sha256(onnx_path(4))
+
+
+def test_simplify_refuses_another_batch(tmp_path):
+    message = refusal(simplify_onnx, onnx_path(4), tmp_path / "x.onnx", 8)
+    assert message.startswith(f"{onnx_path(4)}: already fixed to batch size 4") and "osnet export" in message
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, "4", None, True])
+def test_simplify_refuses_a_batch_size_that_is_none(tmp_path, batch_size):
+    assert f"batch size {batch_size!r}" in refusal(simplify_onnx, onnx_path(), tmp_path / "x.onnx", batch_size)
+
+
+def test_simplify_refuses_another_network(tmp_path):
+    message = refusal(simplify_onnx, tiny(tmp_path / "t.onnx", name="data"), tmp_path / "x.onnx", 2)
+    assert str(tmp_path / "t.onnx") in message and "data" in message
+
+
+def other_results(model, same):
+    return model, False
+
+
+def dynamic_again(model, same):
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    return model, same
+
+
+def broken_down(model, same):
+    raise RuntimeError("shape inference failed\nand more")
+
+
+@pytest.mark.parametrize("fault, words", [
+    (other_results, "changed what the network computes at batch size 4"),
+    (dynamic_again, r"came out as .*\('batch', 512\) instead of"),
+    (broken_down, r"onnxsim failed \(shape inference failed\)"),
+])
+def test_a_simplifier_that_fails(tmp_path, monkeypatch, fault, words):
+    simplify = onnxsim.simplify
+    monkeypatch.setattr(onnxsim, "simplify", lambda *args, **kwargs: fault(*simplify(*args, **kwargs)))
+    assert re.search(words, refusal(simplify_onnx, onnx_path(), tmp_path / "x.onnx", 4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_onnxsim(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxsim", None)
+    assert "pip install onnxsim" in refusal(simplify_onnx, onnx_path(), tmp_path / "x.onnx", 4)
+
+
+# ---- inspect --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content, words", [
+    (None, "no such ONNX file.*osnet export"),
+    (b"", "the file is empty.*sha256"),
+    (b"not a network\n", "not an ONNX file, or a damaged one.*sha256"),
+    (b"\x00" * 64, "not an ONNX file, or a damaged one"),
+    (b"PK\x03\x04" + bytes(100), "not an ONNX file, or a damaged one"),
+])
+@pytest.mark.parametrize("expect", [False, True])
+def test_files_that_are_no_onnx(tmp_path, content, words, expect):
+    if content is not None:
+        (tmp_path / "x.onnx").write_bytes(content)
+    message = refusal(inspect_onnx, tmp_path / "x.onnx", expect_osnet=expect)
+    assert message.startswith(f"{tmp_path / 'x.onnx'}: ") and re.search(words, message)
+
+
+def test_a_folder(tmp_path):
+    assert "cannot be read (Is a directory)" in refusal(inspect_onnx, tmp_path)
+
+
+@given(kept=st.floats(0.001, 1, exclude_max=True))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_truncated_anywhere(tmp_path, kept):
+    whole = onnx_path().read_bytes()
+    (tmp_path / "x.onnx").write_bytes(whole[:int(kept * len(whole))])
+    assert "not an ONNX file, or a damaged one" in refusal(inspect_onnx, tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("change, shown", [
+    ({"name": "input.1"}, r"float input\.1 \[batch, 3, 256, 128\] to float feature"),
+    ({"output": "embedding"}, r"float embedding \[batch, 512\]"),
+    ({"shape": ("batch", 3, 128, 256)}, r"\[batch, 3, 128, 256\]"),
+    ({"shape": ("batch", 256, 128, 3)}, r"\[batch, 256, 128, 3\]"),
+    ({"shape": (None, "c", 256, 128)}, r"\[\?, c, 256, 128\]"),
+    ({"shape": (3, 256, 128)}, r"\[3, 256, 128\]"),
+    ({"shape": (0, 3, 256, 128)}, r"\[0, 3, 256, 128\]"),
+    ({"shape": (4, 3, 256, 128), "out_shape": (8, 512)}, r"\[4, 3.*\[8, 512\]"),
+    ({"out_shape": ("batch", 751)}, r"\[batch, 751\]"),
+    ({"out_shape": ("batch", 512, 1, 1)}, r"\[batch, 512, 1, 1\]"),
+    ({"dtype": TensorProto.FLOAT16}, "float16 image"),
+    ({"inputs": 2}, "image1"),
+])
+def test_another_network(tmp_path, change, shown):
+    path = tiny(tmp_path / "x.onnx", **change)
+    assert inspect_onnx(path).path == path  # shown when nobody asked for an OSNet
+    message = refusal(inspect_onnx, path, expect_osnet=True)
+    assert message.startswith(f"{path}: not an OSNet of this study") and message.endswith("as osnet export does.")
+    assert re.search(shown, message)
+
+
+@pytest.mark.parametrize("change, batch_size", [
+    ({}, None),
+    ({"shape": ("-1", 3, 256, 128)}, None),  # the name that the guide's own script gives
+    ({"shape": (None, 3, 256, 128)}, None),
+    ({"shape": (16, 3, 256, 128), "out_shape": (16, 512)}, 16),
+    ({"weights_as_inputs": True}, None),  # IR version 3 and the guide's old onnx list them so
+])
+def test_files_of_others_that_fit(tmp_path, change, batch_size):
+    found = inspect_onnx(tiny(tmp_path / "x.onnx", **change), expect_osnet=True)
+    assert found.batch_size == batch_size and found.input_name == "image" and found.metadata == {}
+
+
+@pytest.mark.parametrize("change, words", [({"opsets": (11, 12)}, "2 opsets|damaged"), ({"inputs": 0}, "0 inputs")])
+def test_graphs_that_cannot_be_used(tmp_path, change, words):
+    assert re.search(words, refusal(inspect_onnx, tiny(tmp_path / "x.onnx", **change)))
+
+
+def test_weights_in_another_file(tmp_path):
+    model = onnx.load(onnx_path())
+    onnx.save_model(model, tmp_path / "x.onnx", save_as_external_data=True, location="x.data", size_threshold=0)
+    assert re.search(r"keeps \d+ tensors in another file.*as one file", refusal(inspect_onnx, tmp_path / "x.onnx"))

@@ -1,0 +1,411 @@
+"""Sessions: the same features from every backend, padding that changes nothing, refusals that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import checkpoint, checkpoint_path, images, onnx_path
+
+import osnet_lib
+from osnet_lib import checkpoint as checkpoint_module
+from osnet_lib import session as session_module
+from osnet_lib.errors import CheckpointError, SessionError
+from osnet_lib.files import sha256
+from osnet_lib.machine import cpu_name, usable_cores
+from osnet_lib.session import BACKENDS, Session, choose_backend, open_session
+
+FIXED = 4
+
+
+def refusal(call, *args, **kwargs) -> str:
+    with pytest.raises(SessionError) as caught:
+        call(*args, **kwargs)
+    assert caught.value.cure and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    with open_session(checkpoint(), threads=1) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def dynamic():
+    with open_session(onnx_path(), threads=1) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def fixed():
+    with open_session(onnx_path(FIXED), threads=1) as session:
+        yield session
+
+
+# ---- what it computes -----------------------------------------------------------------------------------------------
+
+
+def test_backends_agree(reference, dynamic, fixed):
+    batch = images(FIXED)
+    expected = checkpoint().model(torch.from_numpy(batch)).detach().numpy()
+    for session in (reference, dynamic, fixed):
+        features = session.run(batch)
+        assert features.shape == (FIXED, 512) and features.dtype == np.float32
+        np.testing.assert_allclose(features, expected, atol=1e-4)
+
+
+def test_shapes(reference, dynamic, fixed):
+    assert [s.input_shape for s in (reference, dynamic, fixed)] == [(None, 3, 256, 128)] * 2 + [(FIXED, 3, 256, 128)]
+    assert [s.batch_size for s in (reference, dynamic, fixed)] == [None, None, FIXED]
+    assert {s.input_dtype for s in (reference, dynamic, fixed)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("n", range(1, FIXED))
+def test_padding_changes_nothing(fixed, dynamic, n):
+    """Bit for bit: the padded batch is the same computation as the full one, with other rows behind."""
+    batch = images(FIXED)
+    features = fixed.run(batch[:n])
+    np.testing.assert_array_equal(features, fixed.run(batch)[:n])
+    np.testing.assert_allclose(features, dynamic.run(batch[:n]), atol=1e-4)
+    assert features.shape == (n, 512)
+
+
+class Rows:
+    """An engine whose feature is the sum of an image, and which keeps what it was given."""
+
+    model, sha256, precision, provider, device = checkpoint_path(), "0" * 64, "float32", "test", "none"
+
+    def __init__(self, input_shape, dtype=np.float32):
+        self.input_shape, self.input_dtype, self.given, self.closed = input_shape, np.dtype(dtype), None, 0
+
+    def compute(self, batch):
+        self.given = batch
+        return np.repeat(batch.reshape(len(batch), -1).sum(axis=1, dtype=np.float32)[:, None], 512, axis=1)
+
+    def close(self):
+        self.closed += 1
+
+
+@settings(deadline=None)
+@given(data=st.data(), size=st.integers(1, 9) | st.none(), dtype=st.sampled_from([np.float32, np.float16, np.uint8]))
+def test_the_engine_gets_full_contiguous_batches(data, size, dtype):
+    n, step = data.draw(st.integers(1, size or 9)), data.draw(st.sampled_from([1, 2, -1]))
+    batch = np.random.default_rng(n).integers(0, 9, (n * abs(step), 2, 3)).astype(dtype)[::step]
+    engine = Rows((size, 2, 3), dtype)
+    features = Session("test", engine, 1).run(batch)
+    assert engine.given.shape == (size or n, 2, 3) and engine.given.flags.c_contiguous and engine.given.dtype == dtype
+    np.testing.assert_array_equal(engine.given[:n], batch)
+    assert not engine.given[n:].any()
+    np.testing.assert_array_equal(features[:, 0], batch.reshape(n, -1).sum(axis=1))
+
+
+def test_layouts_and_read_only_memory(reference, fixed):
+    batch = images(2)
+    expected = [session.run(batch) for session in (reference, fixed)]
+    read_only = np.frombuffer(batch.tobytes(), np.float32).reshape(batch.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for same in (read_only, np.asfortranarray(batch), batch.repeat(2, axis=0)[::2], batch[::-1].copy()[::-1]):
+            for session, features in zip((reference, fixed), expected):
+                np.testing.assert_array_equal(session.run(same), features)
+
+
+def test_results_are_the_callers_own(fixed, reference):
+    for session in (fixed, reference):
+        first = session.run(images(2))
+        kept = first.copy()
+        session.run(images(2, seed=9))
+        np.testing.assert_array_equal(first, kept)
+
+
+def test_the_checkpoint_stays_the_callers_own():
+    mine = replace(checkpoint(), model=type(checkpoint().model)(checkpoint().model.architecture).eval())
+    with open_session(mine, threads=1) as session:
+        before = session.run(images(1))
+        mine.model.train()
+        torch.nn.init.zeros_(mine.model.fc[0].weight)
+        np.testing.assert_array_equal(session.run(images(1)), before)
+
+
+# ---- opening, describing, closing -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model, backend, precise", [
+    (checkpoint_path, "auto", "torch"), (checkpoint, "auto", "torch"), (checkpoint, "torch", "torch"),
+    (onnx_path, "auto", "onnxruntime"), (onnx_path, "onnxruntime", "onnxruntime"),
+    (lambda: str(onnx_path()), "auto", "onnxruntime"),
+])
+def test_describe(model, backend, precise):
+    model = model()
+    path = getattr(model, "path", model)
+    with open_session(model, backend, threads=1) as session:
+        facts = session.describe()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts == {
+        "backend": precise, "provider": {"torch": "cpu", "onnxruntime": "CPUExecutionProvider"}[precise],
+        "device": cpu_name(), "threads": 1, "precision": "float32", "batch_size": None, "model": os.path.basename(path),
+        "model_sha256": sha256(path),
+        "versions": {"onnxruntime": onnxruntime.__version__, "torch": torch.__version__, "numpy": np.__version__}}
+    facts["versions"].clear()
+    assert session.describe()["versions"]  # a copy each time
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the CPU is what is looked at")
+def test_threads_are_what_runs():
+    before, seen = torch.get_num_threads(), []
+    with open_session(checkpoint(), threads=before + 2) as session:
+        session._engine._network.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+        session.run(images(1))
+    assert (seen, torch.get_num_threads()) == ([before + 2], before)
+    with open_session(onnx_path(), threads=3) as session:
+        assert session._engine._network.get_session_options().intra_op_num_threads == 3 == session.describe()["threads"]
+    with open_session(onnx_path()) as session:
+        assert session.describe()["threads"] == usable_cores()
+
+
+@pytest.mark.parametrize("model", [checkpoint, onnx_path])
+def test_closed(model):
+    with open_session(model(), threads=1) as session:
+        session.run(images(1))
+    session.close()
+    assert re.search("the session is closed.*open_session", refusal(session.run, images(1)))
+
+
+def test_close_reaches_the_engine_once_and_after_errors():
+    engine = Rows((2, 3))
+    with pytest.raises(ZeroDivisionError), Session("test", engine, 1) as session:
+        raise ZeroDivisionError
+    session.close()
+    assert engine.closed == 1
+
+
+def test_sessions_without_torch():
+    """An ONNX file runs where torch is not installed, and the module is quick to import where it is."""
+    code = ("import sys; sys.modules['torch'] = None\nimport numpy as np\nfrom osnet_lib.session import open_session\n"
+            "image = np.zeros((1, 3, 256, 128), np.float32)\n"
+            "with open_session(sys.argv[1], threads=1) as session: print(session.run(image).shape)")
+    root = os.path.dirname(os.path.dirname(osnet_lib.__file__))
+    run = subprocess.run([sys.executable, "-c", code, onnx_path(FIXED)], capture_output=True, text=True, cwd=root)
+    assert (run.stdout, run.stderr) == ("(1, 512)\n", "")
+
+
+# ---- refused models and settings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["x.onnx", "x.pth", "x.safetensors"])
+def test_no_such_file(tmp_path, file):
+    assert refusal(open_session, tmp_path / file).startswith(f"{tmp_path / file}: no such model file. Give the path")
+    (tmp_path / file).mkdir()
+    assert "no such model file" in refusal(open_session, tmp_path / file)
+
+
+@pytest.mark.parametrize("content, words", [
+    (b"", "the file is empty"), (b"\xff" * 100, "damaged"), ("half", "damaged"),
+    ("renamed", "not an OSNet of this study"),
+])
+def test_damaged_and_foreign_onnx(tmp_path, content, words):
+    path = tmp_path / "x.onnx"
+    if content == "half":
+        content = onnx_path().read_bytes()[:400_000]
+    elif content == "renamed":
+        model = onnx.load(onnx_path())
+        model.graph.output[0].name = model.graph.node[-1].output[0] = "embedding"
+        content = model.SerializeToString()
+    path.write_bytes(content)
+    message = refusal(open_session, path)
+    assert message.startswith(f"{path}: ") and words in message
+
+
+def test_onnx_that_the_runtime_cannot_load(monkeypatch):
+    """As where the file comes from a newer machine."""
+
+    def too_new(*_args, **_kwargs):
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : opset 99 is under development\nand more")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", too_new)
+    message = refusal(open_session, onnx_path())
+    assert message.startswith(f"{onnx_path()}: ONNX Runtime cannot load it (")
+    assert "opset 99 is under development). Export it with a lower opset" in message
+
+
+def test_a_bad_checkpoint_keeps_its_own_error(tmp_path):
+    (tmp_path / "x.pth").write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="x.pth"):
+        open_session(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "", "Torch", None])
+def test_unknown_backend(backend):
+    for call in (open_session, choose_backend):
+        message = refusal(call, *([onnx_path()] if call is open_session else []), backend=backend)
+        assert message == f"backend: {backend!r} is not a backend. Choose one of auto, onnxruntime, torch, ascend."
+
+
+@pytest.mark.parametrize("model, backend, words", [
+    (onnx_path, "torch", r"the torch backend does not read it, onnxruntime does\. Give a \.pth or .*or backend auto"),
+    (checkpoint_path, "onnxruntime", r"the onnxruntime backend does not read it, torch does\. Give a \.onnx file"),
+    (checkpoint, "onnxruntime", "does not run a Checkpoint. Export it"),
+    (checkpoint, "ascend", "the ascend backend is not in this version"),
+])
+def test_backend_and_file_must_fit(model, backend, words):
+    assert re.search(words, refusal(open_session, model(), backend))
+
+
+@pytest.mark.parametrize("backend", ["auto", "ascend"])
+def test_ascend_is_yet_to_come(tmp_path, backend):
+    (tmp_path / "x.om").write_bytes(b"IMOD")
+    message = refusal(open_session, tmp_path / "x.om", backend)
+    assert message.startswith(f"{tmp_path / 'x.om'}: the ascend backend is not in this version") and ".onnx" in message
+
+
+@pytest.mark.parametrize("backend, model, chosen", [
+    ("auto", None, "onnxruntime"), ("torch", None, "torch"), ("onnxruntime", None, "onnxruntime"),
+    ("auto", "x.onnx", "onnxruntime"), ("auto", "X.ONNX", "onnxruntime"), ("auto", "x.pth.tar", "torch"),
+    ("torch", "model.pth.tar-60", "torch"), ("onnxruntime", "model.bin", "onnxruntime"),
+    *(("auto", f"x{suffix}", "torch") for suffix in checkpoint_module.SUFFIXES),
+])
+def test_choose_backend(backend, model, chosen):
+    assert choose_backend(backend, model) == chosen and chosen in BACKENDS
+
+
+@pytest.mark.parametrize("file", ["x", "x.txt", "model.pth.tar-60"])
+def test_a_suffix_that_tells_nothing(tmp_path, file):
+    message = refusal(choose_backend, "auto", tmp_path / file)
+    assert message.startswith(f"{tmp_path / file}: its suffix") and "Name one of" in message
+
+
+@pytest.mark.parametrize("setting, value", [
+    ("device", -1), ("device", 1.0), ("device", "0"), ("device", True), ("device", None),
+    ("threads", 0), ("threads", -2), ("threads", 1.5), ("threads", "2"), ("threads", False),
+])
+def test_device_and_threads_must_be_numbers(setting, value):
+    message = refusal(open_session, onnx_path(), **{setting: value})
+    assert message.startswith(f"{setting}: {value!r} is not a whole number")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there may be a device 7")
+@pytest.mark.parametrize("model", [checkpoint, onnx_path])
+def test_no_such_device(model):
+    message = refusal(open_session, model(), device=7)
+    assert message == "device: device 7 does not exist, the CPU backend sees 1. Give device 0."
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA would start")
+def test_cuda_that_does_not_start(monkeypatch):
+    """The GPU build of ONNX Runtime without a GPU: device 0 becomes the CPU and says so, device 1 is refused."""
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the CPU build warns of a provider it does not know
+        with open_session(onnx_path(), threads=1) as session:
+            facts = session.describe()
+        assert (facts["provider"], facts["device"]) == ("CPUExecutionProvider", cpu_name())
+        assert "device 1 does not exist" in refusal(open_session, onnx_path(), device=1)
+
+
+@pytest.mark.parametrize("model, package", [(onnx_path, "onnxruntime"), (checkpoint_path, "torch")])
+def test_a_package_that_is_not_there(monkeypatch, model, package):
+    path = model()
+    monkeypatch.setitem(sys.modules, package, None)
+    message = refusal(open_session, path)
+    assert message.startswith(f"{path}: the {package} backend cannot import {package}")
+    assert message.endswith(f"pip install {package}")
+
+
+# ---- refused batches ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch, words", [
+    (images(1).astype(np.float64),
+     r"a batch of float64 instead of float32\. Give a numpy array \[4, 3, 256, 128\] of float32"),
+    (np.zeros((1, 3, 256, 128), np.uint8), "a batch of uint8 instead of float32"),
+    (np.zeros((1, 3, 256, 128), ">f4"), "a batch of >f4 instead of float32"),
+    (images(1).tolist(), "a batch of list"),
+    (torch.zeros(1, 3, 256, 128), "a batch of Tensor"),
+    (images(1)[0], r"shape \[3, 256, 128\]"),
+    (np.zeros((1, 256, 128, 3), np.float32), r"shape \[1, 256, 128, 3\]"),
+    (np.zeros((1, 3, 128, 256), np.float32), r"shape \[1, 3, 128, 256\]"),
+    (np.zeros((0, 3, 256, 128), np.float32), r"shape \[0, 3, 256, 128\].*at least one"),
+    (np.float32(1), "a batch of float32|numpy array"),
+    (np.array(1, np.float32), r"shape \[\]"),
+    (np.zeros((5, 3, 256, 128), np.float32), "5 images, but the model takes 4. Give at most 4"),
+])
+def test_batches_that_do_not_fit(fixed, batch, words):
+    message = refusal(fixed.run, batch)
+    assert message.startswith(f"{onnx_path(FIXED)}: ") and re.search(words, message)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("places", [[(0, 0, 0, 0)], [(2, 2, 255, 127)], [(1, 1, 7, 7), (2, 0, 0, 0)]])
+def test_values_that_are_not_finite(fixed, reference, value, places):
+    batch = images(3)
+    for place in places:
+        batch[place] = value
+    rows_named = sorted({place[0] for place in places})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for session in (fixed, reference):
+            assert f"rows {rows_named} of the batch hold NaN or infinity" in refusal(session.run, batch)
+
+
+def test_opposite_infinities_and_large_values():
+    session = Session("test", Rows((2, 4)), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "rows [0] of the batch" in refusal(session.run, np.array([[np.inf, -np.inf, 0, 0]], np.float32))
+    huge = np.array([[3e38, 3e38, -3e38, -3e38]], np.float32)  # finite, though their sum overflows on the way
+    session._engine.compute = lambda batch: np.zeros((len(batch), 512), np.float32)
+    assert session.run(huge).shape == (1, 512)
+
+
+@pytest.mark.parametrize("features, words", [
+    (np.full((2, 512), np.nan, np.float32), r"the features of rows \[0\] of the batch are not finite"),
+    (np.zeros((2, 751), np.float32), r"gave float32 \[2, 751\] for 2 images"),
+    (np.zeros((1, 512), np.float32), r"gave float32 \[1, 512\] for 2 images"),
+    (np.zeros((2, 512), np.float16), "gave float16"),
+])
+def test_an_engine_that_fails(features, words):
+    engine = Rows((2, 4))
+    engine.compute = lambda batch: features
+    assert re.search(words, refusal(Session("test", engine, 1).run, np.zeros((1, 4), np.float32)))
+
+
+def test_padding_that_is_not_finite_does_not_matter():
+    engine = Rows((2, 4))
+    engine.compute = lambda batch: np.stack([np.zeros(512, np.float32), np.full(512, np.nan, np.float32)])
+    assert Session("test", engine, 1).run(np.zeros((1, 4), np.float32)).shape == (1, 512)
+
+
+@pytest.mark.parametrize("model, where", [(checkpoint, "PyTorch"), (onnx_path, "ONNX Runtime")])
+def test_a_run_that_fails_inside(model, where):
+    with open_session(model(), threads=1) as session:
+        network = session._engine._network
+
+        def out_of_memory(*_):
+            raise RuntimeError("out of memory\nTried to allocate 2 GiB")
+
+        if where == "PyTorch":
+            network.register_forward_pre_hook(out_of_memory)
+        else:
+            network.run = out_of_memory
+        message = refusal(session.run, images(1))
+    assert message.endswith(f"{where} failed (out of memory). Try a smaller batch.")
+
+
+def test_every_backend_is_described():
+    assert list(BACKENDS) == ["onnxruntime", "torch", "ascend"]
+    suffixes = [suffix for backend in BACKENDS.values() for suffix in backend.suffixes]
+    assert len(suffixes) == len(set(suffixes)) and session_module.BACKENDS["ascend"].suffixes == (".om",)
