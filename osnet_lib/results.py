@@ -1,0 +1,123 @@
+"""Result files: one JSON per measurement, named by its conditions, carrying all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from .errors import ResultError
+from .files import write_json, write_text
+
+_SESSION = tuple(f"conditions.session.{fact}" for fact in ("backend", "device", "precision", "threads"))
+_ALWAYS = ("conditions.model.architecture", "conditions.model.sha256", "conditions.environment.python",
+           "conditions.environment.versions")
+
+# What a result of each kind must hold for the tables and figures of the book; one of another version may not.
+NEEDED = {
+    "parity": (*_ALWAYS, "values.stages"),
+    "accuracy": (*_ALWAYS, *_SESSION, "conditions.dataset.file", "conditions.dataset.sha256", "conditions.metric",
+                 "values.rank.1", "values.mAP", "values.num_valid"),
+    "performance": (*_ALWAYS, *_SESSION, "conditions.batch_size", "values.throughput", "values.ave_latency",
+                    "values.latency_ms.median", "values.latency_ms.p99", "values.relative_spread", "values.rounds"),
+}
+KINDS = tuple(NEEDED)
+PACKAGES = ("numpy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A measurement.
+
+    Attributes
+    ----------
+    kind : {"parity", "accuracy", "performance"}
+    name : str
+        What tells it from others of its kind, in words joined by hyphens; names the file, so that
+        measuring again under the same conditions replaces it.
+    conditions : dict
+        Model, data, session, batch, rounds, versions, hashes.
+    values : dict
+        What was measured.
+    """
+
+    kind: str
+    name: str
+    conditions: dict
+    values: dict
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.kind}-{self.name}.json"
+
+
+def result_name(*parts: object) -> str:
+    """Join parts to a file name: letters, digits, ``. _ -``; everything else becomes ``_``."""
+    return "-".join(re.sub(r"[^A-Za-z0-9._]+", "_", str(part)).strip("_") for part in parts)
+
+
+def environment() -> dict:
+    """Python, platform, visible cores and the versions of the packages that a figure can depend on."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine(),
+            "cores": cores, "versions": versions}
+
+
+def write_result(folder: Path, result: Result) -> Path:
+    """Write a result below `folder` and return its path."""
+    if result.kind not in KINDS:
+        raise ResultError(f"unknown kind {result.kind!r}", where=result.name, cure=f"Known kinds: {', '.join(KINDS)}.")
+    conditions = {**result.conditions, "environment": environment()}
+    document = {"kind": result.kind, "name": result.name, "conditions": conditions, "values": result.values}
+    return write_json(Path(folder) / result.file_name, document)
+
+
+def read_result(path: str | Path) -> Result:
+    """Read a result file; raises ResultError where it is damaged, of another kind or lacks what its kind must have."""
+    path = Path(path)
+    cure = "Delete it and run the notebook that writes it again."
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        result = Result(document["kind"], document["name"], document["conditions"], document["values"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultError(f"not a result file ({type(error).__name__}: {error})", where=path, cure=cure) from error
+    if result.kind not in KINDS:
+        raise ResultError(f"unknown kind {result.kind!r}", where=path, cure=cure)
+    missing = [name for name in NEEDED[result.kind] if not _holds(document, name)]
+    if missing:
+        raise ResultError(f"lacks {', '.join(missing)}", where=path, cure=cure)
+    return result
+
+
+def _holds(document: object, name: str) -> bool:
+    for part in name.split("."):
+        if not isinstance(document, dict) or part not in document:
+            return False
+        document = document[part]
+    return True
+
+
+def read_results(folder: Path, kind: str) -> list[Result]:
+    """All results of a kind, sorted by file name; an empty list where there is none yet."""
+    return [read_result(path) for path in sorted(Path(folder).glob(f"{kind}-*.json"))]
+
+
+def write_guide_json(path: str | Path, rank1: float, mAP: float) -> Path:
+    """Write Rank-1 and mAP (fractions) byte for byte as the guide's metrics script does.
+
+    One line, values as text; Rank-1 is a float32 there, so that 3176 of 3368 reads ``0.94299287``.
+    """
+    entries = [{"key": "R1", "value": str(np.float32(rank1))}, {"key": "mAP", "value": str(float(mAP))}]
+    return write_text(path, json.dumps({"title": "Overall statistical evaluation", "value": entries}))

@@ -1,0 +1,140 @@
+"""The figures of a benchmark, against numbers computed by hand with a clock that we hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from osnet_lib import benchmark
+from osnet_lib.benchmark import Benchmark, run_benchmark
+from osnet_lib.errors import SessionError
+
+GUIDE = "[INFO] ave_throughputRate: 240.622samples/s, ave_latency: 4.24716ms"
+
+
+class Clock:
+    """Nanoseconds that pass only while the session runs: the given milliseconds, call by call."""
+
+    def __init__(self, *milliseconds: float):
+        self.pending, self.now = list(milliseconds), 10**15
+
+    def perf_counter_ns(self) -> int:
+        return self.now
+
+
+class Fake:
+    def __init__(self, clock: Clock, batch_size: int | None = None):
+        self.clock, self.batch_size, self.input_shape, self.batches = clock, batch_size, (batch_size, 3, 256, 128), []
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        self.batches.append(batch)
+        self.clock.now += int(self.clock.pending.pop(0) * 1e6)
+        return np.zeros((len(batch), 512), np.float32)
+
+    def describe(self) -> dict:
+        return {"backend": "fake"}
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """A function that benchmarks a session whose calls take the given milliseconds."""
+
+    def run(*milliseconds: float, batch_size: int = 8, warmup: int = 0, **options) -> tuple[Benchmark, Fake]:
+        session = Fake(Clock(*milliseconds))
+        monkeypatch.setattr(benchmark, "time", session.clock)
+        return run_benchmark(session, batch_size, len(milliseconds) - warmup, warmup, progress=False,
+                             **options), session
+
+    return run
+
+
+def test_figures_by_hand(timed):
+    measured, _ = timed(10, 20, 40, 30)
+    assert measured.times.tolist() == [10, 20, 40, 30] and measured.conditions == {"backend": "fake"}
+    assert measured.throughput == pytest.approx(8 * 4 / 0.100)  # all images over all time
+    assert measured.ave_throughput_rate == pytest.approx((800 + 400 + 200 + 800 / 3) / 4)  # mean of the rounds' rates
+    assert measured.ave_latency == pytest.approx(25 / 8)  # per image
+    values = measured.values()
+    deviation = ((15**2 + 5**2 + 15**2 + 5**2) / 3) ** 0.5
+    assert values["latency_ms"] == pytest.approx({"mean": 25, "median": 25, "p90": 37, "p99": 39.7, "min": 10,
+                                                  "max": 40, "std": deviation})
+    assert values["relative_spread"] == pytest.approx(deviation / 25)
+    assert values["rounds"] == 4 and values["times_ms"] == [10, 20, 40, 30]
+    assert (values["throughput"], values["ave_throughputRate"], values["ave_latency"]) == (
+        measured.throughput, measured.ave_throughput_rate, measured.ave_latency)
+    assert json.loads(json.dumps(values)) == values  # plain numbers, fit for a result file
+
+
+def test_even_rounds_give_one_rate(timed):
+    measured, _ = timed(5, 5, 5, batch_size=16)
+    assert measured.throughput == measured.ave_throughput_rate == pytest.approx(3200)
+    assert measured.values()["relative_spread"] == 0
+
+
+def test_one_round_has_no_spread(timed):
+    values = timed(7)[0].values()
+    assert values["relative_spread"] == values["latency_ms"]["std"] == 0 and values["latency_ms"]["p99"] == 7
+
+
+def test_warm_up_is_run_and_not_counted(timed):
+    measured, session = timed(900, 800, 10, 10, 10, warmup=2)
+    assert measured.times.tolist() == [10, 10, 10] and measured.warmup == 2 and len(session.batches) == 5
+
+
+def test_one_batch_in_memory_serves_every_round(timed):
+    _, session = timed(1, 1, 1, batch_size=3)
+    assert all(batch is session.batches[0] for batch in session.batches)
+    assert session.batches[0].shape == (3, 3, 256, 128) and session.batches[0].dtype == np.float32
+    assert np.unique(session.batches[0]).size > 1000  # no constant that a kernel could skip
+
+
+def test_the_seed_decides_the_batch(timed):
+    batches = [timed(1, batch_size=1, seed=seed)[1].batches[0] for seed in (0, 0, 1)]
+    assert np.array_equal(batches[0], batches[1]) and not np.array_equal(batches[0], batches[2])
+
+
+def test_summary_is_in_the_words_of_the_guide(timed):
+    lines = timed(4, 5, batch_size=1)[0].summary().splitlines()
+    assert lines[0] == "-----------------PureInfer Performance Summary------------------"
+    assert lines[1] == "[INFO] ave_throughputRate: 225.000samples/s, ave_latency: 4.50000ms"
+    form = r"\[INFO\] ave_throughputRate: \d+\.\d{3}samples/s, ave_latency: \d+\.\d{5}ms"
+    assert re.fullmatch(form, lines[1]) and re.fullmatch(form, GUIDE)
+
+
+def test_the_guide_s_own_figures_fit_our_definitions():
+    """2.2 % lie between its rate and 1/latency: the mean of rates is never below the rate of the mean."""
+    rate, latency = (float(v) for v in re.findall(r"\d+\.\d+", GUIDE))
+    assert rate > 1000 / latency
+    times = np.array([latency - 0.63, latency + 0.63])  # a spread that explains it
+    measured = Benchmark(times, 1, 5, {})
+    assert measured.ave_latency == pytest.approx(latency)
+    assert measured.ave_throughput_rate == pytest.approx(rate, rel=0.002)
+
+
+@pytest.mark.parametrize("batch_size, rounds, warmup", [(0, 50, 5), (-1, 50, 5), (8, 0, 5), (8, 50, -1)])
+def test_nothing_to_time(batch_size, rounds, warmup):
+    with pytest.raises(SessionError,
+                       match=f"benchmark: batch_size {batch_size}, rounds {rounds}, warmup {warmup}. "
+                                           "Give a batch size and rounds of at least 1"):
+        run_benchmark(SimpleNamespace(batch_size=None), batch_size, rounds, warmup)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 9])
+def test_a_fixed_batch_is_not_padded(batch_size):
+    session = Fake(Clock(), batch_size=8)
+    with pytest.raises(SessionError,
+                       match=rf"fixed to batch 8, not {batch_size}\. "
+                                            rf"Benchmark it with --batch-size 8, or simplify the ONNX for "
+                                            rf"{batch_size}"):
+        run_benchmark(session, batch_size, 1, 0, progress=False)
+    assert not session.batches
+
+
+def test_a_fixed_batch_of_its_own_size_runs(monkeypatch):
+    session = Fake(Clock(2), batch_size=8)
+    monkeypatch.setattr(benchmark, "time", session.clock)
+    assert run_benchmark(session, 8, 1, 0, progress=False).throughput == pytest.approx(4000)

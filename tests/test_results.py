@@ -1,0 +1,145 @@
+"""Result files: written whole, named by condition, read back equal or refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from osnet_lib.errors import ResultError
+from osnet_lib.results import (KINDS, NEEDED, Result, environment, read_result, read_results, result_name,
+                               write_guide_json, write_result)
+
+MODEL = {"architecture": "osnet_x0_25", "sha256": "a" * 64}
+SESSION = {"backend": "onnxruntime", "device": "CPU", "precision": "float32", "threads": 2}
+PERFORMANCE = {"throughput": 100.0, "ave_latency": 10.0, "relative_spread": 0.1, "rounds": 50,
+               "latency_ms": {"median": 80.0, "p99": 90.0}}
+ACCURACY = {"rank": {"1": 0.9}, "mAP": 0.8, "num_valid": 3368}
+
+
+def performance(name: str = "x-bs8", batch_size: int = 8, **values) -> Result:
+    return Result("performance", name, {"model": MODEL, "session": SESSION, "batch_size": batch_size},
+                  {**PERFORMANCE, **values})
+
+
+def accuracy(name: str = "mini-x", **conditions) -> Result:
+    return Result("accuracy", name, {"model": MODEL, "session": SESSION, "metric": "euclidean",
+                                     "dataset": {"file": "mini", "sha256": "b" * 64}, **conditions}, ACCURACY)
+
+
+EXAMPLES = {
+    "performance": performance(), "accuracy": accuracy(), "parity": Result("parity", "x", {"model": MODEL},
+                                                                           {"stages": []}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_result_is_read_back(kind, tmp_path):
+    result = EXAMPLES[kind]
+    path = write_result(tmp_path / "results", result)
+    read = read_result(path)
+    assert path.name == result.file_name == f"{kind}-{result.name}.json" and read.file_name == path.name
+    assert (read.kind, read.name, read.values) == (result.kind, result.name, result.values)
+    assert read.conditions == {**result.conditions, "environment": environment()}
+
+
+def test_measuring_again_replaces_the_file(tmp_path):
+    for throughput in (100.0, 200.0):
+        write_result(tmp_path, performance(throughput=throughput))
+    assert [r.values["throughput"] for r in read_results(tmp_path, "performance")] == [200.0]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_results_of_a_kind_come_sorted_by_name(tmp_path):
+    for name in ("b", "a", "c"):
+        write_result(tmp_path, performance(name))
+    write_result(tmp_path, accuracy())
+    assert [r.name for r in read_results(tmp_path, "performance")] == ["a", "b", "c"]
+    assert read_results(tmp_path, "parity") == [] == read_results(tmp_path / "none", "accuracy")
+
+
+def test_environment_names_what_a_figure_can_depend_on():
+    found = environment()
+    assert found["versions"]["numpy"] == np.__version__
+    assert {"torch", "onnx", "onnxsim", "onnxruntime", "pillow"} <= set(found["versions"])
+    assert found["cores"] >= 1 and found["python"].count(".") == 2 and found["system"] and found["machine"]
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    monkeypatch.setattr("osnet_lib.results.PACKAGES", ("numpy", "no-such-package"))
+    assert environment()["versions"] == {"numpy": np.__version__, "no-such-package": None}
+
+
+@pytest.mark.parametrize("parts, name", [
+    (("mini-market", "osnet_x1_0-1a2b", "bs16"), "mini_market-osnet_x1_0_1a2b-bs16"), (("a/../b", 8), "a_.._b-8"),
+    (("Ascend 310P3 (4 chips)",), "Ascend_310P3_4_chips"), (("v1.5", 0.5), "v1.5-0.5")])
+def test_result_name(parts, name):
+    assert result_name(*parts) == name
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_any_words_make_a_file_name(parts):
+    name = result_name(*parts)
+    assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+    assert name.count("-") == len(parts) - 1
+
+
+def test_unknown_kind_is_not_written(tmp_path):
+    with pytest.raises(ResultError,
+                       match="x: unknown kind 'speed'. Known kinds: parity, accuracy, performance"):
+        write_result(tmp_path, Result("speed", "x", {}, {}))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content, what", [
+    ("", "not a result file"), ("{", "not a result file"), ("[]", "not a result file"), ("null", "not a result file"),
+    ('"text"', "not a result file"),
+    ("{}", "not a result file.*kind"), ('{"kind": "accuracy", "name": "x", "values": {}}',
+                                        "not a result file.*conditions"),
+    ('{"kind": "speed", "name": "x", "values": {}, "conditions": {}}', "unknown kind 'speed'"),
+    ('{"kind": "accuracy", "name": "x", "values": [], "conditions": 3}', "lacks conditions.model.architecture"),
+    ('{"title": "Overall statistical evaluation", "value": []}', "not a result file.*kind")])
+def test_what_is_no_result_is_refused(tmp_path, content, what):
+    path = tmp_path / "accuracy-x.json"
+    path.write_text(content)
+    for read in (lambda: read_result(path), lambda: read_results(tmp_path, "accuracy")):
+        with pytest.raises(ResultError,
+                           match=rf"accuracy-x\.json: {what}.*Delete it and run the notebook that writes it again\."):
+            read()
+
+
+def test_a_missing_result_is_named(tmp_path):
+    with pytest.raises(ResultError, match=r"gone\.json: not a result file \(FileNotFoundError"):
+        read_result(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("kind, name", [(kind, name) for kind in KINDS for name in NEEDED[kind]])
+def test_what_a_kind_needs_is_named_when_it_lacks(tmp_path, kind, name):
+    path = write_result(tmp_path, EXAMPLES[kind])
+    document = json.loads(path.read_text())
+    *parents, last = name.split(".")
+    inner = document
+    for parent in parents:
+        inner = inner[parent]
+    del inner[last]
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultError, match=rf"{path.name}: lacks .*{name.replace('.', '[.]')}"):
+        read_result(path)
+
+
+def test_guide_json_has_the_bytes_of_the_guide(tmp_path):
+    path = write_guide_json(tmp_path / "made" / "result_bs1.json", 3176 / 3368, 0.8257416732159705)
+    assert path.read_bytes() == (b'{"title": "Overall statistical evaluation", "value": [{"key": "R1", "value": '
+                                 b'"0.94299287"}, '
+                                 b'{"key": "mAP", "value": "0.8257416732159705"}]}')
+
+
+@given(st.integers(1, 20000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0, 1))
+def test_guide_json_tells_every_query(tmp_path_factory, hits, mAP):
+    found = json.loads(write_guide_json(tmp_path_factory.getbasetemp() / "guide.json", hits[0] / hits[1],
+                                        mAP).read_text())
+    assert [entry["key"] for entry in found["value"]] == ["R1", "mAP"]
+    assert round(float(found["value"][0]["value"]) * hits[1]) == hits[0] and float(found["value"][1]["value"]) == mAP
