@@ -1,0 +1,248 @@
+"""Tables of the report: what was measured, beside what was published and marked so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .benchmark import Benchmark
+from .export import OnnxFile
+from .features import Features
+from .files import sha256
+from .metrics import Evaluation, ranked_list
+from .parity import Parity, Tolerance
+from .plots_images import RankedRow, ranked_rows
+from .published import published_accuracy, published_throughput
+from .results import Result
+from .table import Table
+
+RANKS = (1, 5, 10, 20)
+
+
+def onnx_table(model: OnnxFile) -> Table:
+    """What an ONNX file says about itself."""
+    return Table.from_mapping({
+        "file": model.path.name, "opset in the file": model.opset, "nodes": model.nodes,
+        "input": f"{model.input_name} [{', '.join(map(str, model.input_shape))}]",
+        "output": f"{model.output_name} [{', '.join(map(str, model.output_shape))}]", "sha256": model.sha256})
+
+
+def simplified_table(source: OnnxFile, models: list[OnnxFile]) -> Table:
+    """What simplifying and fixing the batch did, one row a batch size."""
+    return Table.from_records([{"file": m.path.name, "batch": m.batch_size, "nodes before": source.nodes,
+                                "nodes after": m.nodes} for m in models])
+
+
+def parity_table(parities: list[Parity], tolerance: Tolerance = Tolerance()) -> Table:
+    """One row a stage and batch size; differences are of features, absolute."""
+    records = [{"stage": p.stage, "batch": p.batch_size, "images": p.images, "max |difference|": p.max_abs,
+                "mean |difference|": p.mean_abs, "min cosine": p.min_cosine,
+                "row i against image i alone": p.row_max_abs,
+                "gate": "passed" if p.passed(tolerance) else "failed"} for p in parities]
+    formats = {"max |difference|": ".1e", "mean |difference|": ".1e", "min cosine": ".7f",
+               "row i against image i alone": ".1e"}
+    caption = f"Against torch; allowed: {tolerance.max_abs:g} absolute, cosine {tolerance.min_cosine:g}"
+    return Table.from_records(records, caption=caption, formats=formats)
+
+
+def features_table(splits: dict[str, Features]) -> Table:
+    """Sizes of feature files, and the time of the run that made them."""
+    return Table.from_records([{"split": name, "images": len(f), "numbers in a feature": f.features.shape[1],
+                                "batch": f.conditions["batch_size"], "seconds": f.conditions["seconds"]}
+                               for name, f in splits.items()])
+
+
+def feature_rows(features: Features, rows: int = 5, values: int = 6) -> Table:
+    """The first rows of a feature file, cut after a few values."""
+    return Table.from_records([{"name": str(name), "pid": int(pid), "camid": int(camid),
+                                "first values of the feature": "  ".join(f"{v:.3f}" for v in feature[:values])}
+                               for name, pid, camid, feature, _ in zip(features.names, features.pids, features.camids,
+                                                                       features.features, range(rows))])
+
+
+def score_table(evaluations: dict[str, Evaluation]) -> Table:
+    """Rank-k as queries and per cent, and mAP, one row an evaluation."""
+    records = []
+    for name, e in evaluations.items():
+        ranks = {f"Rank-{k}": f"{e.hits(k)}/{e.num_valid} = {100 * e.rank(k):.2f} %" for k in RANKS}
+        records.append({"distance": name, **ranks, "mAP": f"{100 * e.mAP:.2f} %"})
+    return Table.from_records(records)
+
+
+def accuracy_table(results: list[Result], network: str | None = None) -> Table:
+    """Measured scores first, then the published ones of the same network, each with its conditions."""
+    records = []
+    for result in results:
+        conditions, values = result.conditions, result.values
+        if network in (None, conditions["model"]["architecture"]):
+            session = conditions["session"]
+            records.append(_score(
+                "measured here", conditions["model"]["architecture"], conditions["dataset"]["file"],
+                conditions["metric"],
+                f"{session['backend']}, {session['precision']}, {session['device']}", values["rank"]["1"],
+                values["mAP"],
+                values["num_valid"], f"weights {conditions['model']['sha256'][:8]}"))
+    for entry in published_accuracy(network):
+        records.append(_score("published", entry.network, entry.dataset, entry.metric,
+                              f"{entry.precision}, {entry.device}",
+                              entry.rank1, entry.mAP, None, entry.source))
+    return Table.from_records(records)
+
+
+def _score(kind: str, network: str, dataset: str, metric: str, machine: str, rank1: float, mAP: float,
+           queries: int | None, source: str) -> dict:
+    return {"": kind, "network": network, "data set": dataset, "distance": metric, "computed by": machine,
+            "Rank-1": f"{100 * rank1:.2f} %", "mAP": f"{100 * mAP:.2f} %", "queries": queries, "source": source}
+
+
+def compare_published(evaluation: Evaluation, network: str, is_market1501: bool) -> str:
+    """In words, how a score stands to the published one, in queries where Rank-1 is concerned."""
+    if not is_market1501:
+        return ("This data set is not Market-1501: its score shows that the pipeline works and must not be set beside "
+                "published Market-1501 figures.")
+    published = [p for p in published_accuracy(network) if p.metric == evaluation.metric]
+    if not published:
+        return f"No published {evaluation.metric} figure for {network} is on file."
+    entry = published[0]
+    queries = evaluation.hits(1) - round(entry.rank1 * evaluation.num_valid)
+    points = 100 * (evaluation.mAP - entry.mAP)
+    side = "above" if queries > 0 else "below" if queries < 0 else "from"
+    return (f"{network}, {evaluation.metric}: Rank-1 is {abs(queries)} of {evaluation.num_valid} queries {side} the "
+            f"published {100 * entry.rank1:.1f} % and mAP {abs(points):.2f} points "
+            f"{'above' if points >= 0 else 'below'} the published {100 * entry.mAP:.1f} % "
+            f"({entry.source}, printed to one decimal).")
+
+
+def ranked_examples(query: Features, gallery: Features, evaluation: Evaluation, each: int = 2,
+                    k: int = 10) -> list[RankedRow]:
+    """The `k` nearest images of the queries with the worst, median and best average precision, `each` of a kind."""
+    valid = np.flatnonzero(~np.isnan(evaluation.ap))
+    order = valid[np.argsort(evaluation.ap[valid], kind="stable")]
+    middle = max(0, (len(order) - each) // 2)
+    chosen = np.array(list(dict.fromkeys([*order[:each], *order[middle: middle + each], *order[-each:]])))
+    ranked = ranked_list(query.features[chosen], query.pids[chosen], query.camids[chosen], gallery.features,
+                         gallery.pids,
+                         gallery.camids, k, evaluation.metric)
+    return ranked_rows(ranked, query.names[chosen], gallery.names)
+
+
+def card_table(path: Path) -> Table:
+    """The card beside a weights file; for weights without one, a table that says so."""
+    card = path.with_suffix(".json")
+    try:
+        facts = json.loads(card.read_text("utf-8"))
+        if facts["sha256"] != sha256(path):
+            return Table.from_mapping({"card": f"{card.name} is of other weights than {path.name}"})
+        data, recipe, training, result = (facts[name] for name in ("data", "recipe", "training", "result"))
+        return Table.from_mapping({
+            "note": facts["warning"],
+            "trained on": (f"{data['name']}, seed {data['seed']}: {data['train_images']} images of "
+                           f"{data['train_identities']} identities"),
+            "recipe": ", ".join(f"{name} {value}" for name, value in recipe.items()),
+            "time": f"{training['seconds'] / 60:.1f} minutes on {training['device']}",
+            "scored on": (f"{data['test_queries']} queries, {data['test_gallery']} gallery images, "
+                          f"{result['metric']} distance"),
+            "Rank-1": f"{100 * result['rank']['1']:.2f} %", "mAP": f"{100 * result['mAP']:.2f} %",
+            "untrained, Rank-1": f"{100 * facts['untrained']['rank']['1']:.2f} %", "sha256": facts["sha256"],
+        })
+    except FileNotFoundError:
+        return Table.from_mapping({"card": f"none beside {path.name}"})
+    except (ValueError, KeyError, TypeError):  # any file may have this name
+        return Table.from_mapping({"card": f"{card.name} beside {path.name} is no card"})
+
+
+def session_table(facts: dict) -> Table:
+    """What computed: the description of a session as names and values."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return Table.from_mapping({**facts, "versions": versions})
+
+
+def benchmark_table(measured: Benchmark) -> Table:
+    """One measurement as names and values."""
+    values, session = measured.values(), measured.conditions
+    latency = values["latency_ms"]
+    return Table.from_mapping({
+        "batch": measured.batch_size, "throughput, images/s": f"{measured.throughput:.2f}",
+        "ave_throughputRate, samples/s": f"{measured.ave_throughput_rate:.3f}",
+        "ave_latency, ms per image": f"{measured.ave_latency:.5f}",
+        **{f"batch latency {name}, ms": f"{latency[name]:.3f}"
+           for name in ("mean", "median", "p90", "p99", "min", "max")},
+        "spread (standard deviation / mean)": f"{100 * values['relative_spread']:.1f} %",
+        "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
+        "backend": f"{session['backend']} ({session['provider']})", "device": session["device"],
+        "threads": session["threads"],
+        "precision": session["precision"], "model": f"{session['model']}, sha256 {session['model_sha256'][:12]}…",
+    })
+
+
+def performance_table(results: list[Result]) -> Table:
+    """Measured speeds of every condition, by network, backend and batch."""
+    records = []
+    for result in sorted(results, key=_performance_order):
+        session, values = result.conditions["session"], result.values
+        records.append({
+            "network": result.conditions["model"]["architecture"],
+            "computed by": (f"{session['backend']}, {session['precision']}, {session['device']}, "
+                            f"{session['threads']} threads"),
+            "batch": result.conditions["batch_size"], "images/s": values["throughput"],
+            "ms/image": values["ave_latency"],
+            "batch median, ms": values["latency_ms"]["median"], "p99, ms": values["latency_ms"]["p99"],
+            "spread": values["relative_spread"], "rounds": values["rounds"]})
+    formats = {"images/s": ".1f", "ms/image": ".2f", "batch median, ms": ".2f", "p99, ms": ".2f", "spread": ".1%"}
+    return Table.from_records(records, formats=formats if records else None)
+
+
+def _performance_order(result: Result) -> tuple:
+    session = result.conditions["session"]
+    return (result.conditions["model"]["architecture"], session["backend"], session["device"], session["threads"],
+            result.conditions["batch_size"])
+
+
+def published_throughput_table() -> Table:
+    """The published speeds, one row a batch, one column a device; images per second."""
+    entries = published_throughput("osnet_x1_0")
+    devices = list(dict.fromkeys(e.device for e in entries))
+    records = []
+    for batch in sorted({e.batch_size for e in entries}):
+        cells = {e.device: e.throughput for e in entries if e.batch_size == batch}
+        records.append({"batch": batch, **{f"{device} (published)": cells.get(device) for device in devices}})
+    return Table.from_records(records, formats={f"{device} (published)": ".10g" for device in devices})
+
+
+def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple]]:
+    """Measured and published points for `plots.plot_throughput`: (label, batch, images/s, relative spread or None).
+
+    A label names network, backend and threads, and what else differs where two lines would share it.
+    """
+
+    def label(result: Result) -> str:
+        session = result.conditions["session"]
+        return f"{result.conditions['model']['architecture']}, {session['backend']}, {session['threads']} threads"
+
+    def details(result: Result) -> tuple[str, ...]:
+        session = result.conditions["session"]
+        return session["precision"], session["device"], f"weights {result.conditions['model']['sha256'][:8]}"
+
+    lines: dict[str, set[tuple[str, ...]]] = {}
+    for result in results:
+        lines.setdefault(label(result), set()).add(details(result))
+    measured = []
+    for result in sorted(results, key=_performance_order):
+        name = label(result) if len(lines[label(result)]) == 1 else ", ".join([label(result), *details(result)])
+        measured.append((name, result.conditions["batch_size"], result.values["throughput"],
+                         result.values["relative_spread"]))
+    return measured, [(e.device, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0")]
+
+
+def provenance_table(results: list[Result]) -> Table:
+    """Which model, data and versions each result file was made with."""
+    records = []
+    for result in results:
+        c, e = result.conditions, result.conditions["environment"]
+        records.append({"result": result.file_name, "weights sha256": c["model"]["sha256"][:12],
+                        "data sha256": c["dataset"]["sha256"][:12] if "dataset" in c else None,
+                        "Python": e["python"],
+                        **{name: e["versions"][name] for name in ("torch", "onnx", "onnxruntime", "numpy")}})
+    return Table.from_records(records)
