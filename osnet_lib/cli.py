@@ -1,0 +1,250 @@
+"""The ``osnet`` command: every step of the study from a shell.
+
+Exit codes: 0 done; 1 a gate failed (features or scores differ by more than their tolerance);
+2 bad input, explained in one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from . import __version__
+from .errors import OSNetError, ParityError
+
+if TYPE_CHECKING:
+    from .parity import Parity
+
+EPILOG = "Each command explains itself: osnet COMMAND --help"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    options = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        try:
+            options.run(options)
+        except ParityError as error:
+            print(f"osnet: gate failed: {error}", file=sys.stderr)
+            return 1
+        except OSNetError as error:
+            print(f"osnet: {error}", file=sys.stderr)
+            return 2
+        except OSError as error:
+            print(f"osnet: {_refusal(error)}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("osnet: interrupted; the next run continues where this one stopped", file=sys.stderr)
+            return 130
+    return 0
+
+
+def _refusal(error: OSError) -> OSNetError:
+    """What the system refused, in our words; of a file that was being written, its name and not the temporary one."""
+    name = error.filename2 or error.filename
+    if name is not None:
+        name = re.sub(r"(?<![^/\\])\.([^/\\]+)\.\d+\.tmp((?:\.\w+)?)$", r"\1\2", str(name))
+    return OSNetError((error.strerror or str(error)).lower(), where=name,
+                      cure="Check the path, its permissions and the space on the disk.")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, like everything else here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="osnet", description="OSNet from a PyTorch checkpoint to an Ascend NPU.", epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"osnet {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=summary, description=summary, epilog=f"example: osnet {example}")
+        made.set_defaults(run=run)
+        return made
+
+    p = command("export", _export, "checkpoint to ONNX with a dynamic batch axis",
+                "export checkpoint.pth osnet_x1_0.onnx")
+    p.add_argument("checkpoint", help="mini, market1501, or a .pth, .pt, .pth.tar or .safetensors file")
+    p.add_argument("output", help="the .onnx to write")
+    p.add_argument("--opset", type=int, default=11, help="operator set (default 11: older ATC reads nothing newer)")
+
+    p = command("simplify", _simplify, "simplify an ONNX and fix its batch",
+                "simplify osnet_x1_0.onnx osnet_x1_0_bs16_sim.onnx --batch-size 16")
+    p.add_argument("input", help="an .onnx of osnet export")
+    p.add_argument("output", help="the .onnx to write")
+    p.add_argument("--batch-size", type=int, required=True, help="images a call")
+
+    p = command("extract", _extract, "features of query and gallery",
+                "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features")
+    p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
+    p.add_argument("dataset", help="mini, or a folder or zip in Market-1501's layout")
+    p.add_argument("outdir", help="receives query.npz and gallery.npz")
+    p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
+    _session_options(p)
+
+    p = command("evaluate", _evaluate, "Rank-k and mAP of extracted features",
+                "evaluate features/query.npz features/gallery.npz . result")
+    p.add_argument("query", help="query.npz")
+    p.add_argument("gallery", help="gallery.npz")
+    p.add_argument("folder", help="where the JSON goes")
+    p.add_argument("name", help="its name; .json is added where it is missing")
+    p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean", help="default euclidean")
+
+    p = command("benchmark", _benchmark, "pure inference speed", "benchmark osnet_x1_0_bs16_sim.onnx --batch-size 16")
+    p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
+    p.add_argument("--batch-size", type=int, required=True, help="images a round")
+    p.add_argument("--rounds", type=int, default=50, help="timed rounds (default 50)")
+    p.add_argument("--warmup", type=int, default=5, help="rounds before them (default 5)")
+    p.add_argument("--json", metavar="FILE", help="also write every figure and condition to FILE")
+    _session_options(p)
+
+    p = command("study", _study, "run every notebook and build the book",
+                "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth")
+    p.add_argument("--dataset", default="mini", help="mini (default), or a folder or zip in Market-1501's layout")
+    p.add_argument("--weights", default="mini", help="mini (default), market1501, or a checkpoint")
+    p.add_argument("--batch-size", type=int, default=16, help="images a call for features; also timed (default 16)")
+    p.add_argument("--backend", default="auto", help="auto (default), onnxruntime or torch")
+    p.add_argument("--device", type=int, default=0, help="device number (default 0)")
+    p.add_argument("--no-book", action="store_true", help="run the notebooks only")
+
+    p = command("train", _train, "train the embedded weights on mini-market", "train weights/mini.safetensors")
+    p.add_argument("output", help="the .safetensors to write; its card goes beside it as .json")
+    p.add_argument("--small-epochs", type=int, help="epochs at 128x64 (default: the recipe's)")
+    p.add_argument("--full-epochs", type=int, help="epochs at 256x128 (default: the recipe's)")
+    p.add_argument("--device", help="cuda or cpu (default: cuda where there is one)")
+    return parser
+
+
+def _session_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", default="auto", help="auto (default), onnxruntime or torch")
+    parser.add_argument("--device", type=int, default=0, help="device number (default 0)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all visible cores)")
+
+
+# The rooms are imported by the commands that need them: --help and a refusal stay quick.
+
+
+def _model(name: str) -> Path:
+    from .weights import find_weights
+
+    return find_weights(name)
+
+
+def _export(o: argparse.Namespace) -> None:
+    from .checkpoint import load_checkpoint
+    from .export import export_onnx
+    from .gate import pass_gate
+    from .session import open_session
+
+    checkpoint = load_checkpoint(_model(o.checkpoint))
+    print(f"{checkpoint.path}: {checkpoint.architecture}, trained on {checkpoint.trained_on}")
+    made = export_onnx(checkpoint, Path(o.output), o.opset)
+    print(f"{made.path}: opset {made.opset}, {made.nodes} nodes, {made.input_name} {list(made.input_shape)} -> "
+          f"{made.output_name} {list(made.output_shape)}")
+    with open_session(checkpoint, "torch", threads=1) as reference:  # more would only wait for each other
+        _passed(pass_gate(reference, made.path, "onnx", 4))
+
+
+def _simplify(o: argparse.Namespace) -> None:
+    from .export import inspect_onnx, simplify_onnx
+    from .gate import pass_gate
+    from .session import open_session
+
+    before = inspect_onnx(Path(o.input))
+    with open_session(before.path, "onnxruntime") as reference:
+        made = simplify_onnx(before.path, Path(o.output), o.batch_size)
+        print(f"{made.path}: {before.nodes} -> {made.nodes} nodes, batch fixed to {made.batch_size}")
+        _passed(pass_gate(reference, made.path, "simplified", o.batch_size))
+
+
+def _passed(parity: Parity) -> None:
+    print(f"parity over {parity.images} images: largest difference {parity.max_abs:.1e}, smallest cosine "
+          f"{parity.min_cosine:.7f}, row against image alone {parity.row_max_abs:.1e}: passed")
+
+
+def _extract(o: argparse.Namespace) -> None:
+    from .features import extract_features, extraction_conditions
+    from .pipeline import open_dataset
+    from .session import open_session
+    from .workspace import artefact, open_workspace
+
+    with (open_session(_model(o.model), o.backend, o.device, o.threads) as session,
+          open_dataset(open_workspace(), o.dataset) as dataset):
+        batch_size = (session.batch_size or 16) if o.batch_size is None else o.batch_size
+        for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
+            key = extraction_conditions(session, dataset, samples, batch_size)
+
+            def make(path: Path) -> None:
+                extract_features(session, dataset, samples, path, batch_size)
+
+            # One that was finished before a kill is not computed again.
+            print(f"{artefact(Path(o.outdir) / f'{split}.npz', key, make)}: {len(samples)} features")
+
+
+def _evaluate(o: argparse.Namespace) -> None:
+    from .features import check_pair, load_features
+    from .metrics import evaluate
+    from .results import write_guide_json
+
+    query, gallery = load_features(o.query), load_features(o.gallery)
+    check_pair(query, gallery)
+    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, o.metric,
+                     max_rank=max(1, min(50, len(gallery))))
+    print(f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, {o.metric} distance")
+    for k in (1, 5, 10, 20):
+        print(f"Rank-{k:<2} {score.hits(k)}/{score.num_valid} = {score.rank(k):.6f}")
+    print(f"mAP     {score.mAP:.6f}")
+    name = o.name if o.name.endswith(".json") else f"{o.name}.json"
+    print(write_guide_json(Path(o.folder) / name, score.rank(1), score.mAP))
+
+
+def _benchmark(o: argparse.Namespace) -> None:
+    from .benchmark import run_benchmark
+    from .files import write_json
+    from .results import environment
+    from .session import open_session
+
+    with open_session(_model(o.model), o.backend, o.device, o.threads) as session:
+        measured = run_benchmark(session, o.batch_size, o.rounds, o.warmup)
+    values = measured.values()
+    latency = values["latency_ms"]
+    print(measured.summary())
+    print(f"batch {o.batch_size}: {measured.throughput:.2f} images/s; per batch mean {latency['mean']:.3f} ms, "
+          f"median {latency['median']:.3f}, p90 {latency['p90']:.3f}, p99 {latency['p99']:.3f}, "
+          f"spread {100 * values['relative_spread']:.1f} %")
+    if o.json:
+        conditions = {"session": measured.conditions, "batch_size": o.batch_size, "warmup": o.warmup}
+        print(write_json(o.json, {"conditions": {**conditions, "environment": environment()}, "values": values}))
+
+
+def _study(o: argparse.Namespace) -> None:
+    from .book import build_book
+    from .study import run_matrix, run_study
+    from .workspace import open_workspace
+
+    workspace = open_workspace()
+    run_study(workspace, run_matrix(o.dataset, o.weights, o.batch_size, o.backend, o.device))
+    if not o.no_book:
+        print(build_book(workspace))
+
+
+def _train(o: argparse.Namespace) -> None:
+    from .card import train_mini
+    from .workspace import open_workspace
+
+    changes = {k: v for k, v in (("small_epochs", o.small_epochs), ("full_epochs", o.full_epochs)) if v is not None}
+    card = train_mini(open_workspace(), Path(o.output), changes, o.device)
+    print(json.dumps(card["result"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The study's steps on a workspace: each makes what is missing before it and reuses what still fits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+
+from .benchmark import Benchmark, run_benchmark
+from .checkpoint import Checkpoint
+from .convert import AtcCommand
+from .export import OnnxFile, export_onnx, inspect_onnx, simplify_onnx
+from .features import Features, extract_features, load_features
+from .lineage import code_digest
+from .market1501 import Market1501, Sample, open_market1501
+from .metrics import METRICS, Evaluation, evaluate
+from .minimarket import Recipe, render_minimarket
+from .parity import Parity, Tolerance, check_parity
+from .preprocess import iter_batches, preprocess
+from .results import Result, environment, read_results, result_name, write_result
+from .session import choose_backend, open_session
+from .workspace import Workspace, artefact
+
+GUIDE_BATCHES = (1, 4, 8, 16, 32)  # the batch sizes of the guide's throughput table
+
+
+def open_dataset(workspace: Workspace, dataset: str | Path) -> Market1501:
+    """Open ``"mini"`` (rendered on first use), a folder or a zip."""
+    if str(dataset) != "mini":
+        return open_market1501(Path(dataset).expanduser())
+    return open_market1501(render_minimarket(workspace.data / "mini-market", Recipe()))
+
+
+def model_label(checkpoint: Checkpoint) -> str:
+    """Architecture and the first digits of the weights' hash: tells models apart in file names."""
+    return f"{checkpoint.architecture}-{checkpoint.sha256[:8]}"
+
+
+def export_model(workspace: Workspace, checkpoint: Checkpoint, opset: int = 11) -> OnnxFile:
+    """The ONNX with a dynamic batch axis."""
+    path = workspace.models / f"{model_label(checkpoint)}-opset{opset}.onnx"
+    key = {"weights": checkpoint.sha256, "opset": opset, "code": code_digest(export_onnx, type(checkpoint.model)),
+           "versions": environment()["versions"]}
+    return inspect_onnx(artefact(path, key, lambda target: export_onnx(checkpoint, target, opset)))
+
+
+def simplify_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, opset: int = 11) -> OnnxFile:
+    """The simplified ONNX of a fixed batch, ``osnet_x1_0-…_bs{N}_sim.onnx``."""
+    source = export_model(workspace, checkpoint, opset)
+    path = source.path.with_name(f"{source.path.stem}_bs{batch_size}_sim.onnx")
+    key = {"source": source.sha256, "batch_size": batch_size, "code": code_digest(simplify_onnx), "versions": environment()["versions"]}
+    return inspect_onnx(artefact(path, key, lambda target: simplify_onnx(source.path, target, batch_size)))
+
+
+def atc_command(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, soc_version: str) -> AtcCommand:
+    """The ATC call for one batch size; the paths are relative to the workspace."""
+    source = simplify_model(workspace, checkpoint, batch_size).path.relative_to(workspace.root)
+    return AtcCommand(source, source.with_name(f"{model_label(checkpoint)}_bs{batch_size}"), batch_size, soc_version)
+
+
+def runnable_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str, opset: int = 11) -> Path:
+    """The file that a backend runs at a batch size; ``"auto"`` takes the best backend of this machine."""
+    if choose_backend(backend) == "torch":
+        return checkpoint.path
+    return simplify_model(workspace, checkpoint, batch_size, opset).path
+
+
+def measure_parity(workspace: Workspace, checkpoint: Checkpoint, batch_sizes: Sequence[int], dataset: Market1501, opset: int = 11,
+                   backend: str = "auto", device: int = 0) -> list[Parity]:
+    """Compare every stage and batch size with torch on images of the data set; write one result.
+
+    Raises
+    ------
+    ParityError
+        At the first stage whose features are further off than the tolerance.
+    """
+    images = sample_images(dataset, 2 * max(batch_sizes) - 1)  # one full and one short batch at the largest size
+    # One thread: two that wait for each other make torch crawl as soon as another program wants a core.
+    with open_session(checkpoint, "torch", threads=1) as session:
+        expected = np.concatenate([session.run(image[None]) for image in images])
+    with open_session(export_model(workspace, checkpoint, opset).path, "onnxruntime") as session:
+        parities = [check_parity(expected, session, images, "onnx", batch_size=max(batch_sizes))]
+    for size in batch_sizes:
+        some = slice(2 * size - 1)
+        with open_session(runnable_model(workspace, checkpoint, size, backend, opset), backend, device) as session:
+            stage = {"onnxruntime": "simplified"}.get(session.backend, session.backend)
+            parities.append(check_parity(expected[some], session, images[some], stage, batch_size=size))
+    write_result(workspace.results, Result(
+        "parity", result_name(model_label(checkpoint), choose_backend(backend), f"opset{opset}"),
+        {"model": checkpoint.describe(), "opset": opset, "tolerance": asdict(Tolerance()),
+         "dataset": {"file": dataset.path.name, "sha256": dataset.digest}},
+        {"stages": [asdict(p) for p in parities]}))
+    return parities
+
+
+def sample_images(dataset: Market1501, count: int) -> np.ndarray:
+    """The first `count` queries as the network sees them: float32 ``[count, 3, 256, 128]``."""
+    return np.stack([preprocess(dataset.image(sample)) for sample in dataset.query[:count]])
+
+
+def measure_features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, batch_size: int = 16,
+                     backend: str = "auto", device: int = 0, progress: bool = True) -> tuple[Features, Features]:
+    """Features of query and gallery; kept, and used again while model, data and code are the same."""
+    model = runnable_model(workspace, checkpoint, batch_size, backend)
+
+    def split_features(split: str, samples: tuple[Sample, ...]) -> Features:
+        name = result_name(dataset.path.stem, model_label(checkpoint), choose_backend(backend), f"bs{batch_size}", split)
+        key = {"weights": checkpoint.sha256, "dataset": dataset.digest, "split": split, "batch_size": batch_size,
+               "backend": choose_backend(backend), "versions": environment()["versions"],
+               "code": code_digest(extract_features, iter_batches, open_session, export_onnx, simplify_onnx, type(checkpoint.model))}
+
+        def make(path: Path) -> None:
+            with open_session(model, backend, device) as session:
+                extract_features(session, dataset, samples, path, batch_size, progress)
+
+        return load_features(artefact(workspace.features / f"{name}.npz", key, make))
+
+    return split_features("query", dataset.query), split_features("gallery", dataset.gallery)
+
+
+def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, checkpoint: Checkpoint,
+                     is_market1501: bool = False) -> dict[str, Evaluation]:
+    """Score features by the Market-1501 protocol, with every distance, and write one result each.
+
+    Returns
+    -------
+    dict of str to Evaluation
+        By distance, ``"euclidean"`` and ``"cosine"``.
+    """
+    session, stem = query.conditions["session"], Path(query.conditions["dataset"]["file"]).stem
+    evaluations = {}
+    for metric in METRICS:
+        evaluations[metric] = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric)
+        write_result(workspace.results, Result(
+            "accuracy", result_name(stem, model_label(checkpoint), session["backend"], f"bs{query.conditions['batch_size']}", metric),
+            {"model": checkpoint.describe(), "is_market1501": is_market1501, "metric": metric, **query.conditions},
+            evaluations[metric].as_dict()))
+    return evaluations
+
+
+def accuracy_results(workspace: Workspace, checkpoint: Checkpoint) -> list[Result]:
+    """Accuracy results of these very weights, on whatever data set and backend."""
+    return [r for r in read_results(workspace.results, "accuracy") if r.conditions["model"]["sha256"] == checkpoint.sha256]
+
+
+def measure_performance(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str = "auto", device: int = 0,
+                        threads: int | None = None, rounds: int = 50, warmup: int = 5, progress: bool = True) -> Benchmark:
+    """Benchmark one batch size and write one result."""
+    with open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device, threads) as session:
+        measured = run_benchmark(session, batch_size, rounds, warmup, progress)
+    session = measured.conditions
+    write_result(workspace.results, Result(
+        "performance", result_name(model_label(checkpoint), session["backend"], session["precision"], f"t{session['threads']}",
+                                   f"bs{batch_size}"),
+        {"model": checkpoint.describe(), "session": session, "batch_size": batch_size, "rounds": rounds, "warmup": warmup},
+        measured.values()))
+    return measured

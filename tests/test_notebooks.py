@@ -1,0 +1,121 @@
+"""The notebooks as files, and each of them executed alone with small parameters."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from osnet_lib.results import read_results
+from osnet_lib.study import run_matrix
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+COMMON = {"dataset", "weights", "batch_size", "backend", "device", "workspace", "progress"}
+
+
+def code_cells(path: Path) -> list:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_every_notebook_is_in_the_study():
+    assert {path.stem for path in NOTEBOOKS} == {run.notebook for run in run_matrix()}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+class TestSource:
+    def test_is_stored_without_outputs(self, path):
+        assert all(cell.outputs == [] and cell.execution_count is None for cell in code_cells(path))
+
+    def test_names_a_kernel(self, path):
+        assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+    def test_has_one_parameters_cell_with_one_name_a_line(self, path):
+        tagged = [cell for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", [])]
+        assert len(tagged) == 1
+        for line in tagged[0].source.splitlines():
+            assert line.count("=") == 1 and "  # " in line and ": " in line.split("=")[0], line
+
+    def test_papermill_explains_every_parameter(self, path):
+        known = papermill.inspect_notebook(str(path))
+        declared = [line.split(":")[0] for line in code_cells(path)[0].source.splitlines()]
+        assert list(known) == declared and COMMON <= set(known)
+        for name, facts in known.items():
+            assert facts["help"] and facts["inferred_type_name"] not in ("", "None"), name
+
+    def test_is_thin(self, path):
+        cells = code_cells(path)
+        tree = ast.parse("\n".join(cell.source for cell in cells))
+        forbidden = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While)
+        assert len(cells) <= 12
+        assert not [node for node in ast.walk(tree) if isinstance(node, forbidden)]
+
+    def test_uses_all_parameters_it_does_not_share(self, path):
+        tree = ast.parse("\n".join(cell.source for cell in code_cells(path)[1:]))
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        own = set(papermill.inspect_notebook(str(path))) - COMMON
+        assert own | {"workspace"} <= used
+
+
+def run(path: Path, workspace: Path, folder: Path, **parameters) -> nbformat.NotebookNode:
+    """Execute a notebook as `papermill notebooks/X.ipynb out.ipynb -p …` does."""
+    parameters = {"workspace": str(workspace), "progress": False, **parameters}
+    papermill.execute_notebook(str(path), str(folder / path.name), parameters=parameters, progress_bar=False)
+    return nbformat.read(folder / path.name, as_version=4)
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """All that a reader sees: streams, and the text or HTML of results."""
+    seen = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            seen.append(output.get("text", "") or data.get("text/html") or data.get("text/markdown") or data.get("text/plain", ""))
+    return "\n".join(seen)
+
+
+def pictures_of(notebook: nbformat.NotebookNode) -> int:
+    return sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
+
+
+def stderr_of(notebook: nbformat.NotebookNode) -> str:
+    return "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stderr")
+
+
+SMALL = {
+    "01_export": ({"batch_sizes": [1, 2], "batch_size": 2}, ["osnet_x0_25", "passed"], 1),
+    "02_convert": ({"batch_sizes": [1], "batch_size": 2}, ["atc --framework=5", "image:2,3,256,128", "Ascend310"], 0),
+    "03_preprocess": ({"columns": 3}, ["query", "gallery"], 3),
+    "04_inference": ({"batch_size": 4}, ["onnxruntime", "512"], 0),
+    "05_accuracy": ({"batch_size": 4}, ["Rank-1", "published", "not Market-1501"], 2),
+    "06_performance": ({"batch_size": 2, "rounds": 3, "warmup": 1}, ["ave_throughputRate", "median"], 1),
+    "07_summary": ({}, ["published", "962.488"], 1),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_runs_alone_on_small_data(name, small_market, small_weights, tmp_path):
+    """Each starts in an empty workspace, so it must make whatever it needs itself."""
+    parameters, expected, pictures = SMALL[name]
+    path = next(p for p in NOTEBOOKS if p.stem == name)
+    notebook = run(path, tmp_path / "workspace", tmp_path, dataset=str(small_market), weights=str(small_weights), **parameters)
+    text = text_of(notebook)
+    assert not [words for words in expected if words not in text], text
+    assert pictures_of(notebook) == pictures
+    assert stderr_of(notebook) == ""
+
+
+def test_a_new_batch_size_becomes_a_row_of_the_summary(small_market, small_weights, tmp_path):
+    workspace = tmp_path / "workspace"
+    by_name = {p.stem: p for p in NOTEBOOKS}
+    common = {"dataset": str(small_market), "weights": str(small_weights)}
+    run(by_name["06_performance"], workspace, tmp_path, **common, batch_size=3, rounds=2, warmup=0)
+    result = read_results(workspace / "results", "performance")[0]
+    assert result.conditions["batch_size"] == 3 and result.values["rounds"] == 2
+    assert result.conditions["session"]["model_sha256"] and result.conditions["environment"]["versions"]["onnxruntime"]
+    shown = text_of(run(by_name["07_summary"], workspace, tmp_path, **common))
+    assert f"{result.values['throughput']:.1f}" in shown
+    assert json.loads((workspace / "results" / result.file_name).read_text())["values"]["times_ms"]
