@@ -119,7 +119,8 @@ def check_pair(query: Features, gallery: Features) -> None:
     """
 
     def differ(part: str, fact: str) -> bool:
-        facts = [f.conditions.get(part, {}).get(fact) for f in (query, gallery)]
+        parts = [f.conditions.get(part) for f in (query, gallery)]
+        facts = [found.get(fact) if isinstance(found, dict) else None for found in parts]
         return None not in facts and facts[0] != facts[1]
 
     if differ("dataset", "sha256"):

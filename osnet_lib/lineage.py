@@ -49,7 +49,8 @@ class _Package:
                 name = ".".join((root.name, *(parts[:-1] if parts[-1] == "__init__" else parts)))
                 self.modules[name] = Module(name, path)
             elif path.suffix != ".pyc":
-                self.data[path.relative_to(root / "data" if parts[0] == "data" else root).as_posix()] = path
+                inside = root / "data" in path.parents
+                self.data[path.relative_to(root / "data" if inside else root).as_posix()] = path
         self.bound: dict[str, dict[str, set[Key]]] = {}  # by module: what its imported names can be
         self.ran: dict[str, set[str]] = {}  # by module: the modules that importing it runs
         for name, module in self.modules.items():

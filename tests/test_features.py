@@ -350,3 +350,10 @@ def test_query_and_gallery_of_two_models_are_warned_of():
 def test_query_and_gallery_that_may_go_together(pair, recwarn):
     check_pair(*(features_of(*facts) for facts in pair))
     assert not recwarn.list
+
+
+def test_conditions_of_other_tools_are_left_alone(recwarn):
+    ours, theirs = features_of("a", "m"), features_of(None, None)
+    theirs.conditions.update(dataset="Market", session=None)
+    check_pair(ours, theirs)
+    assert not recwarn.list
