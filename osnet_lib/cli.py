@@ -197,8 +197,7 @@ def _evaluate(o: argparse.Namespace) -> None:
 
     query, gallery = load_features(o.query), load_features(o.gallery)
     check_pair(query, gallery)
-    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, o.metric,
-                     max_rank=max(1, min(50, len(gallery))))
+    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, o.metric)
     print(f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, {o.metric} distance")
     for k in (1, 5, 10, 20):
         print(f"Rank-{k:<2} {score.hits(k)}/{score.num_valid} = {score.rank(k):.6f}")

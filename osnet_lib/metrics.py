@@ -89,7 +89,7 @@ class Evaluation:
 
 
 def evaluate(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-             gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str = "euclidean", max_rank: int = 50,
+             gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str = "euclidean", max_rank: int | None = None,
              progress: bool = False, block_rows: int | None = None) -> Evaluation:
     """Score features by the Market-1501 single-query protocol (see the module's head for formulas and ties).
 
@@ -100,8 +100,8 @@ def evaluate(query_features: ArrayLike, query_pids: ArrayLike, query_camids: Arr
     query_pids, query_camids, gallery_pids, gallery_camids : integer array, one value per image
         Identity and camera. In the gallery pid -1 marks junk, which is ignored.
     metric : {"euclidean", "cosine"}
-    max_rank : int
-        Length of the CMC curve.
+    max_rank : int, optional
+        Length of the CMC curve; by default 50, or the whole gallery where that is smaller.
     progress : bool
         Show a tqdm bar over the queries.
     block_rows : int, optional
@@ -129,7 +129,7 @@ def evaluate(query_features: ArrayLike, query_pids: ArrayLike, query_camids: Arr
 
 
 def evaluate_distances(dist: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike,
-                       gallery_camids: ArrayLike, max_rank: int = 50, metric: str = "given",
+                       gallery_camids: ArrayLike, max_rank: int | None = None, metric: str = "given",
                        progress: bool = False) -> Evaluation:
     """Score a distance matrix (queries, gallery): `evaluate` for distances computed elsewhere.
 
@@ -152,10 +152,11 @@ def evaluate_distances(dist: ArrayLike, query_pids: ArrayLike, query_camids: Arr
     return _evaluate(block, labels, step, max_rank, metric, progress)
 
 
-def _evaluate(block: Callable[[int, int], np.ndarray], labels: Labels, step: int, max_rank: int, metric: str,
+def _evaluate(block: Callable[[int, int], np.ndarray], labels: Labels, step: int, max_rank: int | None, metric: str,
               progress: bool) -> Evaluation:
     """Score `block(start, stop)`, distances (stop - start, gallery) that this function may overwrite."""
     queries, gallery = len(labels.query_pids), len(labels.gallery_pids)
+    max_rank = min(50, gallery) if max_rank is None else max_rank
     if not isinstance(max_rank, (int, np.integer)) or not 1 <= max_rank <= gallery:
         raise MetricError(f"a CMC curve of {max_rank!r} ranks over {gallery} gallery images", where="max_rank",
                           cure=f"Choose a max_rank from 1 to {gallery}")

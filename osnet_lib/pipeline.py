@@ -41,8 +41,12 @@ def model_label(checkpoint: Checkpoint) -> str:
 def export_model(workspace: Workspace, checkpoint: Checkpoint, opset: int = 11) -> OnnxFile:
     """The ONNX with a dynamic batch axis."""
     path = workspace.models / f"{model_label(checkpoint)}-opset{opset}.onnx"
-    key = {"weights": checkpoint.sha256, "opset": opset, "code": code_digest(export_onnx, type(checkpoint.model)),
-           "versions": environment()["versions"]}
+    key = {
+        "weights": checkpoint.sha256,
+        "opset": opset,
+        "code": code_digest(export_onnx, type(checkpoint.model)),
+        "versions": environment()["versions"],
+    }
     return inspect_onnx(artefact(path, key, lambda target: export_onnx(checkpoint, target, opset)))
 
 
@@ -50,7 +54,12 @@ def simplify_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int
     """The simplified ONNX of a fixed batch, ``osnet_x1_0-…_bs{N}_sim.onnx``."""
     source = export_model(workspace, checkpoint, opset)
     path = source.path.with_name(f"{source.path.stem}_bs{batch_size}_sim.onnx")
-    key = {"source": source.sha256, "batch_size": batch_size, "code": code_digest(simplify_onnx), "versions": environment()["versions"]}
+    key = {
+        "source": source.sha256,
+        "batch_size": batch_size,
+        "code": code_digest(simplify_onnx),
+        "versions": environment()["versions"],
+    }
     return inspect_onnx(artefact(path, key, lambda target: simplify_onnx(source.path, target, batch_size)))
 
 
@@ -60,15 +69,24 @@ def atc_command(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, s
     return AtcCommand(source, source.with_name(f"{model_label(checkpoint)}_bs{batch_size}"), batch_size, soc_version)
 
 
-def runnable_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str, opset: int = 11) -> Path:
+def runnable_model(
+    workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str, opset: int = 11
+) -> Path:
     """The file that a backend runs at a batch size; ``"auto"`` takes the best backend of this machine."""
     if choose_backend(backend) == "torch":
         return checkpoint.path
     return simplify_model(workspace, checkpoint, batch_size, opset).path
 
 
-def measure_parity(workspace: Workspace, checkpoint: Checkpoint, batch_sizes: Sequence[int], dataset: Market1501, opset: int = 11,
-                   backend: str = "auto", device: int = 0) -> list[Parity]:
+def measure_parity(
+    workspace: Workspace,
+    checkpoint: Checkpoint,
+    batch_sizes: Sequence[int],
+    dataset: Market1501,
+    opset: int = 11,
+    backend: str = "auto",
+    device: int = 0,
+) -> list[Parity]:
     """Compare every stage and batch size with torch on images of the data set; write one result.
 
     Raises
@@ -87,11 +105,20 @@ def measure_parity(workspace: Workspace, checkpoint: Checkpoint, batch_sizes: Se
         with open_session(runnable_model(workspace, checkpoint, size, backend, opset), backend, device) as session:
             stage = {"onnxruntime": "simplified"}.get(session.backend, session.backend)
             parities.append(check_parity(expected[some], session, images[some], stage, batch_size=size))
-    write_result(workspace.results, Result(
-        "parity", result_name(model_label(checkpoint), choose_backend(backend), f"opset{opset}"),
-        {"model": checkpoint.describe(), "opset": opset, "tolerance": asdict(Tolerance()),
-         "dataset": {"file": dataset.path.name, "sha256": dataset.digest}},
-        {"stages": [asdict(p) for p in parities]}))
+    write_result(
+        workspace.results,
+        Result(
+            "parity",
+            result_name(model_label(checkpoint), choose_backend(backend), f"opset{opset}"),
+            {
+                "model": checkpoint.describe(),
+                "opset": opset,
+                "tolerance": asdict(Tolerance()),
+                "dataset": {"file": dataset.path.name, "sha256": dataset.digest},
+            },
+            {"stages": [asdict(p) for p in parities]},
+        ),
+    )
     return parities
 
 
@@ -100,16 +127,33 @@ def sample_images(dataset: Market1501, count: int) -> np.ndarray:
     return np.stack([preprocess(dataset.image(sample)) for sample in dataset.query[:count]])
 
 
-def measure_features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, batch_size: int = 16,
-                     backend: str = "auto", device: int = 0, progress: bool = True) -> tuple[Features, Features]:
+def measure_features(
+    workspace: Workspace,
+    dataset: Market1501,
+    checkpoint: Checkpoint,
+    batch_size: int = 16,
+    backend: str = "auto",
+    device: int = 0,
+    progress: bool = True,
+) -> tuple[Features, Features]:
     """Features of query and gallery; kept, and used again while model, data and code are the same."""
     model = runnable_model(workspace, checkpoint, batch_size, backend)
 
     def split_features(split: str, samples: tuple[Sample, ...]) -> Features:
-        name = result_name(dataset.path.stem, model_label(checkpoint), choose_backend(backend), f"bs{batch_size}", split)
-        key = {"weights": checkpoint.sha256, "dataset": dataset.digest, "split": split, "batch_size": batch_size,
-               "backend": choose_backend(backend), "versions": environment()["versions"],
-               "code": code_digest(extract_features, iter_batches, open_session, export_onnx, simplify_onnx, type(checkpoint.model))}
+        name = result_name(
+            dataset.path.stem, model_label(checkpoint), choose_backend(backend), f"bs{batch_size}", split
+        )
+        key = {
+            "weights": checkpoint.sha256,
+            "dataset": dataset.digest,
+            "split": split,
+            "batch_size": batch_size,
+            "backend": choose_backend(backend),
+            "versions": environment()["versions"],
+            "code": code_digest(
+                extract_features, iter_batches, open_session, export_onnx, simplify_onnx, type(checkpoint.model)
+            ),
+        }
 
         def make(path: Path) -> None:
             with open_session(model, backend, device) as session:
@@ -120,8 +164,9 @@ def measure_features(workspace: Workspace, dataset: Market1501, checkpoint: Chec
     return split_features("query", dataset.query), split_features("gallery", dataset.gallery)
 
 
-def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, checkpoint: Checkpoint,
-                     is_market1501: bool = False) -> dict[str, Evaluation]:
+def measure_accuracy(
+    workspace: Workspace, query: Features, gallery: Features, checkpoint: Checkpoint, is_market1501: bool = False
+) -> dict[str, Evaluation]:
     """Score features by the Market-1501 protocol, with every distance, and write one result each.
 
     Returns
@@ -132,28 +177,65 @@ def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, c
     session, stem = query.conditions["session"], Path(query.conditions["dataset"]["file"]).stem
     evaluations = {}
     for metric in METRICS:
-        evaluations[metric] = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric)
-        write_result(workspace.results, Result(
-            "accuracy", result_name(stem, model_label(checkpoint), session["backend"], f"bs{query.conditions['batch_size']}", metric),
-            {"model": checkpoint.describe(), "is_market1501": is_market1501, "metric": metric, **query.conditions},
-            evaluations[metric].as_dict()))
+        evaluations[metric] = evaluate(
+            query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric
+        )
+        write_result(
+            workspace.results,
+            Result(
+                "accuracy",
+                result_name(
+                    stem, model_label(checkpoint), session["backend"], f"bs{query.conditions['batch_size']}", metric
+                ),
+                {"model": checkpoint.describe(), "is_market1501": is_market1501, "metric": metric, **query.conditions},
+                evaluations[metric].as_dict(),
+            ),
+        )
     return evaluations
 
 
 def accuracy_results(workspace: Workspace, checkpoint: Checkpoint) -> list[Result]:
     """Accuracy results of these very weights, on whatever data set and backend."""
-    return [r for r in read_results(workspace.results, "accuracy") if r.conditions["model"]["sha256"] == checkpoint.sha256]
+    return [
+        r for r in read_results(workspace.results, "accuracy") if r.conditions["model"]["sha256"] == checkpoint.sha256
+    ]
 
 
-def measure_performance(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str = "auto", device: int = 0,
-                        threads: int | None = None, rounds: int = 50, warmup: int = 5, progress: bool = True) -> Benchmark:
+def measure_performance(
+    workspace: Workspace,
+    checkpoint: Checkpoint,
+    batch_size: int,
+    backend: str = "auto",
+    device: int = 0,
+    threads: int | None = None,
+    rounds: int = 50,
+    warmup: int = 5,
+    progress: bool = True,
+) -> Benchmark:
     """Benchmark one batch size and write one result."""
     with open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device, threads) as session:
         measured = run_benchmark(session, batch_size, rounds, warmup, progress)
     session = measured.conditions
-    write_result(workspace.results, Result(
-        "performance", result_name(model_label(checkpoint), session["backend"], session["precision"], f"t{session['threads']}",
-                                   f"bs{batch_size}"),
-        {"model": checkpoint.describe(), "session": session, "batch_size": batch_size, "rounds": rounds, "warmup": warmup},
-        measured.values()))
+    write_result(
+        workspace.results,
+        Result(
+            "performance",
+            result_name(
+                model_label(checkpoint),
+                session["backend"],
+                session["provider"],
+                session["precision"],
+                f"t{session['threads']}",
+                f"bs{batch_size}",
+            ),
+            {
+                "model": checkpoint.describe(),
+                "session": session,
+                "batch_size": batch_size,
+                "rounds": rounds,
+                "warmup": warmup,
+            },
+            measured.values(),
+        ),
+    )
     return measured

@@ -12,7 +12,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from .errors import StudyError
+from .errors import ParityError, StudyError
 from .files import atomic_path, fingerprint, sha256
 from .lineage import PACKAGE, source_closure
 from .market1501 import open_market1501
@@ -54,14 +54,24 @@ class Run:
         return self.notebook + self.suffix
 
 
-def run_matrix(dataset: str = "mini", weights: str = "mini", batch_size: int = 16, backend: str = "auto", device: int = 0) -> list[Run]:
+def run_matrix(
+    dataset: str = "mini", weights: str = "mini", batch_size: int = 16, backend: str = "auto", device: int = 0
+) -> list[Run]:
     """Every run of the study, in order; the guide's batch sizes and the reader's are timed."""
-    common = {"dataset": dataset, "weights": weights, "batch_size": batch_size, "backend": backend, "device": device,
-              "progress": False}
+    common = {
+        "dataset": dataset,
+        "weights": weights,
+        "batch_size": batch_size,
+        "backend": backend,
+        "device": device,
+        "progress": False,
+    }
     chapters = [Run(name, common) for name in ("01_export", "02_convert", "03_preprocess", "04_inference")]
     chapters.append(Run("05_accuracy", common, reads=("accuracy",)))
-    timings = [Run("06_performance", {**common, "batch_size": size}, f"_bs{size:03d}", f"Performance at batch {size}")
-               for size in sorted({*GUIDE_BATCHES, batch_size})]
+    timings = [
+        Run("06_performance", {**common, "batch_size": size}, f"_bs{size:03d}", f"Performance at batch {size}")
+        for size in sorted({*GUIDE_BATCHES, batch_size})
+    ]
     return [*chapters, *timings, Run("07_summary", common, reads=("accuracy", "performance"))]
 
 
@@ -70,9 +80,13 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     try:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
-        raise StudyError("no such notebook", where=path, cure="The sources are 01_export to 07_summary in notebooks/.") from error
+        raise StudyError(
+            "no such notebook", where=path, cure="The sources are 01_export to 07_summary in notebooks/."
+        ) from error
     except Exception as error:  # nbformat raises many kinds for one cause
-        raise StudyError(f"not a notebook ({type(error).__name__})", where=path, cure="Restore it from the repository.") from error
+        raise StudyError(
+            f"not a notebook ({type(error).__name__})", where=path, cure="Restore it from the repository."
+        ) from error
 
 
 def _code(notebook: nbformat.NotebookNode) -> list[str]:
@@ -85,7 +99,9 @@ def check_parameters(path: Path, parameters: dict) -> None:
     known = papermill.inspect_notebook(str(path))
     unknown = sorted(set(parameters) - set(known))
     if unknown:
-        raise StudyError(f"unknown parameter {', '.join(unknown)}", where=path, cure=f"It takes: {', '.join(known) or 'none'}.")
+        raise StudyError(
+            f"unknown parameter {', '.join(unknown)}", where=path, cure=f"It takes: {', '.join(known) or 'none'}."
+        )
 
 
 def run_key(workspace: Workspace, run: Run, package: Path = PACKAGE) -> dict:
@@ -95,13 +111,20 @@ def run_key(workspace: Workspace, run: Run, package: Path = PACKAGE) -> dict:
     text = [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
     dataset, weights = run.parameters.get("dataset", "mini"), run.parameters.get("weights", "mini")
     key = {
-        "notebook": fingerprint(text), "parameters": run.parameters, "library": source_closure("\n".join(code), package),
-        "weights": sha256(find_weights(weights)), "environment": environment(),
+        "notebook": fingerprint(text),
+        "parameters": run.parameters,
+        "library": source_closure("\n".join(code), package),
+        "weights": sha256(find_weights(weights)),
+        "environment": environment(),
         "dataset": "mini" if dataset == "mini" else _dataset_digest(dataset),
     }
-    if run.reads:
-        key["results"] = {p.name: sha256(p) for kind in run.reads for p in sorted(workspace.results.glob(f"{kind}-*.json"))}
-    return key
+    return key | results_key(workspace, run)
+
+
+def results_key(workspace: Workspace, run: Run) -> dict:
+    """Hashes of the result files that a run shows; empty where it shows none."""
+    paths = [path for kind in run.reads for path in sorted(workspace.results.glob(f"{kind}-*.json"))]
+    return {"results": {path.name: sha256(path) for path in paths}} if run.reads else {}
 
 
 def _dataset_digest(dataset: str) -> str:
@@ -128,27 +151,40 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
     ------
     StudyError
         An unknown parameter; a cell that failed (its error, and the path of the notebook as far as it got).
+    ParityError
+        The same, where the cell failed at the gate.
     """
     source, target = workspace.notebooks / f"{run.notebook}.ipynb", workspace.executed / f"{run.name}.ipynb"
     check_parameters(source, run.parameters)
-    before = _stamps(workspace.results)
+    key, before = run_key(workspace, run), _stamps(workspace.results)
     broken = workspace.failed / target.name
     broken.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary:
         try:
-            papermill.execute_notebook(str(source), str(temporary), parameters=run.parameters, progress_bar=progress,
-                                       cwd=str(workspace.root), extra_arguments=QUIET_KERNEL)
+            papermill.execute_notebook(
+                str(source),
+                str(temporary),
+                parameters=run.parameters,
+                progress_bar=progress,
+                cwd=str(workspace.root),
+                extra_arguments=QUIET_KERNEL,
+            )
         except PapermillExecutionError as error:
             temporary.replace(broken)
-            raise StudyError(f"cell {error.exec_count} failed with {error.ename}: {error.evalue}", where=broken,
-                             cure="Open it to see the failing cell, then run the study again.") from error
+            kind = ParityError if error.ename == ParityError.__name__ else StudyError  # a gate stays a gate
+            raise kind(
+                f"cell {error.exec_count} failed with {error.ename}: {error.evalue}",
+                where=broken,
+                cure="Open it to see the failing cell, then run the study again.",
+            ) from error
         written = sorted(name for name, stamp in _stamps(workspace.results).items() if before.get(name) != stamp)
         notebook = read_notebook(temporary)
         if run.title:
             _, _, body = notebook.cells[0].source.partition("\n")
             notebook.cells[0].source = f"# {run.title}\n{body}"
-        # Keys are taken after the run: what it wrote itself (and reads next time) belongs to it.
-        notebook.metadata["study"] = {"key": fingerprint(run_key(workspace, run)), "results": written}
+        # The key is of before the run, so that an edit meanwhile is seen; results that it wrote and read belong to it.
+        key |= results_key(workspace, run)
+        notebook.metadata["study"] = {"key": fingerprint(key), "results": written}
         notebook.metadata.pop("papermill", None)  # holds absolute paths and times, nothing the book shows
         nbformat.write(notebook, temporary)
     broken.unlink(missing_ok=True)
@@ -159,7 +195,9 @@ def _stamps(folder: Path) -> dict[str, int]:
     return {p.name: p.stat().st_mtime_ns for p in folder.glob("*.json")}
 
 
-def run_study(workspace: Workspace, runs: list[Run], progress: bool = True, say: Callable[[str], None] = print) -> list[str]:
+def run_study(
+    workspace: Workspace, runs: list[Run], progress: bool = True, say: Callable[[str], None] = print
+) -> list[str]:
     """Execute every run that is not current, in order, and remove executed copies of runs that are not in the matrix.
 
     Returns

@@ -61,10 +61,21 @@ def test_subsample_scores_as_the_full_features_do(subset, market_weights, tmp_pa
     assert main(["extract", str(model), str(subset), str(tmp_path), "--batch-size", "16"]) == 0
     for metric, (hits, mAP) in SUBSAMPLE.items():
         capsys.readouterr()
-        arguments = ["evaluate", str(tmp_path / "query.npz"), str(tmp_path / "gallery.npz"), str(tmp_path), metric, "--metric", metric]
+        arguments = [
+            "evaluate",
+            str(tmp_path / "query.npz"),
+            str(tmp_path / "gallery.npz"),
+            str(tmp_path),
+            metric,
+            "--metric",
+            metric,
+        ]
         assert main(arguments) == 0
         assert f"Rank-1  {hits}/{SUBSAMPLE_QUERIES} " in capsys.readouterr().out
-        written = {entry["key"]: float(entry["value"]) for entry in json.loads((tmp_path / f"{metric}.json").read_text())["value"]}
+        written = {
+            entry["key"]: float(entry["value"])
+            for entry in json.loads((tmp_path / f"{metric}.json").read_text())["value"]
+        }
         assert written["R1"] == pytest.approx(hits / SUBSAMPLE_QUERIES, abs=1e-7)  # float32, as in the guide
         assert written["mAP"] == pytest.approx(mAP, abs=1e-4)
 

@@ -73,7 +73,12 @@ def text_of(notebook: nbformat.NotebookNode) -> str:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            seen.append(output.get("text", "") or data.get("text/html") or data.get("text/markdown") or data.get("text/plain", ""))
+            seen.append(
+                output.get("text", "")
+                or data.get("text/html")
+                or data.get("text/markdown")
+                or data.get("text/plain", "")
+            )
     return "\n".join(seen)
 
 
@@ -82,7 +87,9 @@ def pictures_of(notebook: nbformat.NotebookNode) -> int:
 
 
 def stderr_of(notebook: nbformat.NotebookNode) -> str:
-    return "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stderr")
+    return "".join(
+        output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"
+    )
 
 
 SMALL = {
@@ -101,7 +108,9 @@ def test_runs_alone_on_small_data(name, small_market, small_weights, tmp_path):
     """Each starts in an empty workspace, so it must make whatever it needs itself."""
     parameters, expected, pictures = SMALL[name]
     path = next(p for p in NOTEBOOKS if p.stem == name)
-    notebook = run(path, tmp_path / "workspace", tmp_path, dataset=str(small_market), weights=str(small_weights), **parameters)
+    notebook = run(
+        path, tmp_path / "workspace", tmp_path, dataset=str(small_market), weights=str(small_weights), **parameters
+    )
     text = text_of(notebook)
     assert not [words for words in expected if words not in text], text
     assert pictures_of(notebook) == pictures

@@ -59,7 +59,10 @@ def test_backends_agree_on_features_and_score(work, checkpoint, small_market, ba
     scores = pipeline.measure_accuracy(work, query, gallery, checkpoint)
     results = read_results(work.results, "accuracy")
     assert [r.conditions["metric"] for r in results] == ["cosine", "euclidean"]
-    assert all(r.conditions["session"]["backend"] == backend and r.conditions["model"]["sha256"] == checkpoint.sha256 for r in results)
+    assert all(
+        r.conditions["session"]["backend"] == backend and r.conditions["model"]["sha256"] == checkpoint.sha256
+        for r in results
+    )
     assert results[1].values["mAP"] == scores["euclidean"].mAP
     with open_session(checkpoint, "torch") as session, pipeline.open_dataset(work, small_market) as dataset:
         expected = session.run(pipeline.sample_images(dataset, 3))
@@ -77,7 +80,9 @@ def test_parity_covers_every_stage_and_batch_size(work, checkpoint, small_market
 
 
 def test_parity_stops_at_a_model_that_differs(work, checkpoint, small_market):
-    pipeline.export_model(work, replace(checkpoint, model=build_model("osnet_x0_25", seed=1)))  # lies there under the wrong name
+    pipeline.export_model(
+        work, replace(checkpoint, model=build_model("osnet_x0_25", seed=1))
+    )  # lies there under the wrong name
     with pipeline.open_dataset(work, small_market) as dataset, pytest.raises(ParityError, match="^onnx, batch size 2"):
         pipeline.measure_parity(work, checkpoint, [2], dataset)
     assert not read_results(work.results, "parity")
@@ -87,7 +92,7 @@ def test_performance_writes_its_conditions(work, checkpoint):
     measured = pipeline.measure_performance(work, checkpoint, 2, threads=1, rounds=4, warmup=1, progress=False)
     result = read_results(work.results, "performance")[0]
     assert result.values["times_ms"] == [round(t, 4) for t in measured.times.tolist()]
-    assert result.name.endswith("onnxruntime-float32-t1-bs2") and result.conditions["warmup"] == 1
+    assert result.name.endswith("onnxruntime-CPUExecutionProvider-float32-t1-bs2") and result.conditions["warmup"] == 1
     assert result.conditions["environment"]["versions"]["onnxruntime"]
 
 
@@ -114,7 +119,9 @@ class TestEmbedded:
     def test_weights_score_what_their_card_says(self, mini, card):
         found = rank1(mini, load_checkpoint(MINI))
         assert 0.85 <= found <= 0.98
-        assert found == pytest.approx(card["result"]["rank"]["1"], abs=2 / card["data"]["test_queries"])  # rounding may turn two
+        assert found == pytest.approx(
+            card["result"]["rank"]["1"], abs=2 / card["data"]["test_queries"]
+        )  # rounding may turn two
 
     def test_an_untrained_network_scores_badly(self, mini, card):
         untrained = replace(load_checkpoint(MINI), model=build_model("osnet_x1_0", seed=1501), sha256="untrained")
@@ -124,4 +131,6 @@ class TestEmbedded:
     def test_card_belongs_to_the_file(self, card):
         assert card["sha256"] == sha256(MINI) and card["file"] == MINI.name
         assert "never a Market-1501 accuracy" in card["warning"]
-        assert {"data", "recipe", "training", "environment"} <= set(card) and card["recipe"]["seed"] == card["data"]["seed"]
+        assert {"data", "recipe", "training", "environment"} <= set(card) and card["recipe"]["seed"] == card["data"][
+            "seed"
+        ]

@@ -24,7 +24,9 @@ REPOSITORY = Path(__file__).parents[1]
 
 def toy(folder: Path, name: str, *cells: str) -> None:
     """A notebook whose first cell holds the parameters."""
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
     notebook.cells[0].metadata["tags"] = ["parameters"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +42,9 @@ def work(tmp_path):
 def test_matrix_times_the_guide_s_batches_and_the_reader_s():
     names = [run.name for run in run_matrix(batch_size=64)]
     assert names[:5] == ["01_export", "02_convert", "03_preprocess", "04_inference", "05_accuracy"]
-    assert names[5:-1] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)] and names[-1] == "07_summary"
+    assert (
+        names[5:-1] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)] and names[-1] == "07_summary"
+    )
 
 
 def test_matrix_repeats_no_batch():
@@ -60,8 +64,11 @@ def test_second_run_executes_nothing(work):
 @pytest.mark.parametrize("change", ["parameter", "source", "copy", "result"])
 def test_what_changed_is_executed_again(work, change):
     source = work.notebooks / "write.ipynb"
-    cells = ["a: int = 1  # first", f"import pathlib; p = pathlib.Path({str(work.results)!r}); p.mkdir(exist_ok=True)",
-             "(p / 'performance-toy.json').write_text(str(a))"]
+    cells = [
+        "a: int = 1  # first",
+        f"import pathlib; p = pathlib.Path({str(work.results)!r}); p.mkdir(exist_ok=True)",
+        "(p / 'performance-toy.json').write_text(str(a))",
+    ]
     toy(work.notebooks, "write", *cells)
     run = Run("write", {"a": 2})
     run_study(work, [run], progress=False, say=lambda _: None)
@@ -133,7 +140,11 @@ def test_a_changed_function_reaches_what_uses_it_and_nothing_else(module, functi
     before = keys()
     source = (package / module).read_text()
     start = source.index(function)
-    body = source.index('"""', source.index('"""', start) + 3) + 3 if '"""' in source[start:start + 900] else source.index(":\n", start) + 1
+    body = (
+        source.index('"""', source.index('"""', start) + 3) + 3
+        if '"""' in source[start : start + 900]
+        else source.index(":\n", start) + 1
+    )
     (package / module).write_text(source[:body] + "\n    _changed = 1" + source[body:])
     after = keys()
     definitions.cache_clear()
@@ -142,19 +153,38 @@ def test_a_changed_function_reaches_what_uses_it_and_nothing_else(module, functi
 
 def study_process(checkout: Path, *notebooks: str) -> list[str]:
     """Run the study of a copied checkout in a process of its own; the names it executed."""
-    script = ("import json, sys; from osnet_lib.study import *; from osnet_lib.workspace import Workspace; from pathlib import Path;"
-              "print(json.dumps(run_study(Workspace(Path(sys.argv[1])), [Run(n) for n in sys.argv[2:]], False, lambda _: None)))")
+    script = (
+        "import json, sys; from osnet_lib.study import *; from osnet_lib.workspace import Workspace; from pathlib import Path;"
+        "print(json.dumps(run_study(Workspace(Path(sys.argv[1])), [Run(n) for n in sys.argv[2:]], False, lambda _: None)))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    done = subprocess.run([sys.executable, "-c", script, str(checkout), *notebooks], env=environment, cwd=checkout,
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(checkout), *notebooks],
+        env=environment,
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_editing_the_library_executes_the_notebooks_that_use_it(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "osnet_lib", ignore=shutil.ignore_patterns("__pycache__"))
-    toy(tmp_path / "notebooks", "names", "a: int = 1  # unused", "from osnet_lib.results import result_name", "print(result_name('a', 'b'))")
-    toy(tmp_path / "notebooks", "quotes", "a: int = 1  # unused", "from osnet_lib.published import published_accuracy",
-        "print(len(published_accuracy()))")
+    toy(
+        tmp_path / "notebooks",
+        "names",
+        "a: int = 1  # unused",
+        "from osnet_lib.results import result_name",
+        "print(result_name('a', 'b'))",
+    )
+    toy(
+        tmp_path / "notebooks",
+        "quotes",
+        "a: int = 1  # unused",
+        "from osnet_lib.published import published_accuracy",
+        "print(len(published_accuracy()))",
+    )
     assert study_process(tmp_path, "names", "quotes") == ["names", "quotes"]
     assert study_process(tmp_path, "names", "quotes") == []
     module = tmp_path / "osnet_lib" / "results.py"
@@ -174,9 +204,11 @@ def stable(folder: Path) -> dict:
 
 
 def test_a_killed_study_completes_with_the_same_results(small_market, small_weights, tmp_path):
-    script = ("import sys; from pathlib import Path; from osnet_lib.study import *; from osnet_lib.workspace import Workspace;"
-              "c = dict(dataset=sys.argv[2], weights=sys.argv[3], batch_size=2, progress=False, workspace=sys.argv[1]);"
-              "run_study(Workspace(Path(sys.argv[1])), [Run('04_inference', c), Run('05_accuracy', c)], False, print)")
+    script = (
+        "import sys; from pathlib import Path; from osnet_lib.study import *; from osnet_lib.workspace import Workspace;"
+        "c = dict(dataset=sys.argv[2], weights=sys.argv[3], batch_size=2, progress=False, workspace=sys.argv[1]);"
+        "run_study(Workspace(Path(sys.argv[1])), [Run('04_inference', c), Run('05_accuracy', c)], False, print)"
+    )
 
     def start(folder: Path) -> subprocess.Popen:
         folder.mkdir(exist_ok=True)
