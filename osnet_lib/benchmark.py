@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from .errors import SessionError
+from .results import NOT_MEASURED
 from .session import Session
 
 
@@ -20,16 +22,36 @@ class Benchmark:
     ----------
     times : float64 array, shape (rounds,)
         Wall-clock milliseconds of each round: one call of the session on one full batch held in
-        memory. Decoding and preprocessing are outside.
+        memory. Decoding and preprocessing are outside. NaN on a simulated device: its times would
+        say how fast the simulation is, so they are dropped here, and every figure made of them is NaN.
     batch_size, warmup : int
     conditions : dict
         The session's own description.
+    device : int, optional
+        Its number.
+    together : tuple of int
+        The devices that were timed at the same time, this one among them; empty for one alone.
+    overlap : float, optional
+        The share of this device's time in which all of `together` were at work.
     """
 
     times: np.ndarray
     batch_size: int
     warmup: int
     conditions: dict
+    device: int | None = None
+    together: tuple[int, ...] = ()
+    overlap: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.simulated:
+            object.__setattr__(self, "times", np.full(len(self.times), np.nan))
+            object.__setattr__(self, "overlap", None)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a stand-in computed in place of a device; then there is no speed."""
+        return bool(self.conditions.get("simulated"))
 
     @property
     def throughput(self) -> float:
@@ -47,8 +69,17 @@ class Benchmark:
         return float(self.times.mean() / self.batch_size)
 
     def values(self) -> dict:
-        """Every figure of the measurement, for a result file; times in milliseconds."""
+        """Every figure of the measurement, for a result file; times in milliseconds.
+
+        On a simulated device every speed is None, and ``not_measured`` says why.
+        """
         t = self.times
+        several = {"device": self.device, "together": list(self.together), "overlap": self.overlap}
+        if self.simulated:
+            latency = dict.fromkeys(("mean", "median", "p90", "p99", "min", "max", "std"))
+            return {"not_measured": NOT_MEASURED, "throughput": None, "ave_throughputRate": None, "ave_latency": None,
+                    "latency_ms": latency, "relative_spread": None, "rounds": len(t), "times_ms": [],
+                    **(several if self.together else {})}
         mean, spread = float(t.mean()), float(t.std(ddof=1)) if len(t) > 1 else 0.0
         return {
             "throughput": self.throughput, "ave_throughputRate": self.ave_throughput_rate,
@@ -57,18 +88,48 @@ class Benchmark:
                            "p99": float(np.percentile(t, 99)), "min": float(t.min()), "max": float(t.max()),
                            "std": spread},
             "relative_spread": spread / mean, "rounds": len(t), "times_ms": [round(float(v), 4) for v in t],
+            **(several if self.together else {}),
         }
 
     def summary(self) -> str:
         """The lines of Huawei's benchmark tool, same words, same units."""
+        rate, latency = f"{self.ave_throughput_rate:.3f}samples/s", f"{self.ave_latency:.5f}ms"
+        if self.simulated:
+            rate = latency = NOT_MEASURED
         return ("-----------------PureInfer Performance Summary------------------\n"
-                f"[INFO] ave_throughputRate: {self.ave_throughput_rate:.3f}samples/s, "
-                f"ave_latency: {self.ave_latency:.5f}ms\n"
+                f"[INFO] ave_throughputRate: {rate}, ave_latency: {latency}\n"
                 "----------------------------------------------------------------")
+
+    def details(self) -> str:
+        """Throughput, percentiles and spread in one line."""
+        start = f"batch {self.batch_size}" if self.device is None else f"device {self.device}, batch {self.batch_size}"
+        if self.simulated:
+            return f"{start}: {NOT_MEASURED}"
+        values = self.values()
+        latency = values["latency_ms"]
+        return (f"{start}: {self.throughput:.2f} images/s; per batch mean {latency['mean']:.3f} ms, "
+                f"median {latency['median']:.3f}, p90 {latency['p90']:.3f}, p99 {latency['p99']:.3f}, "
+                f"spread {100 * values['relative_spread']:.1f} %")
+
+
+def sum_throughput(measured: Sequence[Benchmark]) -> float:
+    """Images per second of devices that were timed together: the sum of their rates; NaN when simulated.
+
+    Raises
+    ------
+    SessionError
+        Nothing, or times that were not taken together: their sum is no rate that was ever reached.
+    """
+    devices = sorted(m.device for m in measured if m.device is not None)
+    if not measured or (len(measured) > 1 and any(sorted(m.together) != devices for m in measured)):
+        raise SessionError("these devices were not timed together", where="benchmark",
+                           cure="Give all the benchmarks of one call of benchmark_devices.")
+    return sum(m.throughput for m in measured)
 
 
 def run_benchmark(session: Session, batch_size: int, rounds: int = 50, warmup: int = 5, progress: bool = True,
-                  seed: int = 0) -> Benchmark:
+                  seed: int = 0, start: Callable[[], object] | None = None,
+                  advance: Callable[[int], object] | None = None) -> Benchmark:
     """Time a session on one random batch.
 
     Parameters
@@ -78,24 +139,40 @@ def run_benchmark(session: Session, batch_size: int, rounds: int = 50, warmup: i
         timed at a rate it does not have.
     rounds, warmup : int
         Timed calls, and untimed calls before them.
+    start, advance : callable, optional
+        Called between the warm-up and the first timed round, and after each round with its index (below 0 in the
+        warm-up); the time they take is not counted.
 
     Raises
     ------
     SessionError
         A batch the session does not take, or no rounds.
     """
-    if batch_size < 1 or rounds < 1 or warmup < 0:
-        raise SessionError(f"batch_size {batch_size}, rounds {rounds}, warmup {warmup}", where="benchmark",
-                           cure="Give a batch size and rounds of at least 1, and a warm-up of at least 0.")
+    check_benchmark(batch_size, rounds, warmup)
     if session.batch_size not in (None, batch_size):
         raise SessionError(f"the model is fixed to batch {session.batch_size}, not {batch_size}", where="benchmark",
                            cure=f"Benchmark it with --batch-size {session.batch_size}, or simplify the ONNX for "
                                 f"{batch_size}.")
-    images = np.random.default_rng(seed).standard_normal((batch_size, *session.input_shape[1:]), dtype=np.float32)
+    random, shape = np.random.default_rng(seed), (batch_size, *session.input_shape[1:])
+    if session.input_dtype == np.uint8:  # normalised on the device
+        images = random.integers(0, 256, shape, np.uint8)
+    else:
+        images = random.standard_normal(shape, dtype=np.float32).astype(session.input_dtype, copy=False)
     times = np.empty(rounds)
     for index in tqdm(range(-warmup, rounds), desc=f"batch {batch_size}", unit="round", disable=not progress):
+        if index == 0 and start:
+            start()
         started = time.perf_counter_ns()
         session.run(images)
         if index >= 0:
             times[index] = (time.perf_counter_ns() - started) / 1e6
+        if advance:
+            advance(index)
     return Benchmark(times, batch_size, warmup, session.describe())
+
+
+def check_benchmark(batch_size: int, rounds: int, warmup: int) -> None:
+    """Refuse numbers with which nothing is timed; SessionError."""
+    if batch_size < 1 or rounds < 1 or warmup < 0:
+        raise SessionError(f"batch_size {batch_size}, rounds {rounds}, warmup {warmup}", where="benchmark",
+                           cure="Give a batch size and rounds of at least 1, and a warm-up of at least 0.")

@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__
+from . import __version__, cli_convert, cli_guide
 from .errors import OSNetError, ParityError
 
 if TYPE_CHECKING:
@@ -83,36 +83,25 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("output", help="the .onnx to write")
     p.add_argument("--batch-size", type=int, required=True, help="images a call")
 
+    cli_convert.register(command)
+
     p = command("extract", _extract, "features of query and gallery",
                 "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features")
     p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
     p.add_argument("dataset", help="mini, or a folder or zip in Market-1501's layout")
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
+    p.add_argument("--devices", metavar="0,1,…", help="several devices, which share the images (in place of --device)")
     _session_options(p)
 
-    p = command("evaluate", _evaluate, "Rank-k and mAP of extracted features",
-                "evaluate features/query.npz features/gallery.npz . result")
-    p.add_argument("query", help="query.npz")
-    p.add_argument("gallery", help="gallery.npz")
-    p.add_argument("folder", help="where the JSON goes")
-    p.add_argument("name", help="its name; .json is added where it is missing")
-    p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean", help="default euclidean")
-
-    p = command("benchmark", _benchmark, "pure inference speed", "benchmark osnet_x1_0_bs16_sim.onnx --batch-size 16")
-    p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
-    p.add_argument("--batch-size", type=int, required=True, help="images a round")
-    p.add_argument("--rounds", type=int, default=50, help="timed rounds (default 50)")
-    p.add_argument("--warmup", type=int, default=5, help="rounds before them (default 5)")
-    p.add_argument("--json", metavar="FILE", help="also write every figure and condition to FILE")
-    _session_options(p)
+    cli_guide.register(command, _session_options)
 
     p = command("study", _study, "run every notebook and build the book",
                 "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth")
     p.add_argument("--dataset", default="mini", help="mini (default), or a folder or zip in Market-1501's layout")
     p.add_argument("--weights", default="mini", help="mini (default), market1501, or a checkpoint")
     p.add_argument("--batch-size", type=int, default=16, help="images a call for features; also timed (default 16)")
-    p.add_argument("--backend", default="auto", help="auto (default), onnxruntime or torch")
+    p.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch or ascend")
     p.add_argument("--device", type=int, default=0, help="device number (default 0)")
     p.add_argument("--no-book", action="store_true", help="run the notebooks only")
 
@@ -125,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="auto", help="auto (default), onnxruntime or torch")
-    parser.add_argument("--device", type=int, default=0, help="device number (default 0)")
+    parser.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch or ascend")
+    parser.add_argument("--device", "--device-id", type=int, default=0, help="device number (default 0)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all visible cores)")
 
 
@@ -171,7 +160,22 @@ def _passed(parity: Parity) -> None:
           f"{parity.min_cosine:.7f}, row against image alone {parity.row_max_abs:.1e}: passed")
 
 
+def _extract_together(o: argparse.Namespace) -> None:
+    from .devices import extract_on_devices
+    from .pipeline import open_dataset
+    from .workspace import open_workspace
+
+    with open_dataset(open_workspace(), o.dataset) as dataset:
+        for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
+            path = Path(o.outdir) / f"{split}.npz"
+            features = extract_on_devices(_model(o.model), dataset, samples, path, o.batch_size or 16, o.devices,
+                                          o.backend, threads=o.threads)
+            print(f"{path}: {len(features)} features, by device {features.conditions.get('devices')}")
+
+
 def _extract(o: argparse.Namespace) -> None:
+    if o.devices is not None:
+        return _extract_together(o)
     from .features import extract_features, extraction_conditions
     from .pipeline import open_dataset
     from .session import open_session
@@ -188,41 +192,6 @@ def _extract(o: argparse.Namespace) -> None:
 
             # One that was finished before a kill is not computed again.
             print(f"{artefact(Path(o.outdir) / f'{split}.npz', key, make)}: {len(samples)} features")
-
-
-def _evaluate(o: argparse.Namespace) -> None:
-    from .features import check_pair, load_features
-    from .metrics import evaluate
-    from .results import write_guide_json
-
-    query, gallery = load_features(o.query), load_features(o.gallery)
-    check_pair(query, gallery)
-    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, o.metric)
-    print(f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, {o.metric} distance")
-    for k in (1, 5, 10, 20):
-        print(f"Rank-{k:<2} {score.hits(k)}/{score.num_valid} = {score.rank(k):.6f}")
-    print(f"mAP     {score.mAP:.6f}")
-    name = o.name if o.name.endswith(".json") else f"{o.name}.json"
-    print(write_guide_json(Path(o.folder) / name, score.rank(1), score.mAP))
-
-
-def _benchmark(o: argparse.Namespace) -> None:
-    from .benchmark import run_benchmark
-    from .files import write_json
-    from .results import environment
-    from .session import open_session
-
-    with open_session(_model(o.model), o.backend, o.device, o.threads) as session:
-        measured = run_benchmark(session, o.batch_size, o.rounds, o.warmup)
-    values = measured.values()
-    latency = values["latency_ms"]
-    print(measured.summary())
-    print(f"batch {o.batch_size}: {measured.throughput:.2f} images/s; per batch mean {latency['mean']:.3f} ms, "
-          f"median {latency['median']:.3f}, p90 {latency['p90']:.3f}, p99 {latency['p99']:.3f}, "
-          f"spread {100 * values['relative_spread']:.1f} %")
-    if o.json:
-        conditions = {"session": measured.conditions, "batch_size": o.batch_size, "warmup": o.warmup}
-        print(write_json(o.json, {"conditions": {**conditions, "environment": environment()}, "values": values}))
 
 
 def _study(o: argparse.Namespace) -> None:

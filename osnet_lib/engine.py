@@ -1,4 +1,4 @@
-"""What computes behind a session: ONNX Runtime and PyTorch. They trust their input; `session` checks it."""
+"""What computes behind a session: ONNX Runtime and PyTorch here, an NPU in `ascend`. `session` checks their input."""
 
 from __future__ import annotations
 
@@ -28,20 +28,31 @@ class Engine(Protocol):
     input_shape : tuple
         Of a batch; the first number is None where any batch size goes.
     input_dtype : numpy.dtype
+    gears : tuple of int
+        The batch sizes it computes, ascending; one where that is fixed, none where any goes.
     precision, provider, device : str
         In what it computes, by which library path, on what (a name a reader knows).
+    simulated : bool
+        True where no such device exists and something stands in for it, so that times mean nothing.
+
+    An engine that can overlap copies and execution also has ``stream(batches)``: `compute` for each, in order.
     """
 
     model: Path
     sha256: str
     input_shape: tuple[int | None, ...]
     input_dtype: np.dtype
+    gears: tuple[int, ...]
     precision: str
     provider: str
     device: str
+    simulated: bool
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
-        """Features of a contiguous batch of `input_shape`, in an array of their own; SessionError where it fails."""
+        """Features of a contiguous batch, in an array of their own; SessionError where it fails.
+
+        The batch has the shape `input_shape`, with one of `gears` for its length where there are some.
+        """
 
     def close(self) -> None:
         """Give back memory and device; called once."""
@@ -50,7 +61,7 @@ class Engine(Protocol):
 class OnnxRuntimeEngine:
     """ONNX Runtime on a CUDA device where its provider is installed and starts, else on the CPU."""
 
-    input_dtype, precision = np.dtype(np.float32), "float32"
+    input_dtype, precision, simulated = np.dtype(np.float32), "float32", False
 
     def __init__(self, model: Path, device: int, threads: int):
         import onnxruntime
@@ -60,6 +71,7 @@ class OnnxRuntimeEngine:
         except ExportError as error:
             raise SessionError(error.what, where=model, cure=error.cure) from error
         self.model, self.sha256, self.input_shape = model, found.sha256, (found.batch_size, *IMAGE_SHAPE)
+        self.gears = (found.batch_size,) if found.batch_size else ()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors; they come as exceptions as well
@@ -94,6 +106,7 @@ class TorchEngine:
     """The reference: the checkpoint's own graph in float32, any batch size, on CUDA where torch has it."""
 
     input_shape, input_dtype, precision = (None, *IMAGE_SHAPE), np.dtype(np.float32), "float32"
+    gears, simulated = (), False
 
     def __init__(self, model: Path | Checkpoint, device: int, threads: int):
         import torch

@@ -6,10 +6,11 @@ import json
 import os
 import time
 import warnings
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Iterator, Sequence
+from typing import BinaryIO, Callable, Iterator, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from .files import atomic_path, fingerprint, write_json
 from .lineage import code_digest
 from .market1501 import Market1501, Sample
 from .preprocess import iter_batches
+from .results import NOT_MEASURED
 from .session import Session, open_session
 
 try:
@@ -168,27 +170,64 @@ def extract_features(session: Session, dataset: Market1501, samples: Sequence[Sa
         A batch size that the session does not take; a batch that it could not compute (its images
         are named); another process that extracts into the same file.
     """
-    path = Path(path)
+    check_batch_size(session, batch_size)
+
+    def compute(done: int, advance: Callable[[int], object]) -> Iterator[np.ndarray]:
+        waiting: deque[tuple[Sample, ...]] = deque()  # batches that were handed over, oldest first
+
+        def batches() -> Iterator[np.ndarray]:
+            for batch, images in iter_batches(dataset, samples[done:], batch_size, dtype=session.input_dtype):
+                waiting.append(batch)
+                yield images
+
+        try:
+            for features in session.stream(batches()):
+                advance(len(waiting.popleft()))
+                yield features
+        except SessionError as error:
+            where = f"{waiting[0][0].name} to {waiting[0][-1].name}" if waiting else error.where
+            raise FeatureError(error.what, where=where, cure=error.cure) from error
+
+    return collect_features(path, samples, extraction_conditions(session, dataset, samples, batch_size), batch_size,
+                            compute, progress)
+
+
+def check_batch_size(session: Session, batch_size: int) -> None:
+    """Refuse a batch size that the session does not take; FeatureError."""
     limit = session.batch_size or batch_size
     if not 1 <= batch_size <= limit:
         raise FeatureError(f"batch size {batch_size}", where=session.model,
                            cure=f"Give 1 to {limit}, the model's own." if session.batch_size else "Give at least 1.")
-    conditions = extraction_conditions(session, dataset, samples, batch_size)
+
+
+def collect_features(path: str | Path, samples: Sequence[Sample], conditions: dict, batch_size: int,
+                     compute: Callable[[int, Callable[[int], object]], Iterator[np.ndarray]], progress: bool = True,
+                     more_conditions: Callable[[], dict] = dict) -> Features:
+    """Write features as they come, so that a kill loses none but those of the last batch.
+
+    Parameters
+    ----------
+    conditions : dict
+        What the features depend on; rows of an earlier run are kept when its conditions were the same.
+    compute : callable
+        ``compute(done, advance)`` yields float32 ``[n, 512]`` for ``samples[done:]`` in their order, in batches of
+        `batch_size`, and calls ``advance(n)`` when n images more are computed.
+    more_conditions : callable
+        What is known at the end only, and on which the features do not depend.
+    """
+    path = Path(path)
     part, key = path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
     with _open_alone(part) as rows:
         done = _resume(rows, key, fingerprint(conditions), len(samples), batch_size)
         started = time.perf_counter()
         with tqdm(total=len(samples), initial=done, desc=path.stem, unit="image", disable=not progress) as bar:
-            for batch, images in iter_batches(dataset, samples[done:], batch_size):
-                try:
-                    features = session.run(images)
-                except SessionError as error:
-                    raise FeatureError(error.what, where=f"{batch[0].name} to {batch[-1].name}",
-                                       cure=error.cure) from error
+            for features in compute(done, bar.update):
                 rows.write(features.astype("<f4", copy=False).tobytes())
                 rows.flush()  # what a kill leaves behind is then whole batches, but for the last
-                bar.update(len(batch))
-        conditions |= {"seconds": round(time.perf_counter() - started, 3), "resumed_at": done}
+        seconds = {"seconds": round(time.perf_counter() - started, 3)}
+        if conditions["session"].get("simulated"):
+            seconds = {"seconds": None, "not_measured": NOT_MEASURED}
+        conditions = {**conditions, **seconds, "resumed_at": done, **more_conditions()}
         rows.seek(0)
         matrix = np.fromfile(rows, "<f4").reshape(len(samples), *FEATURE_SHAPE)
     features = Features(np.array([s.name for s in samples], str), np.array([s.pid for s in samples], np.int64),

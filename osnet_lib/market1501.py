@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
 from collections import defaultdict
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import BytesIO
 from os import PathLike
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from .archive import Archive, open_archive
 from .errors import DatasetError
+from .jpeg import decode_jpeg
 
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
 
@@ -49,10 +48,6 @@ LANDMARKS = {
 
 # The release itself has 24 test images whose names end in .jpg.jpg.
 _NAME = re.compile(r"(-1|[0-9]{4})_c([1-6])s([0-9]+)_([0-9]{6})_([0-9]{2})(?:\.jpg){1,2}")
-
-# What Pillow lets through from its decoders when a JPEG is damaged.
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, struct.error,
-                  Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -123,16 +118,7 @@ class Market1501(AbstractContextManager):
 
     def image(self, sample: Sample) -> Image.Image:
         """Decode an image to RGB; raises DatasetError, naming the file, where it is no whole JPEG."""
-        data = self.read(sample)
-        try:
-            with Image.open(BytesIO(data), formats=("JPEG",)) as picture:
-                return picture.convert("RGB")
-        except _DECODE_ERRORS as error:
-            what = f"is a damaged or truncated JPEG ({error})"
-            if isinstance(error, UnidentifiedImageError):  # its text holds an object's address
-                what = "is not a JPEG" if data else "is an empty file"
-            raise DatasetError(what, where=self._archive.where(FOLDERS[sample.split], sample.name),
-                               cure="Copy this file again from the original data set") from error
+        return decode_jpeg(self.read(sample), self._archive.where(FOLDERS[sample.split], sample.name))
 
     @cached_property
     def digest(self) -> str:

@@ -58,6 +58,8 @@ class Parity:
         Candidate in batches, against the reference.
     row_max_abs : float
         Candidate in batches, against the candidate given the same images one by one.
+    allowed_max_abs, allowed_cosine : float
+        The tolerance of the gate.
     """
 
     stage: str
@@ -67,9 +69,12 @@ class Parity:
     mean_abs: float
     min_cosine: float
     row_max_abs: float
+    allowed_max_abs: float = Tolerance.max_abs
+    allowed_cosine: float = Tolerance.min_cosine
 
-    def passed(self, tolerance: Tolerance = Tolerance()) -> bool:
-        """True when every figure is within the tolerance; NaN is not."""
+    def passed(self, tolerance: Tolerance | None = None) -> bool:
+        """True when every figure is within the tolerance, by default the one allowed; NaN is not."""
+        tolerance = tolerance or Tolerance(self.allowed_max_abs, self.allowed_cosine)
         return (self.max_abs <= tolerance.max_abs and self.row_max_abs <= tolerance.max_abs
                 and self.min_cosine >= tolerance.min_cosine)
 
@@ -153,7 +158,8 @@ def check_parity(reference: Network | np.ndarray, candidate: Network, images: np
         row_max_abs = compare(_one_by_one(candidate, images[order[some]]), batched[some]).max_abs
     except (ParityError, SessionError) as error:
         raise ParityError(error.what, where=where, cure=error.cure) from error
-    parity = Parity(stage, size, len(images), *difference, row_max_abs)
+    parity = Parity(stage, size, len(images), *difference, row_max_abs, tolerance.max_abs,
+                    tolerance.min_cosine)
     if not parity.passed(tolerance):
         raise ParityError(
             f"features differ from the reference by up to {parity.max_abs:.3g} (mean {parity.mean_abs:.3g}, smallest "

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Sequence
 
 import numpy as np
 
+from .atc import AtcCommand
 from .benchmark import Benchmark, run_benchmark
+from .cann import cann_version, detect_soc_version
 from .checkpoint import Checkpoint
-from .convert import AtcCommand
+from .convert import convert, find_atc
+from .errors import ConvertError
 from .export import OnnxFile, export_onnx, inspect_onnx, simplify_onnx
 from .features import Features, extract_features, load_features
+from .files import sha256
 from .lineage import code_digest
 from .market1501 import Market1501, Sample, open_market1501
 from .metrics import METRICS, Evaluation, evaluate
@@ -24,6 +28,9 @@ from .session import choose_backend, open_session
 from .workspace import Workspace, artefact
 
 GUIDE_BATCHES = (1, 4, 8, 16, 32)  # the batch sizes of the guide's throughput table
+GUIDE_CHIP = "Ascend310"  # and its chip
+# ATC computes in float16, whose 11 bits leave errors of some thousandths in features of this size.
+OM_TOLERANCE = Tolerance(max_abs=0.05, min_cosine=0.999)
 
 
 def open_dataset(workspace: Workspace, dataset: str | Path) -> Market1501:
@@ -63,18 +70,78 @@ def simplify_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int
     return inspect_onnx(artefact(path, key, lambda target: simplify_onnx(source.path, target, batch_size)))
 
 
-def atc_command(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, soc_version: str) -> AtcCommand:
-    """The ATC call for one batch size; the paths are relative to the workspace."""
-    source = simplify_model(workspace, checkpoint, batch_size).path.relative_to(workspace.root)
-    return AtcCommand(source, source.with_name(f"{model_label(checkpoint)}_bs{batch_size}"), batch_size, soc_version)
+def chip(soc_version: str = "") -> str:
+    """The soc_version given, else that of this host's NPU, else the guide's chip."""
+    try:
+        return soc_version or detect_soc_version()
+    except ConvertError:
+        return GUIDE_CHIP
+
+
+def atc_commands(
+    workspace: Workspace, checkpoint: Checkpoint, batch_sizes: Sequence[int], soc_version: str = ""
+) -> list[AtcCommand]:
+    """The ATC calls, one a batch size and one for all of them as gears; paths are relative to the workspace."""
+    soc = chip(soc_version)
+    models = [simplify_model(workspace, checkpoint, size) for size in batch_sizes]
+    calls = [(model.path, f"bs{model.batch_size}", model.batch_size) for model in models]
+    if len(batch_sizes) > 1:
+        calls.append((export_model(workspace, checkpoint).path, "gears", tuple(batch_sizes)))
+    outputs = [path.with_name(f"{model_label(checkpoint)}_{name}_{soc}") for path, name, _ in calls]
+    root = workspace.root
+    return [
+        AtcCommand(path.relative_to(root), output.relative_to(root), sizes, soc)
+        for (path, _, sizes), output in zip(calls, outputs)
+    ]
+
+
+def make_om(workspace: Workspace, command: AtcCommand, progress: bool = True) -> Path:
+    """The OM of one of `atc_commands`, made by ATC unless it is there.
+
+    Raises
+    ------
+    ConvertError
+        No OM and no ATC on this machine, with the command to run elsewhere; whatever ATC refuses.
+    """
+    path, atc = workspace.root / f"{command.output}.om", find_atc()
+    if atc is None:
+        if path.is_file():
+            return path  # made elsewhere and copied here, which leaves no record
+        raise ConvertError(
+            "this OM is not here, and ATC is not installed to make it",
+            where=path,
+            cure=f"Run this on a host with CANN, in the root of this checkout, and copy the OM here: {command}",
+        )
+    source = workspace.root / command.model
+    key = {
+        "source": sha256(source),
+        "options": command.arguments,
+        "code": code_digest(convert),
+        "cann": cann_version(atc),
+    }
+
+    def make(target: Path) -> None:
+        convert(replace(command, model=source, output=target.with_suffix("")), progress=progress)
+
+    return artefact(path, key, make)
+
+
+def convert_models(
+    workspace: Workspace, commands: Sequence[AtcCommand], progress: bool = True
+) -> list[tuple[AtcCommand, Path]]:
+    """Every command with the OM it made; empty on a machine without ATC."""
+    return [(command, make_om(workspace, command, progress)) for command in commands] if find_atc() else []
 
 
 def runnable_model(
     workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str, opset: int = 11
 ) -> Path:
     """The file that a backend runs at a batch size; ``"auto"`` takes the best backend of this machine."""
-    if choose_backend(backend) == "torch":
+    chosen = choose_backend(backend)
+    if chosen == "torch":
         return checkpoint.path
+    if chosen == "ascend":
+        return make_om(workspace, atc_commands(workspace, checkpoint, [batch_size])[0])
     return simplify_model(workspace, checkpoint, batch_size, opset).path
 
 
@@ -103,8 +170,9 @@ def measure_parity(
     for size in batch_sizes:
         some = slice(2 * size - 1)
         with open_session(runnable_model(workspace, checkpoint, size, backend, opset), backend, device) as session:
-            stage = {"onnxruntime": "simplified"}.get(session.backend, session.backend)
-            parities.append(check_parity(expected[some], session, images[some], stage, batch_size=size))
+            stage = {"onnxruntime": "simplified", "ascend": "om"}.get(session.backend, session.backend)
+            allowed = OM_TOLERANCE if session.backend == "ascend" else Tolerance()
+            parities.append(check_parity(expected[some], session, images[some], stage, allowed, size))
     write_result(
         workspace.results,
         Result(

@@ -19,6 +19,7 @@ from .market1501 import Market1501
 from .metrics import Evaluation
 from .parity import Parity, Tolerance
 from .plots_style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
+from .results import NOT_MEASURED
 
 Rate = tuple[str, int, float, float | None]  #: label, batch size, images/s, relative spread (None: not stated)
 
@@ -130,7 +131,7 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
     Parameters
     ----------
     times_ms : array (rounds,)
-        Milliseconds of each round, which is one batch.
+        Milliseconds of each round, which is one batch. All NaN, of a simulated device, give a figure that says so.
 
     Raises
     ------
@@ -138,6 +139,10 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
         No times, or one that is not positive.
     """
     times = np.asarray(times_ms, np.float64)
+    if times.ndim == 1 and times.size and np.isnan(times).all():
+        figure = new_chart(1.0, title=title)
+        figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
+        return figure
     if times.ndim != 1 or not times.size or not (np.isfinite(times) & (times > 0)).all():
         raise ResultError(f"no list of positive times, but shape {times.shape}", where="times_ms",
                           cure="Give the milliseconds of every round")
@@ -162,12 +167,13 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
 
 
 @styled
-def plot_throughput(measured: Iterable[Rate], published: Iterable[Rate] = (), title: str | None = None) -> Figure:
-    """Throughput over batch size; what was measured here is filled, what others published is hollow and dashed.
+def plot_throughput(measured: Iterable[Rate], published: Iterable[Rate] = (), imported: Iterable[Rate] = (),
+                    title: str | None = None) -> Figure:
+    """Throughput over batch size; what was measured is filled, here or elsewhere, what others published hollow, dashed.
 
     Parameters
     ----------
-    measured, published : iterable of (label, batch size, images/s, relative spread)
+    measured, published, imported : iterable of (label, batch size, images/s, relative spread)
         Points of one label make a line. The spread is a standard deviation over the mean (``relative_spread`` of a
         result), drawn as error bar; None where it is not known.
 
@@ -176,7 +182,7 @@ def plot_throughput(measured: Iterable[Rate], published: Iterable[Rate] = (), ti
     ResultError
         No point, or a batch size or rate that is not positive.
     """
-    groups = {"measured here": _by_label(measured), "published": _by_label(published)}
+    groups = {"measured here": _by_label(measured), "imported": _by_label(imported), "published": _by_label(published)}
     points = [point for group in groups.values() for line in group.values() for point in line]
     if not points:
         raise ResultError("no throughput to show", where="measured", cure="Run the benchmark for a batch size first")

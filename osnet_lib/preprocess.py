@@ -77,7 +77,8 @@ def preprocess(image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
 
 
 def iter_batches(
-    dataset: Images, samples: Iterable[Sample], batch_size: int, threads: int | None = None
+    dataset: Images, samples: Iterable[Sample], batch_size: int, threads: int | None = None,
+    dtype: np.dtype | type = np.float32,
 ) -> Iterator[tuple[tuple[Sample, ...], np.ndarray]]:
     """Stream preprocessed batches; threads decode ahead while the caller computes.
 
@@ -91,12 +92,14 @@ def iter_batches(
         Images per batch; the last batch may be shorter.
     threads : int, optional
         Decoding threads; by default one per usable core, at most 4.
+    dtype : numpy dtype
+        A session's `input_dtype`: float32, float16, or uint8 for a model that normalises on the device.
 
     Yields
     ------
     samples : tuple of Sample
         Those of the batch.
-    images : ndarray of float32, [n, 3, 256, 128]
+    images : ndarray of `dtype`, [n, 3, 256, 128]; of uint8, [n, 256, 128, 3]
         A fresh array, the caller's to keep. Two batches are prepared ahead (more where a batch has fewer images than
         there are threads), 393,216 bytes an image, so memory does not grow with the number of samples.
 
@@ -110,10 +113,11 @@ def iter_batches(
     for value, what in ((batch_size, "batch_size"), (threads, "threads")):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
             raise DatasetError(f"{value!r} is not a count of 1 or more", where=what, cure="Give a positive integer")
-    return _stream(dataset, tuple(samples), int(batch_size), int(threads))
+    return _stream(dataset, tuple(samples), int(batch_size), int(threads), np.dtype(dtype))
 
 
-def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threads: int):
+def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threads: int, dtype: np.dtype):
+    shape = (HEIGHT, WIDTH, 3) if dtype == np.uint8 else (3, HEIGHT, WIDTH)
     batches = (samples[start:start + batch_size] for start in range(0, len(samples), batch_size))
     pending: deque[tuple[tuple[Sample, ...], np.ndarray, list[Future]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
@@ -121,7 +125,7 @@ def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threa
     def prepare_next() -> None:
         batch = next(batches, None)
         if batch is not None:
-            images = np.empty((len(batch), 3, HEIGHT, WIDTH), np.float32)
+            images = np.empty((len(batch), *shape), dtype)
             # Every thread takes each n-th row: one task per thread and batch costs less than one per image.
             jobs = [pool.submit(_fill, dataset, batch[i::threads], images[i::threads])
                     for i in range(min(threads, len(batch)))]
@@ -142,4 +146,7 @@ def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threa
 
 def _fill(dataset: Images, samples: tuple[Sample, ...], rows: np.ndarray) -> None:
     for sample, row in zip(samples, rows):
-        preprocess(dataset.image(sample), out=row)
+        if row.dtype == np.float32:
+            preprocess(dataset.image(sample), out=row)
+        else:  # float16 is the float32 result, rounded once
+            row[...] = (to_uint8 if row.dtype == np.uint8 else preprocess)(dataset.image(sample))

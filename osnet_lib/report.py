@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .benchmark import Benchmark
+from .aipp import AippError
+from .atc import AtcCommand
+from .benchmark import Benchmark, sum_throughput
 from .export import OnnxFile
 from .features import Features
 from .files import sha256
 from .metrics import Evaluation, ranked_list
-from .parity import Parity, Tolerance
+from .parity import Parity
 from .plots_images import RankedRow, ranked_rows
 from .published import published_accuracy, published_throughput
-from .results import Result
+from .results import NOT_MEASURED, Result
 from .table import Table
 
 RANKS = (1, 5, 10, 20)
@@ -35,23 +37,43 @@ def simplified_table(source: OnnxFile, models: list[OnnxFile]) -> Table:
                                 "nodes after": m.nodes} for m in models])
 
 
-def parity_table(parities: list[Parity], tolerance: Tolerance = Tolerance()) -> Table:
-    """One row a stage and batch size; differences are of features, absolute."""
+def om_table(converted: list[tuple[AtcCommand, Path]]) -> Table:
+    """OMs that ATC made here, one row a batch size or set of gears."""
+    records = [{"file": path.name, "chip": command.soc_version, "batch": ", ".join(map(str, command.batch_sizes)),
+                "MB": path.stat().st_size / 1e6, "sha256": sha256(path)[:16]} for command, path in converted]
+    return Table.from_records(records, columns=("file", "chip", "batch", "MB", "sha256"))
+
+
+def aipp_table(error: AippError) -> Table:
+    """How far normalisation on the device can be from the float path, in units of the normalised image; computed."""
+    rows = [("mean_chn and min_chn share the mean, as written here", error.split_parameters, error.split_float16),
+            ("min_chn holds the whole mean", error.naive_parameters, error.naive_float16)]
+    return Table(("configuration", "float16 parameters", "float16 throughout"), tuple(rows))
+
+
+def parity_table(parities: list[Parity]) -> Table:
+    """One row a stage and batch size; differences are of features, absolute, against torch."""
     records = [{"stage": p.stage, "batch": p.batch_size, "images": p.images, "max |difference|": p.max_abs,
                 "mean |difference|": p.mean_abs, "min cosine": p.min_cosine,
                 "row i against image i alone": p.row_max_abs,
-                "gate": "passed" if p.passed(tolerance) else "failed"} for p in parities]
-    formats = {"max |difference|": ".1e", "mean |difference|": ".1e", "min cosine": ".7f",
-               "row i against image i alone": ".1e"}
-    caption = f"Against torch; allowed: {tolerance.max_abs:g} absolute, cosine {tolerance.min_cosine:g}"
-    return Table.from_records(records, caption=caption, formats=formats)
+                "allowed": p.allowed_max_abs, "cosine allowed": p.allowed_cosine,
+                "gate": "passed" if p.passed() else "failed"} for p in parities]
+    formats = {"max |difference|": ".1e", "mean |difference|": ".1e", "min cosine": ".7f", "allowed": "g",
+               "row i against image i alone": ".1e", "cosine allowed": "g"}
+    return Table.from_records(records, formats=formats if records else None)
 
 
 def features_table(splits: dict[str, Features]) -> Table:
     """Sizes of feature files, and the time of the run that made them."""
     return Table.from_records([{"split": name, "images": len(f), "numbers in a feature": f.features.shape[1],
-                                "batch": f.conditions["batch_size"], "seconds": f.conditions["seconds"]}
+                                "batch": f.conditions["batch_size"],
+                                "seconds": _speed(f.conditions["seconds"], f.conditions)}
                                for name, f in splits.items()])
+
+
+def _speed(value: object, values: dict, text: str | None = None) -> object:
+    """A cell with a time or a rate; where it was not measured, why not."""
+    return values.get("not_measured", NOT_MEASURED) if value is None else value if text is None else format(value, text)
 
 
 def feature_rows(features: Features, rows: int = 5, values: int = 6) -> Table:
@@ -162,14 +184,14 @@ def session_table(facts: dict) -> Table:
 def benchmark_table(measured: Benchmark) -> Table:
     """One measurement as names and values."""
     values, session = measured.values(), measured.conditions
-    latency = values["latency_ms"]
+    latency, spread = values["latency_ms"], values["relative_spread"]
     return Table.from_mapping({
-        "batch": measured.batch_size, "throughput, images/s": f"{measured.throughput:.2f}",
-        "ave_throughputRate, samples/s": f"{measured.ave_throughput_rate:.3f}",
-        "ave_latency, ms per image": f"{measured.ave_latency:.5f}",
-        **{f"batch latency {name}, ms": f"{latency[name]:.3f}"
+        "batch": measured.batch_size, "throughput, images/s": _speed(values["throughput"], values, ".2f"),
+        "ave_throughputRate, samples/s": _speed(values["ave_throughputRate"], values, ".3f"),
+        "ave_latency, ms per image": _speed(values["ave_latency"], values, ".5f"),
+        **{f"batch latency {name}, ms": _speed(latency[name], values, ".3f")
            for name in ("mean", "median", "p90", "p99", "min", "max")},
-        "spread (standard deviation / mean)": f"{100 * values['relative_spread']:.1f} %",
+        "spread (standard deviation / mean)": _speed(spread, values) if spread is None else f"{100 * spread:.1f} %",
         "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
         "backend": f"{session['backend']} ({session['provider']})", "device": session["device"],
         "threads": session["threads"],
@@ -177,27 +199,64 @@ def benchmark_table(measured: Benchmark) -> Table:
     })
 
 
+def devices_table(together: list[Benchmark], alone: Benchmark | None = None) -> Table:
+    """Devices that were timed together, their sum, and beside it the guide's figure: one device times their number.
+
+    Parameters
+    ----------
+    together : list of Benchmark
+        From one call of `osnet_lib.devices.benchmark_devices`.
+    alone : Benchmark, optional
+        One of the devices timed while the others were idle; without it the first of `together` is multiplied.
+
+    Raises
+    ------
+    SessionError
+        Benchmarks that were not taken together.
+    """
+    count, one, total = len(together), alone or together[0], sum_throughput(together)
+    rows = [{"what": f"device {m.device}", "images/s": m.throughput, "all at work": m.overlap} for m in together]
+    rows += [{"what": f"{count} devices together, sum", "images/s": total},
+             {"what": f"one device {'alone' if alone else 'of them'} times {count}",
+              "images/s": count * one.throughput}]
+    if any(m.simulated for m in (*together, one)):
+        rows = [{**row, "images/s": NOT_MEASURED, "all at work": None} for row in rows]
+    return Table.from_records(rows, caption=f"Batch {together[0].batch_size}, images per second",
+                              formats={"images/s": ".1f", "all at work": ".0%"})
+
+
 def performance_table(results: list[Result]) -> Table:
     """Measured speeds of every condition, by network, backend and batch."""
     records = []
     for result in sorted(results, key=_performance_order):
         session, values = result.conditions["session"], result.values
+        latency = values["latency_ms"]
+        speeds = {"images/s": values["throughput"], "ms/image": values["ave_latency"],
+                  "batch median, ms": latency["median"], "p99, ms": latency["p99"],
+                  "spread": values["relative_spread"]}
         records.append({
             "network": result.conditions["model"]["architecture"],
-            "computed by": (f"{session['backend']}, {session['precision']}, {session['device']}, "
-                            f"{session['threads']} threads"),
-            "batch": result.conditions["batch_size"], "images/s": values["throughput"],
-            "ms/image": values["ave_latency"],
-            "batch median, ms": values["latency_ms"]["median"], "p99, ms": values["latency_ms"]["p99"],
-            "spread": values["relative_spread"], "rounds": values["rounds"]})
+            "computed by": ", ".join([*_backend(result), session["precision"], session["device"], *_threads(session)]),
+            "batch": result.conditions["batch_size"],
+            **{name: _speed(speed, values) if values.get("not_measured") else speed for name, speed in speeds.items()},
+            "rounds": values["rounds"]})
     formats = {"images/s": ".1f", "ms/image": ".2f", "batch median, ms": ".2f", "p99, ms": ".2f", "spread": ".1%"}
     return Table.from_records(records, formats=formats if records else None)
 
 
 def _performance_order(result: Result) -> tuple:
     session = result.conditions["session"]
-    return (result.conditions["model"]["architecture"], session["backend"], session["device"], session["threads"],
+    return (result.conditions["model"]["architecture"], session["backend"], session["device"], session["threads"] or 0,
             result.conditions["batch_size"])
+
+
+def _backend(result: Result) -> tuple[str, ...]:
+    """What computed; of a figure that another tool measured elsewhere, that tool, and that it was imported."""
+    return (result.conditions["session"]["backend"], *(["imported"] if "imported" in result.conditions else []))
+
+
+def _threads(session: dict) -> list[str]:
+    return [] if session["threads"] is None else [f"{session['threads']} threads"]
 
 
 def published_throughput_table() -> Table:
@@ -211,15 +270,17 @@ def published_throughput_table() -> Table:
     return Table.from_records(records, formats={f"{device} (published)": ".10g" for device in devices})
 
 
-def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple]]:
-    """Measured and published points for `plots.plot_throughput`: (label, batch, images/s, relative spread or None).
+def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], list[tuple]]:
+    """Measured, published and imported points for `plots.plot_throughput`: (label, batch, images/s, spread or None).
 
-    A label names network, backend and threads, and what else differs where two lines would share it.
+    A label names network, backend and threads, and what else differs where two lines would share it. Results without a
+    speed, of simulated devices, are left out.
     """
+    results = [result for result in results if result.values["throughput"] is not None]
 
     def label(result: Result) -> str:
         session = result.conditions["session"]
-        return f"{result.conditions['model']['architecture']}, {session['backend']}, {session['threads']} threads"
+        return ", ".join([result.conditions["model"]["architecture"], session["backend"], *_threads(session)])
 
     def details(result: Result) -> tuple[str, ...]:
         session = result.conditions["session"]
@@ -228,12 +289,14 @@ def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple]]:
     lines: dict[str, set[tuple[str, ...]]] = {}
     for result in results:
         lines.setdefault(label(result), set()).add(details(result))
-    measured = []
+    measured, imported = [], []
     for result in sorted(results, key=_performance_order):
+        points = imported if "imported" in result.conditions else measured
         name = label(result) if len(lines[label(result)]) == 1 else ", ".join([label(result), *details(result)])
-        measured.append((name, result.conditions["batch_size"], result.values["throughput"],
-                         result.values["relative_spread"]))
-    return measured, [(e.device, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0")]
+        points.append((name, result.conditions["batch_size"], result.values["throughput"],
+                       result.values["relative_spread"]))
+    published = [(e.device, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0")]
+    return measured, published, imported
 
 
 def provenance_table(results: list[Result]) -> Table:

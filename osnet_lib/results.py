@@ -28,6 +28,9 @@ NEEDED = {
                     "values.latency_ms.median", "values.latency_ms.p99", "values.relative_spread", "values.rounds"),
 }
 KINDS = tuple(NEEDED)
+
+NOT_MEASURED = "simulated device: not measured"  # stands in place of every speed of a device that is not there
+_SPEEDS = ("throughput", "ave_throughputRate", "ave_latency", "relative_spread")
 PACKAGES = ("numpy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
 
 
@@ -76,10 +79,12 @@ def environment() -> dict:
 
 
 def write_result(folder: Path, result: Result) -> Path:
-    """Write a result below `folder` and return its path."""
+    """Write a result below `folder` and return its path; a speed of a simulated device is refused."""
     if result.kind not in KINDS:
         raise ResultError(f"unknown kind {result.kind!r}", where=result.name, cure=f"Known kinds: {', '.join(KINDS)}.")
-    conditions = {**result.conditions, "environment": environment()}
+    if wrong := _wrong_speed(result):
+        raise ResultError(wrong, where=result.name, cure="Take the values of a Benchmark, which leave them out.")
+    conditions = {"environment": environment(), **result.conditions}  # an imported one states that of its own host
     document = {"kind": result.kind, "name": result.name, "conditions": conditions, "values": result.values}
     return write_json(Path(folder) / result.file_name, document)
 
@@ -98,7 +103,25 @@ def read_result(path: str | Path) -> Result:
     missing = [name for name in NEEDED[result.kind] if not _holds(document, name)]
     if missing:
         raise ResultError(f"lacks {', '.join(missing)}", where=path, cure=cure)
+    if wrong := _wrong_speed(result):
+        raise ResultError(wrong, where=path, cure=cure)
     return result
+
+
+def _wrong_speed(result: Result) -> str | None:
+    """What is wrong with the speeds: one of a simulated device, or none and no reason for it."""
+    if result.kind != "performance":
+        return None
+    session, values = result.conditions.get("session"), result.values
+    latency = values.get("latency_ms")
+    speeds = {name: values.get(name) for name in _SPEEDS} | {"times_ms": values.get("times_ms") or None}
+    speeds |= {f"latency_ms.{name}": time for name, time in latency.items()} if isinstance(latency, dict) else {}
+    told = [name for name, speed in speeds.items() if speed is not None]
+    if isinstance(session, dict) and session.get("simulated") and told:
+        return f"a simulated device has no speed, but holds {', '.join(told)}"
+    if speeds["throughput"] is None and not values.get("not_measured"):
+        return "holds no throughput, and no reason for it in not_measured"
+    return None
 
 
 def _holds(document: object, name: str) -> bool:

@@ -5,41 +5,22 @@ from __future__ import annotations
 import copy
 import importlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .engine import Engine, OnnxRuntimeEngine, TorchEngine
+from .backend import BACKENDS, choose_backend
+from .engine import Engine
 from .errors import SessionError, first_line
 from .export import FEATURE_SHAPE
 from .machine import package_versions, usable_cores
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
-
-
-@dataclass(frozen=True)
-class Backend:
-    """The files a backend reads, what makes its engine, and the package that needs.
-
-    `engine` is called with the model (a path; torch also takes a Checkpoint), the device number and the thread count.
-    None stands for a backend that this version does not have yet.
-    """
-
-    suffixes: tuple[str, ...]
-    engine: Callable[..., Engine] | None = None
-    package: str | None = None
-
-
-BACKENDS = {
-    "onnxruntime": Backend((".onnx",), OnnxRuntimeEngine, "onnxruntime"),
-    "torch": Backend((".pth", ".pt", ".pth.tar", ".tar", ".safetensors"), TorchEngine, "torch"),
-    "ascend": Backend((".om",)),
-}
 
 
 class Session:
@@ -52,17 +33,21 @@ class Session:
     model : Path
         The file it was loaded from.
     input_shape : tuple
-        Of a batch, ``(N, 3, 256, 128)``; N is None where any number of images goes.
+        Of a batch, ``(N, 3, 256, 128)``; N is None where any number of images goes. Of a model that normalises on
+        the device, ``(N, 256, 128, 3)``.
     input_dtype : numpy.dtype
-        What `run` takes.
+        What `run` takes; uint8 for a model that normalises on the device.
+    gears : tuple of int
+        The batch sizes the model computes; a batch is padded to the smallest that holds it. None where any goes.
     """
 
     def __init__(self, backend: str, engine: Engine, threads: int):
         self.backend, self.model, self.threads = backend, engine.model, threads
-        self.input_shape, self.input_dtype = engine.input_shape, engine.input_dtype
+        self.input_shape, self.input_dtype, self.gears = engine.input_shape, engine.input_dtype, engine.gears
         self._engine: Engine | None = engine
         self._facts = {"backend": backend, "provider": engine.provider, "device": engine.device, "threads": threads,
-                       "precision": engine.precision, "batch_size": self.batch_size, "model": self.model.name,
+                       "precision": engine.precision, "simulated": engine.simulated,
+                       "batch_size": self.batch_size, "model": self.model.name,
                        "model_sha256": engine.sha256, "versions": package_versions(("onnxruntime", "torch", "numpy"))}
 
     @property
@@ -90,16 +75,71 @@ class Session:
             A closed session; another dtype or shape; too many images; values that are not finite, in or out; a
             device that failed.
         """
+        engine = self._open_engine()
+        return self._checked(engine.compute(self._full(batch)), len(batch))
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """`run` for many batches, faster where the device copies and computes at the same time.
+
+        Parameters
+        ----------
+        batches : iterable of ndarray
+            Each as `run` takes it. It is asked for a few batches more than were given back.
+
+        Yields
+        ------
+        ndarray of float32, [n, 512]
+            The features of each batch in turn.
+
+        Raises
+        ------
+        SessionError
+            As `run`. Where a batch is refused, or `batches` itself raises, the features of all batches before it come
+            first; where the device fails, those that were on their way are lost.
+        """
+        engine = self._open_engine()
+        compute_all = getattr(engine, "stream", None) or (lambda full: map(engine.compute, full))
+        return self._streamed(compute_all, batches)
+
+    def _streamed(self, compute_all: Callable, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        counts: deque[int] = deque()
+        ended: list[Exception] = []
+
+        def full() -> Iterator[np.ndarray]:
+            try:
+                for batch in batches:
+                    padded = self._full(batch)
+                    counts.append(len(batch))
+                    yield padded
+            except Exception as error:  # any, as it is raised again once the batches before are through
+                ended.append(error)
+
+        for features in compute_all(full()):
+            yield self._checked(features, counts.popleft())
+            self._open_engine()  # refuses where it was closed meanwhile
+        if ended:
+            raise ended[0]
+
+    def _open_engine(self) -> Engine:
         if self._engine is None:
             raise SessionError("the session is closed", where=self.model, cure="Open it again with open_session.")
+        return self._engine
+
+    def _full(self, batch: np.ndarray) -> np.ndarray:
+        """The batch, checked, contiguous and padded to the smallest gear that holds it."""
         self._check(batch)
-        missing = (self.batch_size or len(batch)) - len(batch)
-        full = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)]) if missing else batch
-        features = self._engine.compute(np.ascontiguousarray(full))
-        if features.shape != (len(full), *FEATURE_SHAPE) or features.dtype != np.float32:
-            raise SessionError(f"the network gave {features.dtype} {list(features.shape)} for {len(full)} images",
+        missing = next((gear for gear in self.gears if gear >= len(batch)), len(batch)) - len(batch)
+        if missing:
+            batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
+        return np.ascontiguousarray(batch)
+
+    def _checked(self, features: np.ndarray, images: int) -> np.ndarray:
+        """The rows that belong to images."""
+        expected = next((gear for gear in self.gears if gear >= images), images)
+        if features.shape != (expected, *FEATURE_SHAPE) or features.dtype != np.float32:
+            raise SessionError(f"the network gave {features.dtype} {list(features.shape)} for {expected} images",
                                where=self.model, cure="Give a model whose output is float32 [N, 512].")
-        features = features[:len(batch)]
+        features = features[:images]
         if not np.isfinite(features).all():
             raise SessionError(f"the features of rows {_not_finite(features)} of the batch are not finite",
                                where=self.model, cure="Look for damaged weights, or for an overflow in half precision.")
@@ -108,8 +148,8 @@ class Session:
     def describe(self) -> dict:
         """The conditions of a measurement, ready for JSON.
 
-        Keys: backend, provider, device (its name), threads, precision, batch_size, model (file name), model_sha256, and
-        versions of onnxruntime, torch and numpy, as far as installed.
+        Keys: backend, provider, device (its name), threads, precision, simulated (times mean nothing then),
+        batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed.
         """
         return copy.deepcopy(self._facts)
 
@@ -150,39 +190,6 @@ def _not_finite(rows: np.ndarray) -> list[int]:
     return np.flatnonzero(~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)).tolist()
 
 
-def choose_backend(backend: str = "auto", model: str | Path | None = None) -> str:
-    """The backend that a name stands for.
-
-    Parameters
-    ----------
-    backend : str
-        A name in `BACKENDS`, or ``"auto"``: by the suffix of `model`, else the best that runs a converted model here.
-    model : path, optional
-        Must be a file which that backend reads.
-
-    Raises
-    ------
-    SessionError
-        An unknown name; a backend this version lacks; a file of another backend, or of none.
-    """
-    known = ", ".join(["auto", *BACKENDS])
-    if backend not in ("auto", *BACKENDS):
-        raise SessionError(f"{backend!r} is not a backend", where="backend", cure=f"Choose one of {known}.")
-    owner = None
-    if model is not None:
-        owner = next((name for name, b in BACKENDS.items() if str(model).lower().endswith(b.suffixes)), None)
-        if owner is None and backend == "auto":
-            raise SessionError("its suffix does not tell the backend", where=model, cure=f"Name one of {known}.")
-    chosen = (owner or "onnxruntime") if backend == "auto" else backend
-    if BACKENDS[chosen].engine is None:
-        raise SessionError(f"the {chosen} backend is not in this version", where=model or "backend",
-                           cure="Give the .onnx file that an OM is made from, which runs on onnxruntime.")
-    if owner not in (None, chosen):
-        raise SessionError(f"the {chosen} backend does not read it, {owner} does", where=model,
-                           cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.")
-    return chosen
-
-
 def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: int = 0,
                  threads: int | None = None) -> Session:
     """Load a model on a device.
@@ -190,7 +197,7 @@ def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: 
     Parameters
     ----------
     model : path or Checkpoint
-        An ``.onnx`` file or a checkpoint.
+        An ``.onnx`` file, an ``.om`` or a checkpoint.
     backend : str
         See `choose_backend`; ``"auto"`` goes by the suffix.
     device : int
@@ -202,7 +209,7 @@ def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: 
     ------
     SessionError
         An unknown backend, or one that does not read this file or is not installed; no such file, a damaged one,
-        another network; no such device; a thread count below 1.
+        another network; no such device; a thread count below 1. AclError where a call of pyACL fails.
     CheckpointError
         A checkpoint that `load_checkpoint` refuses.
     """
@@ -215,7 +222,8 @@ def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: 
         path = model = Path(model).expanduser()
         name = choose_backend(backend, path)
         if not path.is_file():
-            raise SessionError("no such model file", where=path, cure="Give the path of an .onnx file or a checkpoint.")
+            raise SessionError("no such model file", where=path,
+                               cure="Give the path of an .onnx file, an .om or a checkpoint.")
     else:
         path, name = model.path, choose_backend("torch" if backend == "auto" else backend)
         if name != "torch":

@@ -72,7 +72,8 @@ def run_matrix(
         Run("06_performance", {**common, "batch_size": size}, f"_bs{size:03d}", f"Performance at batch {size}")
         for size in sorted({*GUIDE_BATCHES, batch_size})
     ]
-    return [*chapters, *timings, Run("07_summary", common, reads=("accuracy", "performance"))]
+    summary = Run("07_summary", common, reads=("accuracy", "performance"))
+    return [*chapters, *timings, summary, Run("08_roofline", common)]
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:

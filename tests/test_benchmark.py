@@ -8,10 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from figures import texts
 
 from osnet_lib import benchmark
-from osnet_lib.benchmark import Benchmark, run_benchmark
+from osnet_lib.benchmark import Benchmark, run_benchmark, sum_throughput
 from osnet_lib.errors import SessionError
+from osnet_lib.plots import plot_latency
+from osnet_lib.results import NOT_MEASURED
 
 GUIDE = "[INFO] ave_throughputRate: 240.622samples/s, ave_latency: 4.24716ms"
 
@@ -27,6 +30,8 @@ class Clock:
 
 
 class Fake:
+    input_dtype = np.dtype(np.float32)
+
     def __init__(self, clock: Clock, batch_size: int | None = None):
         self.clock, self.batch_size, self.input_shape, self.batches = clock, batch_size, (batch_size, 3, 256, 128), []
 
@@ -138,3 +143,66 @@ def test_a_fixed_batch_of_its_own_size_runs(monkeypatch):
     session = Fake(Clock(2), batch_size=8)
     monkeypatch.setattr(benchmark, "time", session.clock)
     assert run_benchmark(session, 8, 1, 0, progress=False).throughput == pytest.approx(4000)
+
+
+def test_the_start_signal_comes_between_warm_up_and_the_first_round(timed):
+    events = []
+    measured, session = timed(1, 2, 3, 4, warmup=1, start=lambda: events.append(len(events)),
+                              advance=lambda index: events.append(f"round {index}"))
+    assert events == ["round -1", 1, "round 0", "round 1", "round 2"]
+    assert measured.times.tolist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
+def test_the_batch_has_the_type_that_the_session_takes(dtype):
+    session = Fake(Clock(0, 1))
+    session.input_dtype = np.dtype(dtype)
+    run_benchmark(session, 2, 1, 1, progress=False)
+    batch, _ = session.batches
+    assert batch.dtype == dtype and np.unique(batch).size > 100
+    assert dtype != "uint8" or (batch.min(), batch.max()) == (0, 255)
+
+
+def simulated(rounds: int = 3, **options) -> Benchmark:
+    return Benchmark(np.arange(1.0, rounds + 1), 8, 5, {"backend": "ascend", "simulated": True}, **options)
+
+
+def test_a_simulated_device_never_reports_a_speed():
+    measured = simulated(device=1, together=(0, 1), overlap=0.9)
+    assert measured.simulated and np.isnan(measured.times).all()
+    assert all(np.isnan(v) for v in (measured.throughput, measured.ave_throughput_rate, measured.ave_latency))
+    values = json.loads(json.dumps(measured.values()))
+    assert values.pop("not_measured") == NOT_MEASURED == "simulated device: not measured"
+    assert values.pop("latency_ms") == dict.fromkeys(("mean", "median", "p90", "p99", "min", "max", "std"))
+    assert values == {"throughput": None, "ave_throughputRate": None, "ave_latency": None, "relative_spread": None,
+                      "rounds": 3, "times_ms": [], "device": 1, "together": [0, 1], "overlap": None}
+    assert measured.summary().splitlines()[1] == (f"[INFO] ave_throughputRate: {NOT_MEASURED}, "
+                                                  f"ave_latency: {NOT_MEASURED}")
+    assert measured.details() == f"device 1, batch 8: {NOT_MEASURED}"
+    assert not re.search(r"\d", measured.summary())
+
+
+def test_a_simulated_run_is_marked_by_its_session(timed, monkeypatch):
+    monkeypatch.setattr(Fake, "describe", lambda self: {"simulated": True})
+    assert timed(10, 20)[0].values()["throughput"] is None
+    monkeypatch.setattr(Fake, "describe", lambda self: {"simulated": False})
+    assert timed(10, 20)[0].values()["throughput"] > 0
+
+
+def test_the_figure_of_a_simulated_device_says_so():
+    figure = plot_latency(simulated().times, 8, "osnet_x1_0")
+    assert sorted(texts(figure)) == ["osnet_x1_0", NOT_MEASURED] and not figure.axes
+
+
+def test_details_in_one_line(timed):
+    assert timed(10, 20, 40, 30)[0].details() == ("batch 8: 320.00 images/s; per batch mean 25.000 ms, median 25.000, "
+                                                  "p90 37.000, p99 39.700, spread 51.6 %")
+
+
+def test_a_card_is_the_sum_of_devices_timed_together():
+    pair = [Benchmark(np.array([10.0 * n]), 1, 0, {}, device=n, together=(2, 1)) for n in (1, 2)]
+    assert sum_throughput(pair) == pytest.approx(100 + 50)
+    assert sum_throughput([Benchmark(np.array([10.0]), 1, 0, {})]) == pytest.approx(100)
+    for wrong in ([], pair[:1] * 2, [pair[0], Benchmark(np.array([1.0]), 1, 0, {}, device=3)]):
+        with pytest.raises(SessionError, match="not timed together"):
+            sum_throughput(wrong)

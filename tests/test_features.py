@@ -31,6 +31,8 @@ GALLERY = [f"{pid:04d}_c3s1_{pid:06d}_01.jpg" for pid in range(1, 7)]
 class Fake:
     """A session whose feature depends on every part of an image and on nothing else."""
 
+    input_dtype = np.dtype(np.float32)
+
     def __init__(self, batch_size: int | None = None, fail_at: int | None = None, pause: float = 0,
                  error: Exception = KeyboardInterrupt()):
         self.model, self.batch_size = Path("fake.onnx"), batch_size
@@ -43,6 +45,9 @@ class Fake:
             raise self.error
         self.seen.append(len(batch))
         return batch.reshape(len(batch), 512, -1).mean(axis=2)
+
+    def stream(self, batches):
+        return map(self.run, batches)
 
     def describe(self) -> dict:
         return {"backend": "fake", "model": self.model.name, "model_sha256": "0", "batch_size": self.batch_size}

@@ -100,6 +100,7 @@ SMALL = {
     "05_accuracy": ({"batch_size": 4}, ["Rank-1", "published", "not Market-1501"], 2),
     "06_performance": ({"batch_size": 2, "rounds": 3, "warmup": 1}, ["ave_throughputRate", "median"], 1),
     "07_summary": ({}, ["published", "962.488"], 1),
+    "08_roofline": ({}, ["Ascend 310P3", "published", "computed"], 2),
 }
 
 

@@ -87,7 +87,7 @@ def test_passed(change, passed):
     figures = {"max_abs": 0.0, "mean_abs": 0.0, "min_cosine": 1.0, "row_max_abs": 0.0, **change}
     parity = Parity(stage="onnx", batch_size=1, images=1, **figures)
     assert parity.passed() is passed
-    assert parity.as_dict()["row_max_abs"] is parity.row_max_abs and len(parity.as_dict()) == 7
+    assert parity.as_dict()["row_max_abs"] is parity.row_max_abs and len(parity.as_dict()) == 9
     assert Parity(**parity.as_dict()) == parity
 
 

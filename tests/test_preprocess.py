@@ -245,3 +245,14 @@ def test_real_images_have_torchvisions_bits(market_zip):
         for batch, images in iter_batches(data, chosen, 8, 2):
             for sample, image in zip(batch, images):
                 assert same_bits(image, torchvision_transform(data.image(sample)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.uint8, np.dtype("float32")])
+def test_batches_in_the_dtype_of_a_session(tiny_market, dtype):
+    with open_market1501(tiny_market()) as data:
+        batches = list(iter_batches(data, data.query, 2, 2, dtype))
+        single = {np.dtype(np.uint8): to_uint8}.get(np.dtype(dtype), preprocess)
+        expected = np.stack([single(data.image(sample)) for sample in data.query]).astype(dtype)
+    got = np.concatenate([images for _, images in batches])
+    assert got.dtype == dtype and got.shape == ((3, 256, 128, 3) if dtype == np.uint8 else (3, 3, 256, 128))
+    np.testing.assert_array_equal(got, expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import networks
 import numpy as np
@@ -15,7 +16,7 @@ from osnet_lib.features import Features
 from osnet_lib.files import sha256
 from osnet_lib.metrics import evaluate
 from osnet_lib.parity import Parity
-from osnet_lib.results import Result, environment
+from osnet_lib.results import NOT_MEASURED, Result, environment
 from osnet_lib.table import Table
 
 SESSION = {"backend": "onnxruntime", "provider": "CPUExecutionProvider", "device": "Some CPU", "precision": "float32",
@@ -69,7 +70,7 @@ def test_parity_table_shows_every_stage_and_the_tolerance():
     first, second = rows(table)
     assert (first["stage"], first["batch"], first["images"]) == ("onnx", 8, 15)
     assert (first["max |difference|"], first["gate"]) == (6e-8, "passed")
-    assert second["gate"] == "failed" and "0.0001" in table.caption and "0.99999" in table.caption
+    assert second["gate"] == "failed" and (second["allowed"], second["cosine allowed"]) == (1e-4, 0.99999)
     assert "6.0e-08" in str(table) and "1.0000000" in str(table)
 
 
@@ -214,10 +215,10 @@ def test_published_throughput_is_marked_in_every_heading():
 
 
 def test_throughput_series():
-    measured, published = report.throughput_series([performance(8, 80.0), performance(1, 50.0)])
+    measured, published, imported = report.throughput_series([performance(8, 80.0), performance(1, 50.0)])
     assert measured == [("osnet_x1_0, onnxruntime, 2 threads", 1, 50.0, 0.05),
                         ("osnet_x1_0, onnxruntime, 2 threads", 8, 80.0, 0.05)]
-    assert ("Ascend 310", 1, 240.622, None) in published and len(published) == 22
+    assert ("Ascend 310", 1, 240.622, None) in published and len(published) == 22 and imported == []
 
 
 @pytest.mark.parametrize("other", [{"device": "NVIDIA H100"}, {"precision": "float16"}, {"weights": "99999999"}])
@@ -237,3 +238,44 @@ def test_provenance_table_names_files_hashes_and_versions():
 @pytest.mark.parametrize("make", [report.performance_table, report.provenance_table])
 def test_no_result_yet(make):
     assert make([]).rows == ()
+
+
+SIMULATED = {**SESSION, "backend": "ascend", "device": "Ascend310", "simulated": True}
+SPEEDS = ("images/s", "ms/image", "batch median, ms", "p99, ms", "spread")
+
+
+def simulated_result(batch_size: int) -> Result:
+    values = Benchmark(np.arange(1.0, 5), batch_size, 1, SIMULATED).values()
+    conditions = {**performance(batch_size).conditions, "session": SIMULATED}
+    return Result("performance", f"sim{batch_size}", conditions, values)
+
+
+def test_tables_say_that_a_simulated_device_was_not_measured():
+    real, made_up = rows(report.performance_table([performance(8), simulated_result(8)]))[::-1]
+    assert [made_up[name] for name in SPEEDS] == [NOT_MEASURED] * 5 and made_up["rounds"] == 4
+    assert real["images/s"] == 100
+    found = facts(report.benchmark_table(Benchmark(np.arange(1.0, 5), 8, 1, SIMULATED)))
+    speeds = [value for name, value in found.items() if re.search("ms|images/s|samples/s|spread", name)]
+    assert speeds == [NOT_MEASURED] * 10
+    query = evaluation()[1]
+    query.conditions.update(batch_size=4, seconds=None, not_measured=NOT_MEASURED)
+    assert rows(report.features_table({"query": query}))[0]["seconds"] == NOT_MEASURED
+
+
+def test_simulated_speeds_are_in_no_figure():
+    some = [performance(8, 80.0), simulated_result(8), simulated_result(4)]
+    measured, published, _ = report.throughput_series(some)
+    assert [(batch, rate) for _, batch, rate, _ in measured] == [(8, 80.0)] and len(published) == 22
+    assert report.throughput_series([simulated_result(8)])[0] == []
+
+
+def test_devices_together_stand_beside_one_times_their_number():
+    times = {0: 10.0, 1: 20.0}
+    pair = [Benchmark(np.array([ms]), 8, 0, SESSION, n, (0, 1), 0.5) for n, ms in times.items()]
+    alone = Benchmark(np.array([8.0]), 8, 0, SESSION, 0)
+    table = report.devices_table(pair, alone)
+    assert facts(Table(("what", "rate"), [row[:2] for row in table.rows])) == pytest.approx({
+        "device 0": 800, "device 1": 400, "2 devices together, sum": 1200, "one device alone times 2": 2000})
+    assert "50%" in str(table) and rows(report.devices_table(pair))[-1]["what"] == "one device of them times 2"
+    fake = [Benchmark(np.array([1.0]), 8, 0, SIMULATED, n, (0, 1)) for n in (0, 1)]
+    assert {row["images/s"] for row in rows(report.devices_table(fake))} == {NOT_MEASURED}

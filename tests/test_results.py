@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osnet_lib.errors import ResultError
-from osnet_lib.results import (KINDS, NEEDED, Result, environment, read_result, read_results, result_name,
+from osnet_lib.results import (KINDS, NEEDED, NOT_MEASURED, Result, environment, read_result, read_results, result_name,
                                write_guide_json, write_result)
 
 MODEL = {"architecture": "osnet_x0_25", "sha256": "a" * 64}
@@ -143,3 +143,31 @@ def test_guide_json_tells_every_query(tmp_path_factory, hits, mAP):
                                         mAP).read_text())
     assert [entry["key"] for entry in found["value"]] == ["R1", "mAP"]
     assert round(float(found["value"][0]["value"]) * hits[1]) == hits[0] and float(found["value"][1]["value"]) == mAP
+
+
+SIMULATED = {**SESSION, "backend": "ascend", "simulated": True}
+NO_SPEED = {"throughput": None, "ave_latency": None, "relative_spread": None, "rounds": 50, "times_ms": [],
+            "latency_ms": {"median": None, "p99": None}, "not_measured": NOT_MEASURED}
+
+
+def test_a_simulated_device_has_a_result_without_a_speed(tmp_path):
+    result = Result("performance", "sim", {"model": MODEL, "session": SIMULATED, "batch_size": 8}, NO_SPEED)
+    assert read_result(write_result(tmp_path, result)).values == NO_SPEED
+
+
+@pytest.mark.parametrize("session, values, words", [
+    (SIMULATED, {**NO_SPEED, "throughput": 9.0}, "a simulated device has no speed, but holds throughput"),
+    (SIMULATED, {**NO_SPEED, "times_ms": [1.0]}, "no speed, but holds times_ms"),
+    (SIMULATED, {**NO_SPEED, "latency_ms": {"median": None, "p99": 2.0}}, "no speed, but holds latency_ms.p99"),
+    (SIMULATED, {**PERFORMANCE, "not_measured": NOT_MEASURED}, "but holds throughput, ave_latency, relative_spread"),
+    (SESSION, {**NO_SPEED, "not_measured": ""}, "holds no throughput, and no reason for it in not_measured")])
+def test_speeds_that_are_refused_when_written_and_when_read(tmp_path, session, values, words):
+    result = Result("performance", "x", {"model": MODEL, "session": session, "batch_size": 8}, values)
+    with pytest.raises(ResultError, match=words):
+        write_result(tmp_path, result)
+    path = write_result(tmp_path, performance("x"))
+    document = json.loads(path.read_text())
+    document["values"], document["conditions"]["session"] = values, session
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultError, match=f"performance-x.json: .*{words}"):
+        read_result(path)

@@ -43,12 +43,12 @@ def test_matrix_times_the_guide_s_batches_and_the_reader_s():
     names = [run.name for run in run_matrix(batch_size=64)]
     assert names[:5] == ["01_export", "02_convert", "03_preprocess", "04_inference", "05_accuracy"]
     assert (
-        names[5:-1] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)] and names[-1] == "07_summary"
+        names[5:-2] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)] and names[-2:] == ["07_summary", "08_roofline"]
     )
 
 
 def test_matrix_repeats_no_batch():
-    assert len(run_matrix(batch_size=8)) == 11
+    assert len(run_matrix(batch_size=8)) == 12
 
 
 def test_second_run_executes_nothing(work):
@@ -122,7 +122,8 @@ REACH = [
     ("plots.py", "def plot_cmc(", {"05_accuracy"}),
     ("plots.py", "def plot_latency(", {"06_performance"}),
     ("report.py", "def published_throughput_table(", {"07_summary"}),
-    ("convert.py", "def find_atc(", {"02_convert"}),
+    ("convert.py", "def conversion_status(", {"02_convert"}),
+    ("roofline_report.py", "def kinds_table(", {"08_roofline"}),
     ("training.py", "def train_model(", set()),
 ]
 

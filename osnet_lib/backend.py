@@ -1,0 +1,64 @@
+"""The backends by name, and which one a model or a machine calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .acl_api import count_devices
+from .ascend import AscendEngine
+from .engine import Engine, OnnxRuntimeEngine, TorchEngine
+from .errors import SessionError
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The files a backend reads, what makes its engine, and the package that needs.
+
+    `engine` is called with the model (a path; torch also takes a Checkpoint), the device number and the thread count.
+    """
+
+    suffixes: tuple[str, ...]
+    engine: Callable[..., Engine]
+    package: str | None = None
+
+
+BACKENDS = {
+    "onnxruntime": Backend((".onnx",), OnnxRuntimeEngine, "onnxruntime"),
+    "torch": Backend((".pth", ".pt", ".pth.tar", ".tar", ".safetensors"), TorchEngine, "torch"),
+    "ascend": Backend((".om",), AscendEngine),  # which looks for pyACL itself: more than its absence can be wrong
+}
+
+
+def choose_backend(backend: str = "auto", model: str | Path | None = None) -> str:
+    """The backend that a name stands for.
+
+    Parameters
+    ----------
+    backend : str
+        A name in `BACKENDS`, or ``"auto"``: by the suffix of `model`, else the best that runs a converted model here,
+        which is ascend where pyACL works and sees a device, else onnxruntime (on CUDA where it can, else on the CPU).
+    model : path, optional
+        Must be a file which that backend reads.
+
+    Raises
+    ------
+    SessionError
+        An unknown name; a file of another backend, or of none.
+    """
+    known = ", ".join(["auto", *BACKENDS])
+    if backend not in ("auto", *BACKENDS):
+        raise SessionError(f"{backend!r} is not a backend", where="backend", cure=f"Choose one of {known}.")
+    owner = None
+    if model is not None:
+        owner = next((name for name, b in BACKENDS.items() if str(model).lower().endswith(b.suffixes)), None)
+        if owner is None and backend == "auto":
+            raise SessionError("its suffix does not tell the backend", where=model, cure=f"Name one of {known}.")
+    chosen = backend
+    if backend == "auto":
+        chosen = owner or ("ascend" if count_devices() else "onnxruntime")
+    if owner not in (None, chosen):
+        raise SessionError(f"the {chosen} backend does not read it, {owner} does", where=model,
+                           cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.")
+    return chosen

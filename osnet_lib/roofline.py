@@ -1,0 +1,196 @@
+"""How fast a chip could run OSNet at most, and where the published speeds stand below that.
+
+Everything here is computed from data sheets (``data/chips.json``), the network's graph and published figures; nothing
+is measured. The roofline is that of Williams, Waterman and Patterson (CACM 52(4), 2009): an operator runs no faster
+than the peak, and no faster than its bytes pass the memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+from .errors import ResultError
+from .layers import Layer, network_layers
+from .published import PublishedThroughput, published_throughput
+
+CUBE = 16 * 16 * 16  # multiply-adds of an AI core's matrix unit per clock, half precision
+NETWORK = "osnet_x1_0"  # the network whose speed was published
+_FILE = Path(__file__).with_name("data") / "chips.json"
+
+
+@dataclass(frozen=True)
+class Chip:
+    """An Ascend chip as its platform file and product page describe it; None where neither says.
+
+    Attributes
+    ----------
+    l2_mib : float or None
+        On-chip memory that all cores share, MiB.
+    bandwidth_gbs : float or None
+        Of the memory beside the chip, 10^9 bytes per second.
+    """
+
+    name: str
+    soc_version: str
+    ai_cores: int
+    clock_mhz: float
+    l2_mib: float | None
+    memory_gb: float | None
+    bandwidth_gbs: float | None
+    source: str
+    note: str
+
+    @property
+    def peak_tflops(self) -> float:
+        """Half precision: cores x 16x16x16 multiply-adds x 2 x clock."""
+        return self.ai_cores * CUBE * 2 * self.clock_mhz / 1e6
+
+    @property
+    def ridge(self) -> float | None:
+        """Operations per byte from which on the peak is the bound, not the memory."""
+        return self.peak_tflops * 1e3 / self.bandwidth_gbs if self.bandwidth_gbs else None
+
+    def attainable_tflops(self, intensity: float) -> float:
+        """The roof above an arithmetic intensity (operations per byte); only the peak where no bandwidth is known."""
+        roof = self.bandwidth_gbs * intensity / 1e3 if self.bandwidth_gbs else self.peak_tflops
+        return min(self.peak_tflops, roof)
+
+
+@lru_cache(maxsize=1)
+def chips() -> tuple[Chip, ...]:
+    """The chips on file."""
+    return tuple(Chip(**entry) for entry in json.loads(_FILE.read_text("utf-8"))["chips"])
+
+
+def find_chip(name: str) -> Chip:
+    """A chip by its name or soc_version; ResultError when it is not on file."""
+    for chip in chips():
+        if name in (chip.name, chip.soc_version):
+            return chip
+    raise ResultError("no such chip on file", where=name, cure=f"Use one of {', '.join(c.name for c in chips())}.")
+
+
+def operations(layers: Sequence[Layer]) -> int:
+    """Of one image: two per multiply-add."""
+    return 2 * sum(layer.macs for layer in layers)
+
+
+def network_intensity(layers: Sequence[Layer], batch_size: int) -> float:
+    """Operations per byte when every operator reads and writes the memory beside the chip."""
+    return operations(layers) * batch_size / sum(layer.working_set(batch_size) for layer in layers)
+
+
+def memory_bytes(layers: Sequence[Layer], chip: Chip, batch_size: int, keep: bool, kept_too: bool = False) -> int:
+    """Bytes of a batch that pass the memory beside the chip.
+
+    Parameters
+    ----------
+    keep : bool
+        False: all of every operator. True: an operator whose working set fits the L2 moves its weights only.
+    kept_too : bool
+        Whether tensors that wait for a later operator take room in the L2 as well.
+    """
+    room = (chip.l2_mib or 0) * 2**20 if keep else -1
+    total = 0
+    for layer in layers:
+        needed = layer.working_set(batch_size) + (batch_size * layer.kept_bytes if kept_too else 0)
+        total += layer.weight_bytes if needed <= room else layer.working_set(batch_size)
+    return total
+
+
+def attainable_throughput(layers: Sequence[Layer], chip: Chip, batch_size: int, keep: bool = False) -> float:
+    """Images per second at most: operators one after the other, each at its own roof.
+
+    Parameters
+    ----------
+    keep : bool
+        As in `memory_bytes`; without it, the bound of a chip that keeps no activation between operators.
+
+    Raises
+    ------
+    ResultError
+        A chip whose bandwidth, or with `keep` whose L2, is not on file.
+    """
+    _need(chip, "bandwidth_gbs", *(["l2_mib"] if keep else []))
+    seconds = sum(max(2 * layer.macs * batch_size / (chip.peak_tflops * 1e12),
+                      memory_bytes([layer], chip, batch_size, keep) / (chip.bandwidth_gbs * 1e9)) for layer in layers)
+    return batch_size / seconds
+
+
+def _need(chip: Chip, *facts: str) -> None:
+    missing = [fact for fact in facts if getattr(chip, fact) is None]
+    if missing:
+        raise ResultError(f"{' and '.join(missing)} not on file", where=chip.name,
+                          cure="Choose Ascend 310 or Ascend 310P3, or complete chips.json from a data sheet.")
+
+
+@dataclass(frozen=True)
+class RooflinePoint:
+    """A published speed below the roofs of its chip.
+
+    Attributes
+    ----------
+    throughput, tflops, share_of_peak : float
+        Images/s as published; 10^12 operations per second that this is; its part of the peak.
+    intensity : float
+        Operations per byte when every operator goes to memory.
+    memory_bound, on_chip_bound : float
+        Images/s at most when every operator goes to memory, and when what fits the L2 stays there.
+    bound : str
+        Which roof is above that intensity, ``"memory"`` or ``"peak"``.
+    """
+
+    chip: Chip
+    batch_size: int
+    throughput: float
+    tflops: float
+    share_of_peak: float
+    intensity: float
+    memory_bound: float
+    on_chip_bound: float
+    bound: str
+    source: str
+
+    @property
+    def stays_on_chip(self) -> bool:
+        """Whether the speed cannot be explained without activations that stay on the chip."""
+        return self.throughput > self.memory_bound
+
+
+def roofline_points(published: Sequence[PublishedThroughput] | None = None) -> list[RooflinePoint]:
+    """Published speeds of single chips that are on file, in the order of the sources; cards and GPUs are left out."""
+    published = published_throughput(NETWORK) if published is None else published
+    known = {chip.name: chip for chip in chips() if chip.bandwidth_gbs and chip.l2_mib}
+    points = []
+    for entry in published:
+        if entry.chips != 1 or entry.device not in known:
+            continue
+        chip, layers = known[entry.device], network_layers(entry.network)
+        tflops, intensity = entry.throughput * operations(layers) / 1e12, network_intensity(layers, entry.batch_size)
+        points.append(RooflinePoint(
+            chip, entry.batch_size, entry.throughput, tflops, tflops / chip.peak_tflops, intensity,
+            attainable_throughput(layers, chip, entry.batch_size),
+            attainable_throughput(layers, chip, entry.batch_size, keep=True),
+            "memory" if intensity < chip.ridge else "peak", entry.source))
+    return points
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one image more costs between two published batch sizes, milliseconds."""
+
+    smaller: int
+    larger: int
+    ms_per_image: float
+
+
+def marginal_times(points: Sequence[RooflinePoint]) -> list[Step]:
+    """From the rates of one chip: ``(T(b) - T(a)) / (b - a)``, where ``T(n) = n / rate`` is the time of a batch."""
+    ordered = sorted(points, key=lambda p: p.batch_size)
+    times = [(p.batch_size, 1000 * p.batch_size / p.throughput) for p in ordered]
+    return [Step(a, b, (after - before) / (b - a)) for (a, before), (b, after) in pairwise(times)]

@@ -1,0 +1,20 @@
+"""What the tests of the guide's files share: images under names like Market-1501's, and features to go with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+STEMS = ["0001_c1s1_000001_00", "0002_c2s1_000002_00", "0003_c6s3_000003_00"]
+
+
+def features(count: int = len(STEMS), seed: int = 0) -> np.ndarray:
+    """Random features, float32 ``[count, 512]``."""
+    return np.random.default_rng(seed).standard_normal((count, 512)).astype(np.float32)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -1,0 +1,44 @@
+"""What makes a test's machine look like a host with CANN, and a network small enough to convert there in no time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, checker, helper, numpy_helper, save
+
+BIN = Path(__file__).parent / "bin"
+
+
+def add_atc(monkeypatch) -> Path:
+    """Put the stand-in ATC first on PATH, and this Python behind it; returns its path."""
+    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), str(Path(sys.executable).parent), os.environ["PATH"]]))
+    for name in [name for name in os.environ if name.startswith("STAND_IN_ATC_")]:
+        monkeypatch.delenv(name)
+    return BIN / "atc"
+
+
+def remove_atc(monkeypatch, folder: Path) -> None:
+    """A machine without CANN and driver: nothing is on PATH but an empty folder."""
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def tiny_onnx(path: Path, batch_size: int | None = None, opset: int = 11, input_name: str = "image",
+              domains: tuple[str, ...] = ("",)) -> Path:
+    """Write an ONNX with OSNet's input and output: the mean of each colour, spread over 512 features."""
+    batch = batch_size or "batch"
+    spread = np.random.default_rng(0).normal(size=(3, 512)).astype(np.float32)
+    nodes = [helper.make_node("GlobalAveragePool", [input_name], ["means"], "pool"),
+             helper.make_node("Flatten", ["means"], ["flat"], "flatten"),
+             helper.make_node("MatMul", ["flat", "spread"], ["feature"], "fc")]
+    graph = helper.make_graph(nodes, "tiny", [
+        helper.make_tensor_value_info(input_name, TensorProto.FLOAT, [batch, 3, 256, 128])], [
+        helper.make_tensor_value_info("feature", TensorProto.FLOAT, [batch, 512])],
+        [numpy_helper.from_array(spread, "spread")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(name, opset) for name in domains], ir_version=6)
+    if len(domains) == 1:
+        checker.check_model(model)
+    save(model, path)
+    return path

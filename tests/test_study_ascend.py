@@ -1,0 +1,101 @@
+"""The whole study on the stand-ins for ATC and the NPU, as on an Ascend host: same features, same score, no speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from osnet_lib import pipeline
+from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.features import load_features
+from osnet_lib.results import NOT_MEASURED, read_results
+from osnet_lib.workspace import Workspace
+
+REPOSITORY = Path(__file__).parents[1]
+STAND_INS = Path(__file__).parent / "stand_ins"
+SCRIPT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from osnet_lib.study import run_matrix, run_study
+from osnet_lib.workspace import Workspace
+folder, dataset, weights = sys.argv[1:]
+small = {"01_export": {"batch_sizes": [2]}, "02_convert": {"batch_sizes": [1, 2]}, "06_performance": {"rounds": 2, "warmup": 1}}
+runs = [replace(run, parameters={**run.parameters, "workspace": folder, **small.get(run.notebook, {})})
+        for run in run_matrix(dataset, weights, 2, "ascend") if run.parameters["batch_size"] <= 2]
+run_study(Workspace(Path(folder)), runs, progress=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, small_market, small_weights) -> Workspace:
+    """A workspace in which the study ran with ``backend="ascend"``, in processes of its own."""
+    folder = tmp_path_factory.mktemp("ascend")
+    shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(STAND_INS / "pyacl")]),
+        "PATH": os.pathsep.join([str(STAND_INS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder), str(small_market), str(small_weights)],
+        env=environment, cwd=folder, capture_output=True, text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Workspace(folder)
+
+
+def shown(study: Workspace, name: str) -> str:
+    notebook = nbformat.read(study.executed / f"{name}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "\n".join(o.get("text", "") or o.get("data", {}).get("text/html", "") for o in outputs)
+
+
+def test_features_and_score_are_those_of_the_cpu(study, small_market, small_weights, tmp_path):
+    checkpoint, work = load_checkpoint(small_weights), Workspace(tmp_path)
+    with pipeline.open_dataset(work, small_market) as dataset:
+        expected = pipeline.measure_features(work, dataset, checkpoint, 2, "onnxruntime", progress=False)
+    scores = pipeline.measure_accuracy(work, *expected, checkpoint)
+    found = [load_features(next(study.features.glob(f"*ascend*{split}.npz"))) for split in ("query", "gallery")]
+    for here, there in zip(expected, found):
+        assert list(here.names) == list(there.names) and there.conditions["session"]["simulated"] is True
+        assert np.abs(here.features - there.features).max() < 1e-4
+    results = {r.conditions["metric"]: r for r in read_results(study.results, "accuracy")}
+    for metric, score in scores.items():
+        assert results[metric].conditions["session"]["backend"] == "ascend"
+        assert results[metric].values["hits"]["1"] == score.hits(1)
+
+
+def test_oms_are_made_for_the_device_and_shown(study):
+    made = sorted(path.name.rpartition("-")[2] for path in study.models.glob("*.om"))
+    assert [name.split("_", 1)[1] for name in made] == ["bs1_Ascend310.om", "bs2_Ascend310.om", "gears_Ascend310.om"]
+    text = shown(study, "02_convert")
+    assert "ATC is installed" in text and all(name in text for name in made)
+
+
+def test_every_conversion_passed_the_gate(study):
+    stages = read_results(study.results, "parity")[0].values["stages"]
+    assert [(s["stage"], s["batch_size"]) for s in stages] == [("onnx", 2), ("om", 2)]
+    assert all(s["max_abs"] < 1e-4 for s in stages)
+
+
+def test_a_simulated_device_reports_no_speed(study):
+    results = read_results(study.results, "performance")
+    assert [r.conditions["batch_size"] for r in results] == [1, 2]
+    for result in results:
+        assert result.conditions["session"]["simulated"] is True and result.values["throughput"] is None
+        assert "times_ms" not in result.values or not any(result.values["times_ms"] or [])
+        assert NOT_MEASURED in json.dumps(result.values)
+    for page in ("06_performance_bs001", "06_performance_bs002", "07_summary", "04_inference"):
+        assert NOT_MEASURED in shown(study, page), page
+    text = "".join(shown(study, page) for page in ("06_performance_bs001", "06_performance_bs002"))
+    assert not re.search(r"(ave_throughputRate|ave_latency): *[0-9]", text)
