@@ -170,7 +170,8 @@ def _extract_together(o: argparse.Namespace) -> None:
             path = Path(o.outdir) / f"{split}.npz"
             features = extract_on_devices(_model(o.model), dataset, samples, path, o.batch_size or 16, o.devices,
                                           o.backend, threads=o.threads)
-            print(f"{path}: {len(features)} features, by device {features.conditions.get('devices')}")
+            shares = features.conditions.get("devices", {o.devices: len(features)})
+            print(f"{path}: {len(features)} features, by device {', '.join(f'{d}: {n}' for d, n in shares.items())}")
 
 
 def _extract(o: argparse.Namespace) -> None:

@@ -29,7 +29,8 @@ from pathlib import Path
 from osnet_lib.study import run_matrix, run_study
 from osnet_lib.workspace import Workspace
 folder, dataset, weights = sys.argv[1:]
-small = {"01_export": {"batch_sizes": [2]}, "02_convert": {"batch_sizes": [1, 2]}, "06_performance": {"rounds": 2, "warmup": 1}}
+small = {"01_export": {"batch_sizes": [2]}, "02_convert": {"batch_sizes": [1, 2]},
+         "06_performance": {"rounds": 2, "warmup": 1}}
 runs = [replace(run, parameters={**run.parameters, "workspace": folder, **small.get(run.notebook, {})})
         for run in run_matrix(dataset, weights, 2, "ascend") if run.parameters["batch_size"] <= 2]
 run_study(Workspace(Path(folder)), runs, progress=False)
@@ -57,7 +58,9 @@ def study(tmp_path_factory, small_market, small_weights) -> Workspace:
 def shown(study: Workspace, name: str) -> str:
     notebook = nbformat.read(study.executed / f"{name}.ipynb", as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return "\n".join(o.get("text", "") or o.get("data", {}).get("text/html", "") for o in outputs)
+    data = [output.get("data", {}) for output in outputs]
+    texts = [output.get("text", "") for output in outputs]
+    return "\n".join(texts + [d.get("text/html", "") + d.get("text/markdown", "") for d in data])
 
 
 def test_features_and_score_are_those_of_the_cpu(study, small_market, small_weights, tmp_path):
