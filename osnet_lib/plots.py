@@ -1,7 +1,6 @@
 """Figures of measurements: images per camera, CMC, parity, latency and throughput.
 
-Every function returns a figure and changes nothing else. `osnet_lib.plots_images` has the figures that show images,
-`osnet_lib.plots_accuracy` those that look behind a score.
+Every function returns a figure and changes nothing else. `osnet_lib.plots_images` has the figures that show images.
 """
 
 from __future__ import annotations

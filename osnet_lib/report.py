@@ -9,7 +9,7 @@ import numpy as np
 
 from .aipp import AippError
 from .atc import AtcCommand
-from .benchmark import Benchmark, sum_throughput
+from .benchmark import Benchmark
 from .export import OnnxFile
 from .features import Features
 from .files import sha256
@@ -197,32 +197,6 @@ def benchmark_table(measured: Benchmark) -> Table:
         "threads": session["threads"],
         "precision": session["precision"], "model": f"{session['model']}, sha256 {session['model_sha256'][:12]}…",
     })
-
-
-def devices_table(together: list[Benchmark], alone: Benchmark | None = None) -> Table:
-    """Devices that were timed together, their sum, and beside it the guide's figure: one device times their number.
-
-    Parameters
-    ----------
-    together : list of Benchmark
-        From one call of `osnet_lib.devices.benchmark_devices`.
-    alone : Benchmark, optional
-        One of the devices timed while the others were idle; without it the first of `together` is multiplied.
-
-    Raises
-    ------
-    SessionError
-        Benchmarks that were not taken together.
-    """
-    count, one, total = len(together), alone or together[0], sum_throughput(together)
-    rows = [{"what": f"device {m.device}", "images/s": m.throughput, "all at work": m.overlap} for m in together]
-    rows += [{"what": f"{count} devices together, sum", "images/s": total},
-             {"what": f"one device {'alone' if alone else 'of them'} times {count}",
-              "images/s": count * one.throughput}]
-    if any(m.simulated for m in (*together, one)):
-        rows = [{**row, "images/s": NOT_MEASURED, "all at work": None} for row in rows]
-    return Table.from_records(rows, caption=f"Batch {together[0].batch_size}, images per second",
-                              formats={"images/s": ".1f", "all at work": ".0%"})
 
 
 def performance_table(results: list[Result]) -> Table:

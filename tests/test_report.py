@@ -267,15 +267,3 @@ def test_simulated_speeds_are_in_no_figure():
     measured, published, _ = report.throughput_series(some)
     assert [(batch, rate) for _, batch, rate, _ in measured] == [(8, 80.0)] and len(published) == 22
     assert report.throughput_series([simulated_result(8)])[0] == []
-
-
-def test_devices_together_stand_beside_one_times_their_number():
-    times = {0: 10.0, 1: 20.0}
-    pair = [Benchmark(np.array([ms]), 8, 0, SESSION, n, (0, 1), 0.5) for n, ms in times.items()]
-    alone = Benchmark(np.array([8.0]), 8, 0, SESSION, 0)
-    table = report.devices_table(pair, alone)
-    assert facts(Table(("what", "rate"), [row[:2] for row in table.rows])) == pytest.approx({
-        "device 0": 800, "device 1": 400, "2 devices together, sum": 1200, "one device alone times 2": 2000})
-    assert "50%" in str(table) and rows(report.devices_table(pair))[-1]["what"] == "one device of them times 2"
-    fake = [Benchmark(np.array([1.0]), 8, 0, SIMULATED, n, (0, 1)) for n in (0, 1)]
-    assert {row["images/s"] for row in rows(report.devices_table(fake))} == {NOT_MEASURED}
