@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .acl_api import count_devices
-from .ascend import AscendEngine
+from .ascend.acl_api import count_devices
+from .ascend.engine import AscendEngine
 from .engine import Engine, OnnxRuntimeEngine, TorchEngine
 from .errors import SessionError
 

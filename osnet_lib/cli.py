@@ -161,7 +161,7 @@ def _passed(parity: Parity) -> None:
 
 
 def _extract_together(o: argparse.Namespace) -> None:
-    from .devices import extract_on_devices
+    from .ascend.devices import extract_on_devices
     from .pipeline import open_dataset
     from .workspace import open_workspace
 

@@ -30,10 +30,10 @@ def register(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 def convert_command(o: argparse.Namespace) -> None:
     """Run ``osnet convert``; without CANN print the ATC command and succeed."""
-    from .aipp import write_aipp
-    from .atc import AtcCommand
-    from .cann import detect_soc_version
-    from .convert import check_conversion, convert, model_batch
+    from .ascend.aipp import write_aipp
+    from .ascend.atc import AtcCommand
+    from .ascend.cann import detect_soc_version
+    from .ascend.convert import check_conversion, convert, model_batch
 
     output = o.output.removesuffix(".om")
     aipp = None if o.aipp is None else Path(o.aipp or f"{output}.aipp.cfg")

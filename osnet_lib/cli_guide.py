@@ -74,7 +74,7 @@ def register(command: Callable[..., argparse.ArgumentParser],
 
 
 def _preprocess(o: argparse.Namespace) -> None:
-    from .binfiles import SHAPES, bin_bytes, preprocess_folder
+    from .guide.binfiles import SHAPES, bin_bytes, preprocess_folder
 
     made = preprocess_folder(o.source, o.target, "uint8" if o.uint8 else "float32")
     size = bin_bytes(made.dtype)
@@ -83,14 +83,14 @@ def _preprocess(o: argparse.Namespace) -> None:
 
 
 def _info(o: argparse.Namespace) -> None:
-    from .info import write_info
+    from .guide.info import write_info
 
     print(f"{o.output}: {write_info(o.folder, o.output, o.width, o.height)} images")
 
 
 def _infer(o: argparse.Namespace) -> None:
-    from .inference import infer
-    from .info import read_info
+    from .guide.inference import infer
+    from .guide.info import read_info
     from .results import NOT_MEASURED
     from .session import open_session
     from .weights import find_weights
@@ -103,7 +103,7 @@ def _infer(o: argparse.Namespace) -> None:
 
 
 def _evaluate(o: argparse.Namespace) -> None:
-    from .dump import check_apart, check_complete
+    from .guide.dump import check_apart, check_complete
     from .features import check_pair
     from .metrics import evaluate
     from .results import write_guide_json
@@ -125,7 +125,7 @@ def _evaluate(o: argparse.Namespace) -> None:
 
 
 def _features(path: str, split: str) -> Features:
-    from .dump import check_published, read_dump
+    from .guide.dump import check_published, read_dump
     from .features import load_features
 
     if not Path(path).is_dir():
@@ -138,7 +138,7 @@ def _features(path: str, split: str) -> Features:
 def _expected(o: argparse.Namespace) -> list[list[str]]:
     """The names that query and gallery must have; empty where none were given."""
     if o.info:
-        from .info import read_info
+        from .guide.info import read_info
 
         return [[line.stem for line in read_info(path)] for path in o.info]
     if o.dataset:
@@ -152,7 +152,7 @@ def _expected(o: argparse.Namespace) -> list[list[str]]:
 
 def _benchmark(o: argparse.Namespace) -> None:
     from .benchmark import sum_throughput
-    from .devices import benchmark_devices, parse_devices
+    from .ascend.devices import benchmark_devices, parse_devices
     from .files import write_json
     from .results import NOT_MEASURED, environment
     from .weights import find_weights
@@ -186,7 +186,7 @@ def _benchmark(o: argparse.Namespace) -> None:
 def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:
     """The lines and the file of Huawei's tool, and below them what it leaves out."""
     from .files import write_text
-    from .perf import PurePerf, pure_perf_name
+    from .guide.perf import PurePerf, pure_perf_name
 
     if not measured.simulated:
         path = os.path.join(output, pure_perf_name(model, measured.device))
@@ -198,7 +198,7 @@ def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:
 
 
 def _import_results(o: argparse.Namespace) -> None:
-    from .imports import import_results
+    from .guide.imports import import_results
     from .workspace import open_workspace
 
     folder = Path(o.results) if o.results else open_workspace().results

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .aipp import AippError
-from .atc import AtcCommand
+from .ascend.aipp import AippError
+from .ascend.atc import AtcCommand
 from .benchmark import Benchmark
 from .export import OnnxFile
 from .features import Features
 from .files import sha256
 from .metrics import Evaluation, ranked_list
 from .parity import Parity
-from .plots_images import RankedRow, ranked_rows
+from .plots.images import RankedRow, ranked_rows
 from .published import published_accuracy, published_throughput
 from .results import NOT_MEASURED, Result
 from .table import Table

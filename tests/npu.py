@@ -14,7 +14,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from osnet_lib import acl_api, ascend
+from osnet_lib.ascend import acl_api
+from osnet_lib.ascend import engine as ascend
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 PYACL = STAND_INS / "pyacl"

@@ -25,7 +25,7 @@ from osnet_lib.export import inspect_onnx
 from osnet_lib.features import load_features, save_features
 from osnet_lib.metrics import evaluate
 from osnet_lib.minimarket import Recipe, render_minimarket
-from osnet_lib.perf import parse_pure_perf
+from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.workspace import REPOSITORY
 
 COMMANDS = ("export", "simplify", "convert", "extract", "preprocess", "info", "infer", "evaluate", "benchmark",

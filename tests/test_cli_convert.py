@@ -11,7 +11,7 @@ from stand_ins import om
 from stand_ins.host import add_atc, remove_atc, tiny_onnx
 
 from osnet_lib import cli_convert
-from osnet_lib.aipp import imagenet_aipp, read_aipp
+from osnet_lib.ascend.aipp import imagenet_aipp, read_aipp
 from osnet_lib.errors import ConvertError
 
 
@@ -73,7 +73,7 @@ def test_an_aipp_file_of_ones_own(osnet, place, monkeypatch):
 
 def test_the_chip_of_this_host(osnet, place, monkeypatch, capsys):
     add_atc(monkeypatch)
-    monkeypatch.setattr("osnet_lib.cann.detect_soc_version", lambda: "Ascend310B4")
+    monkeypatch.setattr("osnet_lib.ascend.cann.detect_soc_version", lambda: "Ascend310B4")
     osnet("convert bs2.onnx x")
     assert "x.om: Ascend310B4" in capsys.readouterr().out
 

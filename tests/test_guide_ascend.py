@@ -10,8 +10,8 @@ from networks import onnx_path
 from npu import make_om, npu  # noqa: F401 - a fixture
 
 from osnet_lib import cli
-from osnet_lib.aipp import imagenet_aipp
-from osnet_lib.dump import read_dump
+from osnet_lib.ascend.aipp import imagenet_aipp
+from osnet_lib.guide.dump import read_dump
 from osnet_lib.results import NOT_MEASURED
 
 

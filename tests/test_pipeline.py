@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from osnet_lib import pipeline
+from osnet_lib import accuracy, pipeline
 from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import ParityError
 from osnet_lib.files import sha256
@@ -41,22 +41,22 @@ def test_models_are_made_once_and_again_when_harmed(work, checkpoint):
 
 def test_features_are_used_again_until_the_weights_change(work, checkpoint, small_market):
     with pipeline.open_dataset(work, small_market) as dataset:
-        query, gallery = pipeline.measure_features(work, dataset, checkpoint, 4, progress=False)
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
         assert [len(query), len(gallery)] == [len(dataset.query), len(dataset.gallery)]
         stamps = {path.name: path.stat().st_mtime_ns for path in work.features.glob("*.npz")}
-        again, _ = pipeline.measure_features(work, dataset, checkpoint, 4, progress=False)
+        again, _ = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
         assert {path.name: path.stat().st_mtime_ns for path in work.features.glob("*.npz")} == stamps
         assert np.array_equal(again.features, query.features)
         other = replace(checkpoint, model=build_model("osnet_x0_25", seed=1), sha256="0" * 64)
-        changed, _ = pipeline.measure_features(work, dataset, other, 4, progress=False)
+        changed, _ = accuracy.measure_features(work, dataset, other, 4, progress=False)
     assert len(list(work.features.glob("*.npz"))) == 4 and not np.allclose(changed.features, query.features)
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
 def test_backends_agree_on_features_and_score(work, checkpoint, small_market, backend):
     with pipeline.open_dataset(work, small_market) as dataset:
-        query, gallery = pipeline.measure_features(work, dataset, checkpoint, 3, backend, progress=False)
-    scores = pipeline.measure_accuracy(work, query, gallery, checkpoint)
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 3, backend, progress=False)
+    scores = accuracy.measure_accuracy(work, query, gallery, checkpoint)
     results = read_results(work.results, "accuracy")
     assert [r.conditions["metric"] for r in results] == ["cosine", "euclidean"]
     assert all(
@@ -67,8 +67,8 @@ def test_backends_agree_on_features_and_score(work, checkpoint, small_market, ba
     with open_session(checkpoint, "torch") as session, pipeline.open_dataset(work, small_market) as dataset:
         expected = session.run(pipeline.sample_images(dataset, 3))
     assert np.abs(query.features[:3] - expected).max() < 1e-4
-    assert pipeline.accuracy_results(work, checkpoint) == results
-    assert pipeline.accuracy_results(work, replace(checkpoint, sha256="other")) == []
+    assert accuracy.accuracy_results(work, checkpoint) == results
+    assert accuracy.accuracy_results(work, replace(checkpoint, sha256="other")) == []
 
 
 def test_parity_covers_every_stage_and_batch_size(work, checkpoint, small_market):
@@ -109,8 +109,8 @@ def card():
 
 def rank1(work: Workspace, checkpoint) -> float:
     with pipeline.open_dataset(work, "mini") as dataset:
-        query, gallery = pipeline.measure_features(work, dataset, checkpoint, progress=False)
-    return pipeline.measure_accuracy(work, query, gallery, checkpoint)["euclidean"].rank(1)
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, progress=False)
+    return accuracy.measure_accuracy(work, query, gallery, checkpoint)["euclidean"].rank(1)
 
 
 class TestEmbedded:

@@ -118,11 +118,11 @@ def test_missing_or_damaged_notebook(work, content, words):
 
 # Which chapters a change of one function reaches. 07 reads results, not features.
 REACH = [
-    ("metrics.py", "def _score(", {"05_accuracy"}),
-    ("plots.py", "def plot_cmc(", {"05_accuracy"}),
-    ("plots.py", "def plot_latency(", {"06_performance"}),
+    ("metrics/evaluation.py", "def _score(", {"05_accuracy"}),
+    ("plots/charts.py", "def plot_cmc(", {"05_accuracy"}),
+    ("plots/charts.py", "def plot_latency(", {"06_performance"}),
     ("report.py", "def published_throughput_table(", {"07_summary"}),
-    ("convert.py", "def conversion_status(", {"02_convert"}),
+    ("ascend/convert.py", "def conversion_status(", {"02_convert"}),
     ("roofline_report.py", "def kinds_table(", {"08_roofline"}),
     ("training.py", "def train_model(", set()),
 ]

@@ -14,7 +14,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from osnet_lib import pipeline
+from osnet_lib import accuracy, pipeline
 from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.features import load_features
 from osnet_lib.results import NOT_MEASURED, read_results
@@ -66,8 +66,8 @@ def shown(study: Workspace, name: str) -> str:
 def test_features_and_score_are_those_of_the_cpu(study, small_market, small_weights, tmp_path):
     checkpoint, work = load_checkpoint(small_weights), Workspace(tmp_path)
     with pipeline.open_dataset(work, small_market) as dataset:
-        expected = pipeline.measure_features(work, dataset, checkpoint, 2, "onnxruntime", progress=False)
-    scores = pipeline.measure_accuracy(work, *expected, checkpoint)
+        expected = accuracy.measure_features(work, dataset, checkpoint, 2, "onnxruntime", progress=False)
+    scores = accuracy.measure_accuracy(work, *expected, checkpoint)
     found = [load_features(next(study.features.glob(f"*ascend*{split}.npz"))) for split in ("query", "gallery")]
     for here, there in zip(expected, found):
         assert list(here.names) == list(there.names) and there.conditions["session"]["simulated"] is True

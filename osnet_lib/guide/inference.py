@@ -1,0 +1,130 @@
+"""The guide's offline inference: preprocessed images of an info file in, a dump folder out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .binfiles import read_bin
+from .dump import FORMATS, dump_folder, write_feature
+from ..errors import DatasetError, FeatureError, SessionError
+from ..features import check_batch_size
+from ..files import write_text
+from .info import InfoLine
+from .perf import VisionPerf, vision_perf_name
+from ..preprocess import HEIGHT, WIDTH
+from ..session import Session
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What a run left: the dump folder, how many features, and the speed file (None on a simulated device)."""
+
+    folder: Path
+    count: int
+    perf: Path | None
+
+
+def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch_size: int, device: int = 0,
+          form: str = "txt", progress: bool = True) -> Inference:
+    """Compute the feature of every image of an info file.
+
+    Parameters
+    ----------
+    session : Session
+        It tells whether files of uint8 are read or those of float32, which it may take as float16.
+    lines : sequence of InfoLine
+        Paths are taken from the current folder, as by Huawei's tool.
+    output : path
+        Receives ``dumpOutput_device<device>/<stem>_1.<form>`` and ``perf_vision_batchsize_<N>_device_<device>.txt``.
+    batch_size : int
+        Images a call; the last batch is padded and the padding's features are dropped.
+    form : {"txt", "bin"}
+
+    Raises
+    ------
+    DatasetError
+        A file that is absent or of another size; an image of another width or height.
+    FeatureError
+        A batch size that the session does not take; a batch that it could not compute (its images are named); a dump
+        folder that holds other features.
+    """
+    check_batch_size(session, batch_size)
+    if form not in FORMATS:
+        raise FeatureError(f"unknown format {form!r}", where="format", cure=f"Use one of {', '.join(FORMATS)}.")
+    for line in lines:
+        if (line.width, line.height) != (WIDTH, HEIGHT):
+            raise DatasetError(f"width {line.width}, height {line.height}", where=line.path,
+                               cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.")
+    folder = dump_folder(output, device)
+    _refuse_others(folder, {f"{line.stem}_1.{form}" for line in lines})
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = "uint8" if session.input_dtype == np.uint8 else "float32"
+    clock, began = _Clock(), time.perf_counter()
+    waiting = deque()  # batches that were read and whose features have not come yet
+
+    def images() -> Iterator[np.ndarray]:
+        for start in range(0, len(lines), batch_size):
+            waiting.append(lines[start:start + batch_size])
+            with clock.of("read"):
+                read = [read_bin(line.path, stored) for line in waiting[-1]]
+            with clock.of("preprocess"):
+                stacked = np.stack(read).astype(session.input_dtype, copy=False)
+            yield stacked
+
+    with tqdm(total=len(lines), desc=folder.name, unit="image", disable=not progress) as bar:
+        computed = session.stream(images())
+        while True:
+            try:
+                with clock.of("infer"):
+                    features = next(computed, None)
+            except SessionError as error:
+                raise FeatureError(error.what, where=f"{waiting[0][0].path} to {waiting[-1][-1].path}",
+                                   cure=error.cure) from error
+            if features is None:
+                break
+            with clock.of("post"):
+                for line, feature in zip(waiting.popleft(), features):
+                    write_feature(folder, line.stem, feature, form)
+            bar.update(len(features))
+    perf = None
+    if not session.describe().get("simulated"):
+        figures = clock.figures(len(lines), -(-len(lines) // batch_size), time.perf_counter() - began)
+        perf = write_text(Path(output) / vision_perf_name(batch_size, device), str(figures))
+    return Inference(folder, len(lines), perf)
+
+
+def _refuse_others(folder: Path, names: set[str]) -> None:
+    """A second run into a folder would mix with the first."""
+    held = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    if others := held - names:
+        what = f"holds {len(others):,} features of other images or in another format, the first is {min(others)}"
+        raise FeatureError(what, where=folder, cure="Give each run a folder of its own, or remove what is there.")
+
+
+class _Clock:
+    """Seconds spent in each step; of a step inside another, only in the inner one."""
+
+    def __init__(self):
+        self.seconds = dict.fromkeys(("read", "preprocess", "infer", "post"), 0.0)
+
+    @contextmanager
+    def of(self, step: str) -> Iterator[None]:
+        started, before = time.perf_counter(), sum(self.seconds.values())
+        yield
+        inner = sum(self.seconds.values()) - before
+        self.seconds[step] += time.perf_counter() - started - inner
+
+    def figures(self, images: int, batches: int, total: float) -> VisionPerf:
+        """The model is called directly, so that the rate of the step and of its interface are one."""
+        rates = {step: images / seconds for step, seconds in self.seconds.items()}
+        rates["post"] = batches / self.seconds["post"]
+        read, prepare, run, post = ((rate, 1000 / rate) for rate in rates.values())
+        return VisionPerf(images / total, 1000 * total, *read, *prepare, run[0], *run, *post)

@@ -1,0 +1,226 @@
+"""Figures of measurements: images per camera, CMC, parity, latency and throughput.
+
+Every function returns a figure and changes nothing else. `osnet_lib.plots.images` has the figures that show images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from numpy.typing import ArrayLike
+
+from ..errors import MetricError, ParityError, ResultError
+from ..market1501 import Market1501
+from ..metrics.evaluation import Evaluation
+from ..parity import Parity, Tolerance
+from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
+from ..results import NOT_MEASURED
+
+Rate = tuple[str, int, float, float | None]  #: label, batch size, images/s, relative spread (None: not stated)
+
+
+@styled
+def plot_cmc(evaluations: Mapping[str, Evaluation], ranks: int = 20, published: Mapping[str, float] | None = None,
+             title: str | None = None) -> Figure:
+    """Cumulative matching characteristic: the share of queries with a match among their first k images.
+
+    Parameters
+    ----------
+    evaluations : dict of str to Evaluation
+        One curve each, by label.
+    ranks : int
+        Last rank on the axis.
+    published : dict of str to float, optional
+        Rank-1 as a fraction, from elsewhere; hollow markers.
+
+    Raises
+    ------
+    MetricError
+        No curve; no rank; a published Rank-1 that is not a fraction.
+    """
+    published = published or {}
+    if not evaluations or ranks < 1:
+        raise MetricError(f"{len(evaluations)} curves of {ranks} ranks", where="CMC", cure="Give at least one of both")
+    for label, rank1 in published.items():
+        if not 0 <= rank1 <= 1:
+            raise MetricError(f"a published Rank-1 of {rank1}", where=label, cure="Give a fraction: 0.942 for 94.2 %")
+    figure = new_chart(4.2, title=title)
+    axes = figure.add_subplot()
+    k = np.arange(1, ranks + 1)
+    styles = line_styles(len(evaluations) + len(published))
+    for look, (label, evaluation) in zip(styles, evaluations.items()):
+        axes.plot(k, [100 * evaluation.rank(i) for i in k], **look, markevery=max(1, ranks // 20),
+                  label=f"{label}: Rank-1 {100 * evaluation.rank(1):.1f} %, mAP {100 * evaluation.mAP:.1f} %")
+    for look, (label, rank1) in zip(styles[len(evaluations):], published.items()):
+        axes.plot([1], [100 * rank1], **{**look, "linestyle": "none"}, markersize=10, markerfacecolor="none",
+                  markeredgewidth=1.6, clip_on=False, zorder=4, label=f"published, {label}: Rank-1 {100 * rank1:.1f} %")
+    axes.set(xlabel="rank k", ylabel="queries with a match among the first k / %", xlim=(1 - 0.02 * ranks, ranks + 0.3))
+    axes.set_ylim(top=min(100.5, axes.get_ylim()[1]))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xticks(sorted({1, *(int(t) for t in axes.get_xticks() if 1 < t <= ranks)}))
+    axes.legend(loc="lower right")
+    return figure
+
+
+@styled
+def plot_cameras(dataset: Market1501, title: str | None = None) -> Figure:
+    """Images per camera: queries, gallery images of known people, distractors, junk and, where present, training."""
+    groups = {
+        "query": dataset.query,
+        "gallery without distractors": [sample for sample in dataset.gallery if sample.pid > 0],
+        "distractors (pid 0)": [sample for sample in dataset.gallery if sample.pid == 0],
+        "junk (pid −1, ignored)": dataset.junk,
+        "train": dataset.train,
+    }
+    groups = {label: samples for label, samples in groups.items() if samples or label != "train"}
+    cameras = sorted({sample.camid for samples in groups.values() for sample in samples})
+    figure = new_chart(3.6, title=title)
+    axes = figure.add_subplot()
+    width = 0.84 / len(groups)
+    for i, ((label, samples), colour, hatch) in enumerate(zip(groups.items(), COLOURS, HATCHES)):
+        camids = [sample.camid for sample in samples]
+        bars = axes.bar(np.arange(len(cameras)) + (i + 0.5) * width - 0.42, [camids.count(c) for c in cameras], width,
+                        label=f"{label}: {len(samples):,}", facecolor=colour + "80", edgecolor=BLACK, hatch=hatch,
+                        linewidth=0.7)
+        axes.bar_label(bars, fmt="{:,.0f}", rotation=90, fontsize=7, padding=2)
+    axes.set(xlabel="camera", ylabel="images")
+    axes.set_xticks(range(len(cameras)), [str(camera) for camera in cameras])
+    axes.grid(axis="x", visible=False)
+    axes.margins(y=0.16)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), title: str | None = None) -> Figure:
+    """How far the features of each conversion are from the reference, on a log axis with the tolerance.
+
+    A difference of exactly 0 has no place on that axis: it stands on the left edge, labelled 0.
+    """
+    if not parities:
+        raise ParityError("nothing was compared", where="parities", cure="Run check_parity for a conversion first")
+    series = {"largest difference": [p.max_abs for p in parities], "mean difference": [p.mean_abs for p in parities],
+              "largest difference between a row and its image alone": [p.row_max_abs for p in parities]}
+    positive = [value for values in series.values() for value in values if value > 0]
+    floor, top = min([*positive, tolerance.max_abs]) / 10, 3 * max([*positive, tolerance.max_abs])
+    figure = new_chart(max(2.0, 1.3 + 0.36 * len(parities)), title=title)
+    axes = figure.add_subplot(xscale="log", xlim=(floor, top), ylim=(len(parities) - 0.5, -0.5))
+    axes.axvline(tolerance.max_abs, color=BLACK, linestyle="--", label=f"tolerance {tolerance.max_abs:g}")
+    for i, ((label, values), look) in enumerate(zip(series.items(), line_styles(len(series)))):
+        y = np.arange(len(parities)) + 0.2 * (i - 1)
+        axes.plot(np.maximum(values, floor), y, **{**look, "linestyle": "none"}, markersize=6, label=label,
+                  clip_on=False)
+        for place in y[np.equal(values, 0)]:
+            axes.annotate("0", (floor, place), (6, 0), textcoords="offset points", va="center", fontsize=7)
+    axes.set(xlabel="absolute difference of feature values from the reference", ylabel="stage, batch size")
+    axes.set_yticks(range(len(parities)), [f"{p.stage}, {p.batch_size}" for p in parities])
+    axes.grid(axis="y", visible=False)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None) -> Figure:
+    """Latency round by round, and its histogram on the same axis, with median, p90 and p99.
+
+    Parameters
+    ----------
+    times_ms : array (rounds,)
+        Milliseconds of each round, which is one batch. All NaN, of a simulated device, give a figure that says so.
+
+    Raises
+    ------
+    ResultError
+        No times, or one that is not positive.
+    """
+    times = np.asarray(times_ms, np.float64)
+    if times.ndim == 1 and times.size and np.isnan(times).all():
+        figure = new_chart(1.0, title=title)
+        figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
+        return figure
+    if times.ndim != 1 or not times.size or not (np.isfinite(times) & (times > 0)).all():
+        raise ResultError(f"no list of positive times, but shape {times.shape}", where="times_ms",
+                          cure="Give the milliseconds of every round")
+    figure = new_chart(3.4, title=title)
+    trace, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    trace.plot(np.arange(1, len(times) + 1), times, color=BLUE, marker="o", markersize=3, linewidth=0.8)
+    trace.set(xlabel="round", ylabel=f"latency of a batch of {batch_size} / ms", xlim=(0.4, 1.02 * len(times) + 0.6))
+    trace.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    edges = np.histogram_bin_edges(times, "auto")
+    if len(edges) > 61:  # a single outlier makes hundreds of bins
+        edges = np.histogram_bin_edges(times, 60)
+    histogram.hist(times, bins=edges, orientation="horizontal", color=BLUE, alpha=0.45, edgecolor=BLACK, linewidth=0.5)
+    histogram.set(xlabel="rounds")
+    histogram.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    for label, percent, line, colour in (("median", 50, "-", BLACK), ("p90", 90, "--", VERMILLION),
+                                         ("p99", 99, ":", GREEN)):
+        value = float(np.percentile(times, percent))
+        for axes in (trace, histogram):
+            axes.axhline(value, color=colour, linestyle=line, linewidth=1.6, label=f"{label} {value:.4g} ms")
+    figure.legend(handles=trace.get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def plot_throughput(measured: Iterable[Rate], published: Iterable[Rate] = (), imported: Iterable[Rate] = (),
+                    title: str | None = None) -> Figure:
+    """Throughput over batch size; what was measured is filled, here or elsewhere, what others published hollow, dashed.
+
+    Parameters
+    ----------
+    measured, published, imported : iterable of (label, batch size, images/s, relative spread)
+        Points of one label make a line. The spread is a standard deviation over the mean (``relative_spread`` of a
+        result), drawn as error bar; None where it is not known.
+
+    Raises
+    ------
+    ResultError
+        No point, or a batch size or rate that is not positive.
+    """
+    groups = {"measured here": _by_label(measured), "imported": _by_label(imported), "published": _by_label(published)}
+    points = [point for group in groups.values() for line in group.values() for point in line]
+    if not points:
+        raise ResultError("no throughput to show", where="measured", cure="Run the benchmark for a batch size first")
+    batches, rates = np.array([p[0] for p in points]), np.array([p[1] for p in points])
+    figure = new_chart(4.6, title=title)
+    axes = figure.add_subplot()
+    handles, styles = [], iter(line_styles(sum(map(len, groups.values()))))
+    for heading, group in groups.items():
+        if group:
+            handles.append(Line2D([], [], linestyle="none", label=heading))
+        for label, line in group.items():
+            look = next(styles)
+            if heading == "published":
+                look |= {"linestyle": "--", "markerfacecolor": "white", "markersize": 7, "linewidth": 1.0}
+            x, y, spread = (np.array(column, np.float64) for column in zip(*line))
+            bars = None if np.isnan(spread).all() else np.nan_to_num(spread) * y
+            handles.append(axes.errorbar(x, y, yerr=bars, capsize=3, label=label, **look))
+    axes.set_xscale("log", base=2)
+    if rates.max() > 20 * rates.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set(xlabel="batch size / images", ylabel="throughput / images per second")
+    axes.set_xticks(sorted(set(batches.tolist())), [str(b) for b in sorted(set(batches.tolist()))])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    for text in figure.legend(handles=handles, loc="outside right upper").get_texts():
+        if text.get_text() in groups:
+            text.set_fontweight("bold")
+    return figure
+
+
+def _by_label(rates: Iterable[Rate]) -> dict[str, list[tuple[int, float, float]]]:
+    """Points (batch, images/s, spread or NaN) of each label, by batch size."""
+    lines: dict[str, list[tuple[int, float, float]]] = {}
+    for label, batch, rate, spread in rates:
+        if not (batch >= 1 and np.isfinite(rate) and rate > 0):
+            raise ResultError(f"{rate} images/s at batch size {batch}", where=label, cure="Both must be positive")
+        lines.setdefault(label, []).append((batch, rate, np.nan if spread is None else spread))
+    return {label: sorted(line) for label, line in lines.items()}

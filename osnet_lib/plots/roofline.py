@@ -1,0 +1,95 @@
+"""Figures of the roofline: computed roofs, published points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from ..errors import ResultError
+from .style import BLACK, line_styles, new_chart, styled
+from ..roofline import Chip, RooflinePoint
+
+
+@styled
+def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title: str | None = None) -> Figure:
+    """Attainable TFLOPS over arithmetic intensity, one roof a chip, and the published speeds as hollow markers.
+
+    A point stands at the intensity of a network whose every operator goes to memory. One above its slope is proof that
+    part of the activations stays on the chip. A chip without a bandwidth on file has no slope.
+
+    Raises
+    ------
+    ResultError
+        No chip; a point of a chip whose roof is not drawn.
+    """
+    if not chips:
+        raise ResultError("no roof to draw", where="chips", cure="Give the chips of osnet_lib.roofline.chips()")
+    missing = {p.chip.name for p in points} - {c.name for c in chips}
+    if missing:
+        raise ResultError("a published point without its roof", where=", ".join(sorted(missing)),
+                          cure="Give its chip as well")
+    figure = new_chart(4.8, title=title)
+    axes = figure.add_subplot(xscale="log", yscale="log")
+    intensity = np.geomspace(1, 4096, 400)
+    for chip, look in zip(chips, line_styles(len(chips))):
+        known = bool(chip.bandwidth_gbs)
+        roof = [chip.attainable_tflops(i) for i in intensity]
+        slope = f"{chip.bandwidth_gbs:g} GB/s" if known else "bandwidth not on file"
+        axes.plot(intensity, roof, **{**look, "marker": ""},
+                  label=f"{chip.name}: {chip.peak_tflops:.1f} TFLOPS, {slope}")
+        mine = sorted((p for p in points if p.chip.name == chip.name), key=lambda p: p.batch_size)
+        if not mine:
+            continue
+        axes.plot([p.intensity for p in mine], [p.tflops for p in mine], **{**look, "linestyle": "none"}, markersize=7,
+                  markerfacecolor="white",
+                  label=f"published, {chip.name}, batch {', '.join(str(p.batch_size) for p in mine)}")
+        first, best = mine[0], max(mine, key=lambda p: p.tflops)
+        for point in dict.fromkeys((first, best)):
+            axes.annotate(f"batch {point.batch_size}: {point.tflops:.2f} TFLOPS, {point.share_of_peak:.1%}",
+                          (point.intensity, point.tflops), (10, -3), textcoords="offset points", fontsize=7,
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+    axes.set(xlabel="operations per byte through memory", ylabel="10¹² operations per second (fp16)")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        axis.set_minor_formatter(NullFormatter())
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -> Figure:
+    """Published images per second over batch size, between the two computed bounds, a panel for each chip.
+
+    Raises
+    ------
+    ResultError
+        No point.
+    """
+    names = list(dict.fromkeys(p.chip.name for p in points))
+    if not names:
+        raise ResultError("no published point", where="points", cure="Give osnet_lib.roofline.roofline_points()")
+    figure = new_chart(3.6, title=title)
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
+        mine = sorted((p for p in points if p.chip.name == name), key=lambda p: p.batch_size)
+        batches = [p.batch_size for p in mine]
+        series = {"at most, what fits the L2 stays on chip (computed)": [p.on_chip_bound for p in mine],
+                  "at most, all through memory (computed)": [p.memory_bound for p in mine],
+                  "published": [p.throughput for p in mine]}
+        for (label, rates), look in zip(series.items(), line_styles(len(series))):
+            hollow = {"markerfacecolor": "white", "markersize": 7} if label == "published" else {}
+            axes.plot(batches, rates, **{**look, **hollow}, label=label)
+        best = max(mine, key=lambda p: p.throughput)
+        axes.axvline(best.batch_size, color=BLACK, linewidth=0.8, linestyle=":")
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set(xlabel="batch size / images", ylabel="images per second", title=name)
+        axes.set_xticks(batches, [str(b) for b in batches])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1)
+    return figure

@@ -1,0 +1,130 @@
+"""Offline inference: the features of a session, one file an image, and nothing beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from guide_files import STEMS, content
+
+from osnet_lib.guide.binfiles import SHAPES
+from osnet_lib.guide.dump import read_dump
+from osnet_lib.errors import DatasetError, FeatureError, SessionError
+from osnet_lib.guide.inference import infer
+from osnet_lib.guide.info import InfoLine, read_info, write_info
+from osnet_lib.guide.perf import parse_vision_perf
+from osnet_lib.session import Session
+
+
+class Means:
+    """An engine whose feature is 512 times the image's mean, and whose padding would show."""
+
+    provider = device = precision = sha256 = "means"
+    fails = False
+
+    def __init__(self, model, dtype="float32", batch_size=2, simulated=False):
+        self.model, self.input_dtype = model, np.dtype(dtype)
+        self.input_shape = (batch_size, *SHAPES["uint8" if dtype == "uint8" else "float32"])
+        self.gears, self.simulated, self.batches = (batch_size,) if batch_size else (), simulated, []
+
+    def compute(self, batch):
+        if self.fails:
+            raise SessionError("no current", cure="Plug it in.")
+        self.batches.append(len(batch))
+        return np.repeat(batch.mean(axis=(1, 2, 3), dtype=np.float32)[:, None], 512, axis=1)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """A function that writes files of a dtype, image n full of n, and returns a session and the info lines."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(dtype="float32", stored=None, **engine):
+        (tmp_path / "prep").mkdir(exist_ok=True)
+        for number, stem in enumerate(STEMS, 1):
+            np.full(SHAPES[stored or dtype], number, stored or dtype).tofile(tmp_path / "prep" / f"{stem}.bin")
+        write_info("./prep", "prep.info")
+        return Session("ascend", Means(tmp_path / "m.om", dtype, **engine), 1), read_info("prep.info")
+
+    return make
+
+
+@pytest.mark.parametrize("dtype, stored", [("float32", None), ("uint8", None), ("float16", "float32")])
+@pytest.mark.parametrize("form", ["txt", "bin"])
+def test_every_image_gets_its_feature(prepared, dtype, stored, form):
+    session, lines = prepared(dtype, stored)
+    made = infer(session, lines[::-1], "out", 2, 1, form, progress=False)
+    assert made.folder.as_posix() == "out/dumpOutput_device1" and made.count == 3
+    assert sorted(content(made.folder)) == [f"{stem}_1.{form}" for stem in STEMS]
+    found = read_dump(made.folder, progress=False)
+    assert found.names.tolist() == STEMS and found.features[:, 0].tolist() == [1, 2, 3]
+    assert session._engine.batches == [2, 2]  # the last was padded, and its padding dropped
+
+
+@pytest.mark.parametrize("batch_size, calls", [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (16, [3])])
+def test_a_model_of_any_batch_is_not_padded(prepared, batch_size, calls):
+    session, lines = prepared(batch_size=None)
+    infer(session, lines, "out", batch_size, progress=False)
+    assert session._engine.batches == calls
+
+
+def test_the_speed_file_says_what_was_measured(prepared):
+    session, lines = prepared()
+    made = infer(session, lines, "out", 2, 3, progress=False)
+    assert made.perf.as_posix() == "out/perf_vision_batchsize_2_device_3.txt"
+    perf = parse_vision_perf(made.perf.read_text())
+    assert perf.e2e_rate == pytest.approx(3000 / perf.e2e_latency, rel=1e-4)
+    assert perf.infer_rate == perf.interface_rate == pytest.approx(1000 / perf.infer_latency, rel=1e-4)
+    # The steps follow each other, so that their times add up to no more than the whole.
+    steps = 3 * (perf.read_latency + perf.preprocess_latency + perf.infer_latency) + 2 * perf.post_latency
+    assert 0.3 * perf.e2e_latency < steps <= perf.e2e_latency * 1.0001
+
+
+def test_a_simulated_device_leaves_features_and_no_speed(prepared, tmp_path):
+    session, lines = prepared(simulated=True)
+    made = infer(session, lines, "out", 2, progress=False)
+    assert made.perf is None and [path.name for path in (tmp_path / "out").iterdir()] == ["dumpOutput_device0"]
+    assert len(read_dump(made.folder, progress=False)) == 3
+
+
+def test_running_again_replaces_the_features(prepared):
+    session, lines = prepared()
+    folder = infer(session, lines, "out", 2, progress=False).folder
+    before = content(folder)
+    (folder / f"{STEMS[0]}_1.txt").write_text("half")
+    assert content(infer(session, lines, "out", 1, progress=False).folder) == before
+
+
+@pytest.mark.parametrize("form, some", [("txt", slice(0, 2)), ("bin", slice(3))])
+def test_another_run_into_the_same_folder_is_refused(prepared, form, some):
+    session, lines = prepared()
+    before = content(infer(session, lines, "out", 2, progress=False).folder)
+    with pytest.raises(FeatureError, match=r"dumpOutput_device0: holds \d features of other images or in another "
+                                           r"format, the first is 000\d_.*_1\.txt\. Give each run a folder of its own"):
+        infer(session, lines[some], "out", 2, form=form, progress=False)
+    assert content(infer(session, lines, "out", 2, progress=False).folder) == before
+
+
+@pytest.mark.parametrize("change, options, error, what", [
+    ("gone", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: cannot be read"),
+    ("short", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: holds 98,304 bytes instead of 393,216.*without --uint8"),
+    ("wide", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: width 256, height 128\. The network reads width 128"),
+    (None, {"batch_size": 3}, FeatureError, r"m\.om: batch size 3\. Give 1 to 2, the model's own"),
+    (None, {"batch_size": 0}, FeatureError, r"m\.om: batch size 0"),
+    (None, {"form": "npy"}, FeatureError, r"format: unknown format 'npy'\. Use one of txt, bin"),
+    ("fails", {}, FeatureError, rf"\./prep/{STEMS[0]}\.bin to \./prep/{STEMS[1]}\.bin: no current\. Plug it in"),
+])
+def test_what_cannot_be_computed_is_named(prepared, tmp_path, change, options, error, what):
+    session, lines = prepared()
+    path = tmp_path / "prep" / f"{STEMS[1]}.bin"
+    if change == "gone":
+        path.unlink()
+    elif change == "short":
+        path.write_bytes(bytes(98_304))
+    elif change == "wide":
+        lines[1] = InfoLine(1, lines[1].path, 256, 128)
+    session._engine.fails = change == "fails"
+    with pytest.raises(error, match=what):
+        infer(session, lines, "out", **{"batch_size": 2, **options}, progress=False)

@@ -1,0 +1,483 @@
+"""The Market-1501 protocol: cases worked out by hand, agreement with a plain argsort loop, properties, refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from osnet_lib.errors import MetricError
+from osnet_lib.metrics import distance
+from osnet_lib.metrics import METRICS, distances, evaluate, evaluate_distances, ranked_list
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("argsort_loop", ROOT / "benchmarks" / "argsort_loop.py")
+reference = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(reference)
+
+# ------------------------------------------------------------------------------------------------ cases by hand
+# One query of pid 1, camera 1. Gallery rows: (distance, pid, camid). AP and first hit worked out on paper.
+ONE_QUERY = {
+    "match leads": ([(1, 1, 2), (2, 2, 2), (3, 3, 2)], 1.0, 0),
+    "match second": ([(1, 2, 2), (2, 1, 2), (3, 3, 2)], 1 / 2, 1),
+    "match last": ([(1, 2, 2), (2, 3, 2), (3, 1, 2)], 1 / 3, 2),
+    "ranks 1 and 3": ([(1, 1, 2), (2, 2, 2), (3, 1, 3)], (1 / 1 + 2 / 3) / 2, 0),
+    "ranks 2, 3 and 5": ([(1, 0, 2), (2, 1, 2), (3, 1, 3), (4, 2, 2), (5, 1, 4)], (1 / 2 + 2 / 3 + 3 / 5) / 3, 1),
+    "same camera is dropped": ([(1, 1, 1), (2, 2, 1), (3, 1, 2)], 1 / 2, 1),
+    "same camera of another person stays": ([(1, 2, 1), (2, 1, 2)], 1 / 2, 1),
+    "junk is dropped": ([(1, -1, 2), (2, -1, 1), (3, 1, 2), (4, 2, 2)], 1.0, 0),
+    "distractors stay": ([(1, 0, 2), (2, 0, 1), (3, 1, 2)], 1 / 3, 2),
+    "six matches around wrong images": (
+        [(1, 1, 2), (2, 1, 2), (3, 2, 2), (4, 1, 2), (5, 1, 2), (6, 3, 2), (7, 1, 2), (8, 1, 2)],
+        (1 + 1 + 3 / 4 + 4 / 5 + 5 / 7 + 6 / 8) / 6, 0),
+    "tie: wrong before match": ([(1, 1, 2), (1, 2, 2)], 1 / 2, 1),
+    "tie: wrong before match, other order": ([(1, 2, 2), (1, 1, 2)], 1 / 2, 1),
+    "tie between matches": ([(1, 1, 2), (1, 1, 3), (2, 2, 2)], 1.0, 0),
+    "tie with what is dropped": ([(1, 1, 1), (1, -1, 2), (1, 1, 2)], 1.0, 0),
+    "all equal": ([(5, 1, 2), (5, 2, 2), (5, 3, 2), (5, 1, 3)], (1 / 3 + 2 / 4) / 2, 2),
+    "negative distances": ([(-1, 2, 2), (-2, 1, 2)], 1.0, 0),
+}
+
+
+@pytest.mark.parametrize("gallery, ap, first_hit", ONE_QUERY.values(), ids=ONE_QUERY)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+def test_one_query_by_hand(gallery, ap, first_hit, dtype):
+    dist, pids, camids = (np.array(column) for column in zip(*gallery))
+    score = evaluate_distances(dist[None].astype(dtype), [1], [1], pids, camids, max_rank=len(pids))
+    assert score.ap == pytest.approx([ap], abs=1e-15)
+    assert score.mAP == pytest.approx(ap, abs=1e-15)
+    assert score.first_hit.tolist() == [first_hit]
+    assert score.cmc.tolist() == [float(k >= first_hit) for k in range(len(pids))]
+    assert score.num_junk == np.count_nonzero(pids == -1) and score.num_gallery == len(pids) - score.num_junk
+
+
+def test_several_queries_by_hand():
+    """Four queries: hit at rank 1, hit at rank 3, only the same camera, identity absent."""
+    dist = [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]
+    score = evaluate_distances(dist, [7, 8, 9, 5], [1, 1, 1, 1], [7, 9, 8, 7], [2, 1, 2, 3], max_rank=4, metric="mine")
+    assert score.first_hit.tolist() == [0, 2, -1, -1]
+    np.testing.assert_allclose(score.ap, [(1 + 2 / 4) / 2, 1 / 3, np.nan, np.nan])
+    assert (score.num_queries, score.num_valid, score.num_gallery, score.metric) == (4, 2, 4, "mine")
+    assert score.cmc.tolist() == [0.5, 0.5, 1, 1] and score.cmc.dtype == np.float64
+    assert [score.hits(k) for k in (1, 2, 3, 4, 100)] == [1, 1, 2, 2, 2]
+    assert score.rank(1) == 0.5 and score.rank(3) == 1
+    assert score.mAP == pytest.approx((3 / 4 + 1 / 3) / 2)
+    plain = json.loads(json.dumps(score.as_dict()))
+    assert plain["hits"] == {"1": 1, "5": 2, "10": 2, "20": 2} and plain["rank"]["1"] == 0.5
+    assert plain["cmc"] == [0.5, 0.5, 1, 1] and plain["num_valid"] == 2 and plain["metric"] == "mine"
+
+
+def test_evaluation_cannot_be_changed():
+    score = evaluate_distances([[1.0]], [1], [1], [1], [2], max_rank=1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        score.mAP = 0.0
+    with pytest.raises(ValueError):
+        score.ap[0] = 0
+
+
+QUERY, GALLERY = [[0.0, 3.0], [1.0, 0.0]], [[4.0, 0.0], [0.0, 1.0], [3.0, 3.0]]
+
+
+@pytest.mark.parametrize("metric, expected", [
+    ("euclidean", [[25, 4, 9], [9, 2, 13]]),
+    ("cosine", [[1, 0, 1 - 0.5 ** 0.5], [0, 1, 1 - 0.5 ** 0.5]]),
+])
+@pytest.mark.parametrize("dtype, result", [(np.float16, np.float32), (np.float32, np.float32), (np.int64, np.float32),
+                                           (np.float64, np.float64)])
+def test_distances_by_hand(metric, expected, dtype, result):
+    found = distances(np.array(QUERY, dtype), np.array(GALLERY, dtype), metric)
+    assert found.dtype == result
+    np.testing.assert_allclose(found, expected, atol=3e-7)
+
+
+# ------------------------------------------------------------------------------------------------ random cases
+@st.composite
+def scenes(draw, integers=True):
+    """Features and labels with ties, junk, distractors and missing matches: arguments of `evaluate`.
+
+    Small integers make every float32 operation of the Euclidean distance exact, so ties are ties.
+    """
+    rng = np.random.default_rng(draw(st.integers(0, 2 ** 32 - 1)))
+    queries, gallery = draw(st.integers(1, 8)), draw(st.integers(1, 40))
+    identities, cameras = draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    width, spread = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+
+    def features(number):
+        if integers:
+            return rng.integers(-spread, spread + 1, (number, width)).astype(np.float32)
+        return rng.standard_normal((number, width + 6)).astype(np.float32)
+
+    return (features(queries), rng.integers(1, identities + 1, queries), rng.integers(1, cameras + 1, queries),
+            features(gallery), rng.integers(-1, identities + 1, gallery), rng.integers(1, cameras + 1, gallery))
+
+
+def scored(function, *arguments, **keywords):
+    """An Evaluation, or None where no query has a match."""
+    try:
+        return function(*arguments, **keywords)
+    except MetricError as error:
+        assert "has a match" in str(error)
+        return None
+
+
+def assert_same(a, b, exact=True):
+    assert (a is None) == (b is None)
+    if a is None:
+        return
+    np.testing.assert_array_equal(a.first_hit, b.first_hit)
+    np.testing.assert_allclose(a.ap, b.ap, rtol=0 if exact else 1e-12)
+    np.testing.assert_allclose(a.cmc, b.cmc, rtol=0 if exact else 1e-12)
+    assert (a.num_queries, a.num_valid, a.num_gallery) == (b.num_queries, b.num_valid, b.num_gallery)
+
+
+def check_against_reference(score, dist, labels, wrong_first):
+    ap, first = reference.argsort_loop(dist, *labels, wrong_first=wrong_first)
+    if score is None:
+        assert (first == -1).all()
+        return
+    np.testing.assert_array_equal(score.first_hit, first)
+    np.testing.assert_allclose(score.ap, ap, atol=1e-14)
+    cmc, mean_ap = reference.summary(ap, first, len(score.cmc))
+    np.testing.assert_allclose(score.cmc, cmc, atol=1e-14)
+    assert score.mAP == pytest.approx(mean_ap, abs=1e-14)
+    assert score.num_valid == np.count_nonzero(first >= 0)
+
+
+@settings(max_examples=400, deadline=None)
+@given(scenes())
+def test_agrees_with_the_loop_on_ties(scene):
+    query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
+    labels = query_pids, query_camids, gallery_pids, gallery_camids
+    dist = np.square(query[:, None] - gallery).sum(axis=2)
+    ranks = len(gallery)
+    score = scored(evaluate_distances, dist, *labels, max_rank=ranks)
+    check_against_reference(score, dist, labels, wrong_first=True)
+    assert_same(score, scored(evaluate, *scene, max_rank=ranks))  # integers: the expanded square is exact too
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenes(integers=False), st.sampled_from(METRICS))
+def test_agrees_with_the_plain_loop_without_ties(scene, metric):
+    query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
+    labels = query_pids, query_camids, gallery_pids, gallery_camids
+    dist = distances(query, gallery, metric)
+    assert all(len(np.unique(row)) == len(row) for row in dist)
+    before = dist.copy()
+    score = scored(evaluate_distances, dist, *labels, max_rank=1)
+    np.testing.assert_array_equal(dist, before)
+    check_against_reference(score, dist, labels, wrong_first=False)
+    exact = reference.distance_matrix(query.astype(np.float64), gallery.astype(np.float64), metric)
+    np.testing.assert_allclose(dist, exact, atol=1e-5 * max(1, exact.max()))
+
+
+def test_agrees_with_the_loop_on_a_large_case():
+    """More matches than are counted one by one, several blocks, and far more wrong images than right ones."""
+    rng = np.random.default_rng(5)
+    query, gallery = (rng.integers(-9, 10, (n, 16)).astype(np.float32) for n in (60, 3000))
+    labels = rng.integers(1, 21, 60), rng.integers(1, 7, 60), rng.integers(-1, 21, 3000), rng.integers(1, 7, 3000)
+    dist = np.square(query[:, None] - gallery).sum(axis=2)
+    score = evaluate(query, *labels[:2], gallery, *labels[2:], block_rows=7)
+    check_against_reference(score, dist, labels, wrong_first=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenes(), st.randoms(use_true_random=False))
+def test_order_of_files_does_not_matter(scene, random):
+    query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
+    q, g = (random.sample(range(n), n) for n in (len(query), len(gallery)))
+    score = scored(evaluate, *scene, max_rank=1)
+    other = scored(evaluate, query[q], query_pids[q], query_camids[q], gallery[g], gallery_pids[g], gallery_camids[g],
+                   max_rank=1)
+    assert (score is None) == (other is None)
+    if score is not None:
+        np.testing.assert_array_equal(score.ap[q], other.ap)
+        np.testing.assert_array_equal(score.first_hit[q], other.first_hit)
+        assert score.mAP == pytest.approx(other.mAP, abs=1e-15) and score.hits(1) == other.hits(1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenes(), st.integers(1, 10))
+def test_block_size_does_not_matter(scene, block_rows):
+    score = scored(evaluate, *scene, max_rank=1)
+    assert_same(score, scored(evaluate, *scene, max_rank=1, block_rows=block_rows))
+    dist = distances(scene[0], scene[3])
+    labels = *scene[1:3], *scene[4:]
+    with mock.patch.object(distance, "BLOCK_BYTES", 1 + block_rows * dist.shape[1] * 8):
+        assert_same(score, scored(evaluate_distances, dist, *labels, max_rank=1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenes())
+def test_properties_of_cmc_and_ap(scene):
+    labels = *scene[1:3], *scene[4:]
+    dist = distances(scene[0], scene[3])
+    ranks = dist.shape[1]
+    score = scored(evaluate_distances, dist, *labels, max_rank=ranks)
+    if score is None:
+        return
+    assert (np.diff(score.cmc) >= 0).all() and score.cmc[-1] == 1 and 0 < score.mAP <= 1
+    assert [score.rank(k) for k in range(1, ranks + 1)] == pytest.approx(score.cmc.tolist(), abs=0)
+    valid = score.first_hit >= 0
+    assert np.isnan(score.ap[~valid]).all() and (score.ap[valid] > 0).all()
+    for i in np.flatnonzero(valid):  # AP = 1 exactly where every match is nearer than every wrong image
+        same = labels[2] == labels[0][i]
+        farthest_match = dist[i, same & (labels[3] != labels[1][i])].max()
+        leads = (dist[i, ~same & (labels[2] != -1)] > farthest_match).all()
+        assert (score.ap[i] == 1) == leads
+    exact = dist.astype(np.float64)
+    for other in (3 * exact + 7, exact ** 3, np.exp(exact / 9), -1 / (1 + exact)):  # increasing functions
+        assert_same(score, evaluate_distances(other, *labels, max_rank=ranks))
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenes(), st.integers(1, 45))
+def test_ranked_list_tells_the_same_story(scene, k):
+    query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
+    shown = ranked_list(*scene, k=k)
+    dist = distances(query, gallery)
+    score = scored(evaluate, *scene, max_rank=1)
+    for i in range(len(query)):
+        kept = (gallery_pids != -1) & ~((gallery_pids == query_pids[i]) & (gallery_camids == query_camids[i]))
+        order = sorted(np.flatnonzero(kept), key=lambda j: (dist[i, j], gallery_pids[j] == query_pids[i], j))[:k]
+        rest = k - len(order)
+        assert shown.indices[i].tolist() == order + [-1] * rest
+        np.testing.assert_array_equal(shown.distances[i], dist[i, order].tolist() + [np.nan] * rest)
+        assert shown.correct[i].tolist() == (gallery_pids[order] == query_pids[i]).tolist() + [False] * rest
+        first = score.first_hit[i] if score else -1
+        assert shown.correct[i].any() == (0 <= first < k)
+        if shown.correct[i].any():
+            assert np.argmax(shown.correct[i]) == first
+
+
+def test_ranked_list_of_one_query():
+    shown = ranked_list([0.0, 1.0], 3, 1, [[0, 1], [0, 2], [0, 4], [9, 9]], [3, 3, 5, -1], [1, 2, 2, 2], k=3)
+    assert shown.indices.tolist() == [[1, 2, -1]] and shown.correct.tolist() == [[True, False, False]]
+    np.testing.assert_array_equal(shown.distances, [[1, 9, np.nan]])
+
+
+# ------------------------------------------------------------------------------------------------ rounding, memory
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("queries, gallery, width", [(1, 15, 17), (7, 49, 17), (33, 333, 64), (100, 1000, 512)])
+def test_identical_features_tie_exactly(metric, queries, gallery, width):
+    """A network that answers the same for every image gets no credit, wherever its matches stand in the gallery."""
+    rng = np.random.default_rng(width)
+    feature = np.repeat(rng.standard_normal((1, width)).astype(np.float32), gallery, axis=0)
+    query = np.repeat(feature[:1], queries, axis=0)
+    assert (np.ptp(distances(query, feature, metric), axis=1) == 0).all()
+    for match in (0, gallery // 2, gallery - 1):
+        pids = np.where(np.arange(gallery) == match, 1, 2)
+        score = evaluate(query, np.ones(queries, int), np.ones(queries, int), feature, pids, np.full(gallery, 2),
+                         metric, max_rank=gallery)
+        assert (score.first_hit == gallery - 1).all() and score.mAP == pytest.approx(1 / gallery)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_copies_among_other_features_tie(metric):
+    rng = np.random.default_rng(0)
+    gallery = rng.standard_normal((777, 61)).astype(np.float32)
+    copies, originals = rng.permutation(777)[:400].reshape(2, 200)
+    gallery[copies] = gallery[originals]
+    dist = distances(rng.standard_normal((19, 61)).astype(np.float32), gallery, metric)
+    np.testing.assert_array_equal(dist[:, copies], dist[:, originals])
+
+
+def test_zero_and_minus_zero_are_the_same_feature():
+    """A ReLU in front of a sign change leaves -0.0; such a row must tie with its twin."""
+    rng = np.random.default_rng(3)
+    gallery = rng.standard_normal((333, 17)).astype(np.float32)
+    gallery[:, 3] = 0
+    gallery[300:] = gallery[:33]
+    gallery[300:, 3] = -0.0
+    dist = distances(rng.standard_normal((7, 17)).astype(np.float32), gallery)
+    np.testing.assert_array_equal(dist[:, 300:], dist[:, :33])
+
+
+def test_large_features_give_finite_distances_or_are_refused():
+    largest = np.array([[np.sqrt(np.finfo(np.float32).max) / 2]], np.float32)
+    assert np.isfinite(distances(0.99 * largest, -0.99 * largest)).all()
+    for arguments in ((1.01 * largest, largest / 2), (largest / 2, 1.01 * largest)):
+        with pytest.raises(MetricError, match="features: 1 of 1 rows are not finite or too large to square"):
+            distances(*arguments)
+
+
+def test_cosine_ignores_length_and_euclidean_does_not():
+    rng = np.random.default_rng(1)
+    query, gallery = rng.standard_normal((9, 32)), rng.standard_normal((50, 32))
+    labels = [rng.integers(1, 5, 9), rng.integers(1, 3, 9)], [rng.integers(0, 5, 50), rng.integers(1, 3, 50)]
+    scale = 4.0 ** rng.integers(-3, 4, (50, 1))
+    for metric, same in (("cosine", True), ("euclidean", False)):
+        a, b = (evaluate(query, *labels[0], g, *labels[1], metric=metric) for g in (gallery, gallery * scale))
+        assert (a.ap.tolist() == b.ap.tolist()) == same
+
+
+def test_memory_is_bounded_by_the_block():
+    """1500 x 1500 distances would take 9 MB; with one identity everywhere their index pairs would take far more."""
+    rng = np.random.default_rng(2)
+    features = rng.standard_normal((1500, 4)).astype(np.float32)
+    camids = rng.integers(1, 7, 1500)
+    for pids in (np.arange(1500) % 500 + 1, np.ones(1500, int)):
+        with mock.patch.object(distance, "BLOCK_BYTES", 1 << 20):
+            tracemalloc.start()
+            evaluate(features, pids, camids, features, pids, camids)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert peak < 3 << 20
+
+
+def test_progress_shows_only_when_asked(capsys):
+    arguments = [[0.0]], [1], [1], [[0.0]], [1], [2]
+    evaluate(*arguments, max_rank=1)
+    assert capsys.readouterr().err == ""
+    evaluate(*arguments, max_rank=1, progress=True)
+    assert "ranking" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ refusals
+GOOD = dict(query_features=np.ones((2, 3)), query_pids=[1, 2], query_camids=[1, 1],
+            gallery_features=np.ones((3, 3)), gallery_pids=[1, 2, 0], gallery_camids=[2, 2, 2], max_rank=3)
+REFUSED = {
+    "unknown metric": (dict(metric="manhattan"), "metric: unknown distance 'manhattan'. Use one of euclidean, cosine"),
+    "features of a vector": (
+        dict(query_features=np.ones(3)),
+        "query features: float64 of shape (3,) is no matrix of real numbers. Give one row per image and one column"),
+    "features of strings": (dict(gallery_features=[["a"]]), "gallery features: <U1 of shape (1, 1) is no matrix"),
+    "ragged features": (dict(query_features=[[1], [1, 2]]), "query features: not a matrix ("),
+    "no queries": (
+        dict(query_features=np.ones((0, 3)), query_pids=[], query_camids=[]),
+        "query features: no features (shape (0, 3)). Check that the split holds images"),
+    "no gallery": (dict(gallery_features=np.ones((0, 3))), "gallery features: no features (shape (0, 3)). Check that"),
+    "features without values": (dict(query_features=np.ones((2, 0))), "query features: no features (shape (2, 0))"),
+    "NaN": (
+        dict(gallery_features=[[1, 1, 1], [1, np.nan, 1], [1, 1, 1]]),
+        "gallery features: 1 of 3 rows are not finite or too large to square, first row 1. Look for NaN"),
+    "infinity": (
+        dict(query_features=[[np.inf, 1, 1], [1, 1, -np.inf]]),
+        "query features: 2 of 2 rows are not finite or too large to square, first row 0. Look for NaN"),
+    "overflow": (dict(query_features=np.full((2, 3), 1e20, np.float32)), "query features: 2 of 2 rows are not finite"),
+    "zero under cosine": (
+        dict(gallery_features=[[1, 1, 1], [1, 1, 1], [0, 0, 0]], metric="cosine"),
+        "gallery features: 1 of 3 rows are all zero, first row 2: they have no direction, so no cosine. Check the "
+        "model's output, or use the euclidean distance"),
+    "zero query under cosine": (
+        dict(query_features=np.zeros((2, 3)), metric="cosine"), "query features: 2 of 2 rows are all zero, first row"),
+    "other width": (
+        dict(gallery_features=np.ones((3, 4))),
+        "features: query features have 3 values each, gallery features 4. Extract query and gallery with the same"),
+    "too few pids": (
+        dict(query_pids=[1]), "query pids: int64 of shape (1,) for 2 images. Give 2 integers, one per image"),
+    "too many camids": (
+        dict(gallery_camids=[2] * 4), "gallery camids: int64 of shape (4,) for 3 images. Give 3 integers"),
+    "pids of floats": (dict(gallery_pids=[1.0, 2.0, 0.0]), "gallery pids: float64 of shape (3,) for 3 images. Give 3"),
+    "camids of strings": (dict(query_camids=["c1", "c1"]), "query camids: <U2 of shape (2,) for 2 images. Give 2"),
+    "ragged pids": (dict(query_pids=[[1], [1, 2]]), "query pids: no list of integers ("),
+    "junk query": (dict(query_pids=[1, -1]), "query pids: 1 of 2 are -1, which marks junk. Leave junk images out"),
+    "max_rank beyond the gallery": (
+        dict(max_rank=4), "max_rank: a CMC curve of 4 ranks over 3 gallery images. Choose a max_rank from 1 to 3"),
+    "max_rank of zero": (dict(max_rank=0), "max_rank: a CMC curve of 0 ranks over 3 gallery images. Choose"),
+    "max_rank of half": (dict(max_rank=1.5), "max_rank: a CMC curve of 1.5 ranks over 3 gallery images. Choose"),
+    "empty block": (dict(block_rows=0), "block_rows: blocks of 0 queries. Give 1 or more"),
+    "single camera": (
+        dict(gallery_camids=[1, 1, 1]),
+        "query and gallery: none of the 2 queries has a match: the gallery shows the identity of 2 only from the "
+        "query's own camera and that of 0 not at all. A query is the picture to look for, the gallery is where to "
+        "look, pid names the person, camid the camera. A match is a gallery image of the same pid with another camid, "
+        "so data of a single camera cannot be scored"),
+    "no common identity": (
+        dict(gallery_pids=[1, 5, 0], gallery_camids=[1, 2, 2]),
+        "none of the 2 queries has a match: the gallery shows the identity of 1 only from the query's own camera and "
+        "that of 1 not at all. "),
+}
+
+
+@pytest.mark.parametrize("change, message", REFUSED.values(), ids=REFUSED)
+def test_refusals(change, message):
+    assert evaluate(**GOOD).num_valid == 2
+    with pytest.raises(MetricError) as caught:
+        evaluate(**{**GOOD, **change})
+    assert message in str(caught.value)
+    assert caught.value.where and caught.value.cure and "\n" not in str(caught.value)
+
+
+DISTANCES_REFUSED = {
+    "vector": ([1.0, 2.0], [1], "distances: float64 of shape (2,) is no matrix of real numbers. Give one row per"),
+    "NaN": ([[1.0, 2.0], [1.0, np.nan]], [1, 1], "distances: row 1 holds a distance that is not finite. Look for NaN"),
+    "infinity": ([[np.inf, 2.0]], [1], "distances: row 0 holds a distance that is not finite"),
+    "other size": ([[1.0, 2.0, 3.0]], [1], "gallery pids: int64 of shape (2,) for 3 images. Give 3 integers"),
+    "no queries": (np.ones((0, 2)), [], "query: no images. Check that the split holds images"),
+    "no gallery": (np.ones((1, 0)), [1], "gallery: no images. Check that the split holds images"),
+}
+
+
+@pytest.mark.parametrize("dist, pids, message", DISTANCES_REFUSED.values(), ids=DISTANCES_REFUSED)
+def test_refused_distances(dist, pids, message):
+    with pytest.raises(MetricError) as caught:
+        evaluate_distances(dist, pids, pids, [1, 1], [2, 2], max_rank=1)
+    assert message in str(caught.value) and caught.value.cure
+
+
+def test_refused_distance_is_found_in_a_later_block():
+    dist = np.ones((5, 2))
+    dist[3, 1] = np.nan
+    with mock.patch.object(distance, "BLOCK_BYTES", 1), pytest.raises(MetricError, match="row 3 holds"):
+        evaluate_distances(dist, [1] * 5, [1] * 5, [1, 2], [2, 2], max_rank=1)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_refused_ranks(k):
+    score = evaluate(**GOOD)
+    for call in (score.hits, score.rank):
+        with pytest.raises(MetricError, match=f"k: there is no rank {k}. Ranks count from 1"):
+            call(k)
+    arguments = [GOOD[name] for name in list(GOOD)[:6]]
+    with pytest.raises(MetricError, match=f"k: a ranked list of {k} images. Ask for at least 1"):
+        ranked_list(*arguments, k=k)
+
+
+def test_ranked_list_refuses_what_evaluate_refuses():
+    arguments = {name: GOOD[name] for name in list(GOOD)[:6]}
+    with pytest.raises(MetricError, match="unknown distance"):
+        ranked_list(**arguments, metric="manhattan")
+    with pytest.raises(MetricError, match="query pids: int64 of shape"):
+        ranked_list(**{**arguments, "query_pids": [1]})
+
+
+@pytest.mark.parametrize("call", [lambda q, g: distances(q, g), lambda q, g: distances(q, g, "cosine")])
+def test_distances_refuses_other_widths(call):
+    with pytest.raises(MetricError, match="query features have 2 values each, gallery features 3"):
+        call(np.ones((1, 2)), np.ones((1, 3)))
+
+
+# ------------------------------------------------------------------------------------------------ the benchmark
+def run_benchmark(*options):
+    command = [sys.executable, ROOT / "benchmarks" / "metrics.py", *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_benchmark_compares_and_measures(tmp_path, metric):
+    run = run_benchmark("--queries", "90", "--gallery", "1600", "--width", "32", "--rounds", "2", "--metric", metric,
+                        "--json", str(tmp_path / "bench.json"))
+    assert run.returncode == 0, run.stderr
+    assert "times as long as evaluate" in run.stdout and "same figures" in run.stdout
+    measured = json.loads((tmp_path / "bench.json").read_text())
+    ours, loop = (measured["seconds"][name] for name in ("evaluate", "argsort loop"))
+    assert measured["same"] and measured["difference"]["valid_queries"] == 0 and 0 < measured["figures"]["mAP"] < 1
+    assert len(ours["rounds"]) == 2 and measured["ratio"] == pytest.approx(loop["median"] / ours["median"])
+    assert measured["quoted_seconds"] == {}  # they hold at Market-1501's size only
+
+
+def test_benchmark_refuses_sizes_without_sense():
+    run = run_benchmark("--rounds", "0")
+    assert run.returncode == 2 and "sizes and rounds count from 1" in run.stderr

@@ -1,0 +1,76 @@
+"""osnet_lib.plots.style: figures that look the same everywhere and leave nothing behind."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib
+import numpy as np
+import pytest
+from figures import assert_legible
+from IPython.core.formatters import DisplayFormatter
+from matplotlib import pyplot, style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from osnet_lib.plots.style import COLOURS, HATCHES, LINES, MARKERS, Chart, line_styles, new_chart, styled
+
+
+@styled
+def _plot(title: str | None = None) -> Chart:
+    """A chart with text, ticks and a line."""
+    chart = new_chart(2.0, 3.0, title)
+    axes = chart.add_subplot(xlabel="x")
+    axes.plot([0, 1], [0, 1], **line_styles(1)[0])
+    return chart
+
+
+def _pixels(chart: Chart) -> bytes:
+    buffer = io.BytesIO()
+    chart.savefig(buffer, format="raw")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("theirs", ["dark_background", "ggplot"])
+def test_the_callers_style_neither_matters_nor_changes(theirs):
+    expected = _pixels(_plot())
+    with style.context(theirs):
+        before = dict(matplotlib.rcParams)
+        chart = _plot()
+        assert _pixels(chart) == expected
+        assert dict(matplotlib.rcParams) == before
+    chart = _plot()
+    with style.context(theirs):
+        assert _pixels(chart) == expected  # drawn later, as a notebook does
+
+
+def test_figures_are_not_registered_with_pyplot():
+    before = pyplot.get_fignums()
+    _plot()
+    assert pyplot.get_fignums() == before == []
+
+
+def test_a_notebook_shows_the_figure_as_one_picture():
+    data, _ = DisplayFormatter().format(_plot())
+    assert set(data) == {"image/png", "text/plain"}
+    assert data["image/png"].startswith(b"\x89PNG")
+
+
+def test_the_background_is_white_for_dark_pages_too():
+    canvas = FigureCanvasAgg(_plot())
+    canvas.draw()
+    assert np.asarray(canvas.buffer_rgba())[0, 0].tolist() == [255, 255, 255, 255]
+
+
+def test_a_long_title_is_wrapped_and_stays_inside():
+    chart = _plot("a title of many words that would not fit into three inches of width")
+    assert chart.get_suptitle().count("\n") >= 2 and chart.get_size_inches()[1] > 2.0
+    assert_legible(chart)
+
+
+def test_series_differ_without_colour():
+    looks = line_styles(28)
+    assert len({(look["marker"], look["linestyle"]) for look in looks}) == 28
+    for one, other in zip(looks, looks[1:]):
+        assert all(one[key] != other[key] for key in ("color", "marker", "linestyle"))
+    for palette in (COLOURS, MARKERS, LINES, HATCHES):
+        assert len(set(palette)) == len(palette)
