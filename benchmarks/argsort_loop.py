@@ -1,7 +1,7 @@
 """The Market-1501 protocol the plain way: sort every row, then go through the queries one by one.
 
-The yardstick of ``benchmarks/metrics.py`` and the reference of ``tests/test_metrics.py``, written from the definition
-and sharing no code with `osnet_lib`.
+The yardstick of ``benchmarks/metrics.py`` and the reference of ``tests/metrics/test_evaluation.py``, written from the
+definition and sharing no code with `osnet_lib`.
 """
 
 from __future__ import annotations
@@ -51,3 +51,26 @@ def summary(ap: np.ndarray, first: np.ndarray, max_rank: int) -> tuple[np.ndarra
     valid = first >= 0
     ranks = np.arange(1, max_rank + 1)
     return (first[valid] < ranks[:, None]).mean(axis=1), float(ap[valid].mean())
+
+
+def list_loop(dist: np.ndarray, query_pids: np.ndarray, query_camids: np.ndarray, gallery_pids: np.ndarray,
+              gallery_camids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same figures by the steps of torchreid's Python path: a list of precisions, image by image, for each query.
+
+    That path is what torchreid runs where its Cython extension is not built. It sorts all rows, looks up all matches,
+    and makes the precisions of a query with a comprehension over its gallery; so does this, in our own words.
+    """
+    ap = np.full(len(dist), np.nan)
+    first = np.full(len(dist), -1)
+    indices = np.argsort(dist, axis=1)
+    right = (gallery_pids[indices] == query_pids[:, None]).astype(np.int32)
+    for i, order in enumerate(indices):
+        dropped = (gallery_pids[order] == query_pids[i]) & (gallery_camids[order] == query_camids[i])
+        hits = right[i][~(dropped | (gallery_pids[order] == -1))]
+        if not hits.any():
+            continue
+        found = hits.cumsum()
+        first[i] = np.argmax(np.minimum(found, 1))  # where the curve of this query rises to 1
+        precisions = [value / (place + 1.0) for place, value in enumerate(found)]
+        ap[i] = (np.asarray(precisions) * hits).sum() / hits.sum()
+    return ap, first

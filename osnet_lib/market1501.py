@@ -25,6 +25,7 @@ from .errors import DatasetError
 from .jpeg import decode_jpeg
 
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
+SPLITS = {**FOLDERS, "multi_query": "gt_bbox"}  # hand-drawn boxes, which no part of the single-query protocol needs
 
 # The published release, counted with junk; identities without junk and distractors.
 PUBLISHED = {
@@ -60,7 +61,7 @@ class Sample:
     sequence: int  #: recording of that camera
     frame: int  #: frame number in the recording
     box: int  #: number of the box in the frame; 0 is drawn by hand
-    split: str  #: "query", "gallery" (bounding_box_test) or "train"
+    split: str  #: "query", "gallery" (bounding_box_test), "train" or "multi_query" (gt_bbox)
 
 
 def parse_name(name: str, split: str, *, where: str | PathLike | None = None) -> Sample:
@@ -70,20 +71,20 @@ def parse_name(name: str, split: str, *, where: str | PathLike | None = None) ->
     ----------
     name : str
         File name without folder, such as ``-1_c3s2_000451_03.jpg``.
-    split : {"query", "gallery", "train"}
+    split : {"query", "gallery", "train", "multi_query"}
     where : str or path, optional
         How an error names the file; by default its name.
 
     Raises
     ------
     DatasetError
-        The name is not in Market-1501's form, or the split is none of the three.
+        The name is not in Market-1501's form, or the split is none of the four.
     """
-    if split not in FOLDERS:
-        raise DatasetError(f"unknown split {split!r}", where=where or name, cure=f"Use one of {', '.join(FOLDERS)}")
+    if split not in SPLITS:
+        raise DatasetError(f"unknown split {split!r}", where=where or name, cure=f"Use one of {', '.join(SPLITS)}")
     if not (match := _NAME.fullmatch(name)):
         cure = ("Rename it like 0002_c1s1_000451_03.jpg (identity, camera 1 to 6, sequence, frame, box; -1 is junk, "
-                f"0000 a distractor) or move it out of {FOLDERS[split]}/")
+                f"0000 a distractor) or move it out of {SPLITS[split]}/")
         raise DatasetError("the file name is not in Market-1501's form", where=where or name, cure=cure)
     return Sample(name, *map(int, match.groups()), split)
 
@@ -100,6 +101,9 @@ class Market1501(AbstractContextManager):
         The folder or zip, as given.
     query, gallery, junk, train : tuple of Sample
         Sorted by name. Distractors are in `gallery`, junk is in `junk` only, `train` may be empty.
+    multi_query : tuple of Sample
+        Hand-drawn boxes that show the identity of a query in its camera, the queries themselves left out; for
+        `osnet_lib.metrics.pool_queries`. Empty where there is no ``gt_bbox/``.
     is_market1501 : bool
         Whether this is Market-1501 with every published count, so that published figures can be set beside it.
     """
@@ -109,39 +113,42 @@ class Market1501(AbstractContextManager):
     gallery: tuple[Sample, ...]
     junk: tuple[Sample, ...]
     train: tuple[Sample, ...]
+    multi_query: tuple[Sample, ...]
     is_market1501: bool
     _archive: Archive = field(repr=False)
 
     def read(self, sample: Sample) -> bytes:
         """The bytes of an image file; raises DatasetError where they cannot be read."""
-        return self._archive.read(FOLDERS[sample.split], sample.name)
+        return self._archive.read(SPLITS[sample.split], sample.name)
 
     def image(self, sample: Sample) -> Image.Image:
         """Decode an image to RGB; raises DatasetError, naming the file, where it is no whole JPEG."""
-        return decode_jpeg(self.read(sample), self._archive.where(FOLDERS[sample.split], sample.name))
+        return decode_jpeg(self.read(sample), self._archive.where(SPLITS[sample.split], sample.name))
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 of all images: per file ``folder/name``, a zero byte, its length, a zero byte, its bytes.
+        """Hex SHA-256 of all images in the tables.
 
-        Folder or zip, nesting, compression and litter make no difference. Half a second for Market-1501's test split.
+        Per file ``folder/name``, a zero byte, its length, a zero byte, its bytes. Folder or zip, nesting, compression
+        and litter make no difference. Half a second for Market-1501's test split.
         """
         digest = hashlib.sha256()
-        everything = [*self.query, *self.gallery, *self.junk, *self.train]
-        for sample in sorted(everything, key=lambda sample: (FOLDERS[sample.split], sample.name)):
+        everything = [*self.query, *self.gallery, *self.junk, *self.train, *self.multi_query]
+        for sample in sorted(everything, key=lambda sample: (SPLITS[sample.split], sample.name)):
             data = self.read(sample)
-            digest.update(f"{FOLDERS[sample.split]}/{sample.name}\0{len(data)}\0".encode())
+            digest.update(f"{SPLITS[sample.split]}/{sample.name}\0{len(data)}\0".encode())
             digest.update(data)
         return digest.hexdigest()
 
     def summary(self) -> list[dict]:
         """One row per split that has images, for tables and result files.
 
-        The keys: ``split``, ``folder``, ``images`` (files in the folder), ``kept`` (those without junk), ``identities``
-        (without junk and distractors), ``cameras``, ``junk``, ``distractors``.
+        The keys: ``split``, ``folder``, ``images`` (files in the folder, of gt_bbox those in the table), ``kept``
+        (those without junk), ``identities`` (without junk and distractors), ``cameras``, ``junk``, ``distractors``.
         """
-        splits = {"query": self.query, "gallery": self.gallery + self.junk, "train": self.train}
-        rows = ({"split": split, "folder": FOLDERS[split], **_count(samples)} for split, samples in splits.items())
+        splits = {"query": self.query, "gallery": self.gallery + self.junk, "train": self.train,
+                  "multi_query": self.multi_query}
+        rows = ({"split": split, "folder": SPLITS[split], **_count(samples)} for split, samples in splits.items())
         return [row for row in rows if row["images"]]
 
     def close(self) -> None:
@@ -158,7 +165,8 @@ def open_market1501(path: str | PathLike, *, allow_short: bool = False) -> Marke
     Parameters
     ----------
     path : str or path
-        Holds ``query/``, ``bounding_box_test/`` and perhaps ``bounding_box_train/``, at the top or in one folder.
+        Holds ``query/``, ``bounding_box_test/`` and perhaps ``bounding_box_train/`` and ``gt_bbox/``, at the top or in
+        one folder.
     allow_short : bool
         Take a copy of Market-1501 that lacks images as it is, instead of refusing it.
 
@@ -168,28 +176,35 @@ def open_market1501(path: str | PathLike, *, allow_short: bool = False) -> Marke
         What `osnet_lib.archive.open_archive` refuses; a name that does not parse; a query or training image without
         identity; no query, no gallery, no query with a match in another camera; Market-1501 with a short split.
     """
-    archive = open_archive(path, FOLDERS.values())
+    archive = open_archive(path, SPLITS.values())
     try:
         splits = {split: _samples(archive, split) for split in FOLDERS}
         gallery = tuple(sample for sample in splits["gallery"] if sample.pid >= 0)
         junk = tuple(sample for sample in splits["gallery"] if sample.pid < 0)
         _check_evaluable(archive.path, splits["query"], gallery)
         published = _check_published(archive.path, splits, allow_short)
+        multi_query = _multi_query(_samples(archive, "multi_query"), splits["query"])
     except BaseException:
         archive.close()
         raise
-    return Market1501(archive.path, splits["query"], gallery, junk, splits["train"], published, archive)
+    return Market1501(archive.path, splits["query"], gallery, junk, splits["train"], multi_query, published, archive)
 
 
 def _samples(archive: Archive, split: str) -> tuple[Sample, ...]:
-    folder = FOLDERS[split]
+    folder = SPLITS[split]
     names = sorted(archive.files[folder])
     samples = tuple(parse_name(name, split, where=archive.where(folder, name)) for name in names)
     for sample in samples:
-        if sample.pid < 1 and split != "gallery":
+        if sample.pid < 1 and split in ("query", "train"):
             raise DatasetError(f"junk or a distractor in {folder}/, where each image needs an identity",
                                where=archive.where(folder, sample.name), cure="Move it to bounding_box_test/")
     return samples
+
+
+def _multi_query(drawn: tuple[Sample, ...], query: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """Boxes of a query's identity and camera; gt_bbox also holds the queries themselves and the people of train."""
+    names, wanted = {sample.name for sample in query}, {(sample.pid, sample.camid) for sample in query}
+    return tuple(sample for sample in drawn if sample.name not in names and (sample.pid, sample.camid) in wanted)
 
 
 def _check_evaluable(path: Path, query: tuple[Sample, ...], gallery: tuple[Sample, ...]) -> None:

@@ -7,24 +7,51 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from .errors import ResultError
+
 _FILE = Path(__file__).with_name("data") / "published.json"
 
 
 @dataclass(frozen=True)
 class PublishedAccuracy:
-    """A published score with the conditions it holds for; Rank-1 and mAP as fractions."""
+    """A published score with the conditions it holds for.
+
+    Attributes
+    ----------
+    network, device, precision, source, dataset, protocol : str
+    rank1, mAP : float
+        Fractions.
+    rank1_decimals, mAP_decimals : int
+        Decimals of the per cent in print: 94.2 % with 1 stands for anything from 94.15 % to 94.25 %.
+    metric : {"euclidean", "cosine"}
+    queries : int
+        Queries of the data set that have a match.
+    channels, size, resize, mean, std
+        Preprocessing: order of channels, height x width, filter, and normalisation per channel, where white is 1.
+    """
 
     network: str
     rank1: float
+    rank1_decimals: int
     mAP: float
+    mAP_decimals: int
     device: str
     precision: str
     metric: str
     source: str
     dataset: str
     protocol: str
+    queries: int
+    channels: str
     size: str
     resize: str
+    mean: list[float]
+    std: list[float]
+
+    @property
+    def name(self) -> str:
+        """Network and device: how `find_published` finds it."""
+        return f"{self.network}:{self.device}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +78,29 @@ def published_accuracy(network: str | None = None) -> list[PublishedAccuracy]:
     return [e for e in entries if network in (None, e.network)]
 
 
+def find_published(name: str) -> PublishedAccuracy:
+    """One published score by network and device, such as ``osnet_x1_0:Ascend 310``.
+
+    Without a device it is the first of the network, which is the model zoo's. Case and blanks do not matter.
+
+    Raises
+    ------
+    ResultError
+        No such entry; the message lists those that exist.
+    """
+    wanted = _key(name)
+    for entry in published_accuracy():
+        if wanted in (_key(entry.name), _key(entry.network)):
+            return entry
+    raise ResultError(f"no published score {name!r}", where=_FILE.name,
+                      cure=f"There are {', '.join(entry.name for entry in published_accuracy())}")
+
+
 def published_throughput(network: str | None = None, device: str | None = None) -> list[PublishedThroughput]:
     """Published speeds, of one network or device or of all, in the order of the sources."""
     entries = [PublishedThroughput(**entry) for entry in _document()["throughput"]]
     return [e for e in entries if network in (None, e.network) and device in (None, e.device)]
+
+
+def _key(name: str) -> str:
+    return "".join(name.split()).lower()

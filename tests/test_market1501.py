@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from osnet_lib import market1501
 from osnet_lib.archive import MAX_FILE_BYTES
 from osnet_lib.errors import DatasetError
-from osnet_lib.market1501 import FOLDERS, LANDMARKS, PUBLISHED, Sample, open_market1501, parse_name
+from osnet_lib.market1501 import LANDMARKS, PUBLISHED, SPLITS, Sample, open_market1501, parse_name
 
-TABLES = ("query", "gallery", "junk", "train")
+TABLES = ("query", "gallery", "junk", "train", "multi_query")
 LITTER = ["query/Thumbs.db", "bounding_box_test/.DS_Store", "query/._0001_c1s1_000001_00.jpg", "__MACOSX/query/x.jpg"]
 
 
@@ -48,7 +48,7 @@ def test_parse_name(name, fields):
 
 
 @given(pid=st.integers(-1, 9999), camid=st.integers(1, 6), sequence=st.integers(0, 99), frame=st.integers(0, 999999),
-       box=st.integers(0, 99), split=st.sampled_from(sorted(FOLDERS)))
+       box=st.integers(0, 99), split=st.sampled_from(sorted(SPLITS)))
 def test_parse_name_returns_what_was_written(pid, camid, sequence, frame, box, split):
     name = f"{'-1' if pid < 0 else format(pid, '04d')}_c{camid}s{sequence}_{frame:06d}_{box:02d}.jpg"
     fields = {"pid": pid, "camid": camid, "sequence": sequence, "frame": frame, "box": box}
@@ -79,7 +79,7 @@ def test_parse_name_either_reads_back_or_refuses(name):
 
 
 def test_parse_name_refuses_an_unknown_split():
-    assert "query, gallery, train" in refusal(parse_name, "0002_c1s1_000451_03.jpg", "test")
+    assert "query, gallery, train, multi_query" in refusal(parse_name, "0002_c1s1_000451_03.jpg", "test")
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_tables(tiny_market):
         names = {table: [sample.name for sample in getattr(data, table)] for table in TABLES}
         test = sorted(TINY["bounding_box_test"])
         assert names == {"query": TINY["query"], "gallery": [name for name in test if name[:2] != "-1"],
-                         "junk": ["-1_c3s2_000017_01.jpg"], "train": TINY["bounding_box_train"]}
+                         "junk": ["-1_c3s2_000017_01.jpg"], "train": TINY["bounding_box_train"], "multi_query": []}
         assert {sample.split for sample in data.gallery + data.junk} == {"gallery"}
         assert not data.is_market1501
         rows = {row.pop("split"): row for row in data.summary()}
@@ -108,6 +108,38 @@ def test_train_may_be_absent(tiny_market):
     shutil.rmtree(root / "bounding_box_train")
     with open_market1501(root) as data:
         assert data.train == () and [row["split"] for row in data.summary()] == ["query", "gallery"]
+
+
+DRAWN = {
+    "0001_c1s1_000001_00.jpg": False,  # the query itself
+    "0001_c1s1_000031_00.jpg": True, "0001_c1s2_000032_00.jpg": True, "0003_c6s3_000033_00.jpg.jpg": True,
+    "0001_c2s1_000034_00.jpg": False,  # another camera
+    "0007_c1s1_000035_00.jpg": False,  # of the training split
+    "0000_c1s1_000036_00.jpg": False,
+}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_multi_query_holds_the_other_boxes_of_the_queries(tiny_market, pack, zipped):
+    root = tiny_market(gt_bbox=list(DRAWN))
+    with open_market1501(tiny_market("without")) as data:
+        digest, without = data.digest, data.summary()
+    with open_market1501(pack(root, "Market/") if zipped else root) as data:
+        assert [sample.name for sample in data.multi_query] == sorted(name for name, kept in DRAWN.items() if kept)
+        assert {sample.split for sample in data.multi_query} == {"multi_query"}
+        assert [len(getattr(data, table)) for table in ("query", "gallery", "junk", "train")] == [3, 6, 1, 3]
+        assert data.summary() == [*without, {
+            "split": "multi_query", "folder": "gt_bbox", "images": 3, "kept": 3, "identities": 2, "cameras": 2,
+            "junk": 0, "distractors": 0}]
+        sample = data.multi_query[0]
+        assert data.read(sample) == (root / "gt_bbox" / sample.name).read_bytes()
+        assert data.image(sample).size == (16, 32)
+        assert data.digest != digest  # its images are part of the data set
+    for name, kept in DRAWN.items():
+        if not kept:
+            (root / "gt_bbox" / name).unlink()
+    with open_market1501(root) as fewer:
+        assert fewer.digest == data.digest  # what no table holds is not
 
 
 def expected_digest(root) -> str:
@@ -210,6 +242,7 @@ def test_refuses_two_data_sets_side_by_side(tiny_market, pack, tmp_path, zipped)
     ("query/IMG_0001.jpg", "file name", "Rename it like"),
     ("bounding_box_test/readme.txt", "file name", "move it out of bounding_box_test/"),
     ("bounding_box_train/0007_c9s1_000001_01.jpg", "file name", "camera 1 to 6"),
+    ("gt_bbox/IMG_0001.jpg", "file name", "move it out of gt_bbox/"),
     ("query/more/0001_c1s1_000001_00.jpg", "only images belong", "query/"),
     ("query/-1_c1s1_000001_00.jpg", "junk or a distractor", "Move it to bounding_box_test/"),
     ("bounding_box_train/0000_c1s1_000001_00.jpg", "junk or a distractor", "Move it to bounding_box_test/"),
@@ -413,7 +446,7 @@ def test_recognises_the_release(tiny_market, published_tiny, folders, verdict):
 def test_real_data(market_zip):
     with open_market1501(market_zip) as data:
         assert data.is_market1501
-        assert [len(getattr(data, table)) for table in TABLES] == [3368, 15913, 3819, 0]
+        assert [len(getattr(data, table)) for table in TABLES] == [3368, 15913, 3819, 0, 0]
         for row in data.summary():
             assert PUBLISHED[row["split"]].items() <= row.items()
         assert all(LANDMARKS[split] <= {sample.name for sample in getattr(data, split)} for split in LANDMARKS)

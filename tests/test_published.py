@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from osnet_lib.published import published_accuracy, published_throughput
+from osnet_lib import preprocess
+from osnet_lib.errors import ResultError
+from osnet_lib.market1501 import PUBLISHED
+from osnet_lib.published import find_published, published_accuracy, published_throughput
 
 # The guide, section 7.1: batch -> (ave_throughputRate, ave_latency, card = 4 chips).
 GUIDE = {1: (240.622, 4.24716, 962.488), 4: (604.718, 1.68188, 2418.872), 8: (715.699, 1.41114, 2862.796),
@@ -66,6 +71,40 @@ def test_every_entry_names_source_and_conditions():
         assert (entry.dataset, entry.protocol, entry.metric, entry.size) == ("Market-1501", "single query", "euclidean",
                                                                              "256x128")
         assert 0 < entry.mAP < entry.rank1 < 1 and entry.precision in ("float32", "float16")
+        assert (tuple(entry.mean), tuple(entry.std), entry.channels) == (preprocess.MEAN, preprocess.STD, "RGB")
+        assert entry.queries == PUBLISHED["query"]["images"] and entry.resize == "bilinear"
+
+
+def test_decimals_are_those_in_print():
+    """In per cent; the guide prints fractions, 0.94299287 and 0.8257416732159705."""
+    printed = {(e.network, e.device): (f"{100 * e.rank1:.{e.rank1_decimals}f}", f"{100 * e.mAP:.{e.mAP_decimals}f}")
+               for e in published_accuracy()}
+    assert printed == {
+        ("osnet_x1_0", "GPU"): ("94.2", "82.6"), ("osnet_x0_75", "GPU"): ("93.7", "81.2"),
+        ("osnet_x0_5", "GPU"): ("92.5", "79.8"), ("osnet_x0_25", "GPU"): ("91.2", "75.0"),
+        ("osnet_x1_0", "Ascend 310"): ("94.299287", "82.57416732159705"),
+        ("osnet_x1_0", "Ascend 310P3"): ("94.38", "82.55")}
+
+
+@pytest.mark.parametrize("name, device", [
+    ("osnet_x1_0", "GPU"), ("osnet_x1_0:GPU", "GPU"), ("osnet_x1_0:Ascend 310", "Ascend 310"),
+    ("OSNet_x1_0:ascend310P3", "Ascend 310P3"), (" osnet_x1_0 : gpu", "GPU")])
+def test_one_entry_is_found_by_network_and_device(name, device):
+    assert (find_published(name).network, find_published(name).device) == ("osnet_x1_0", device)
+
+
+@pytest.mark.parametrize("name", ["osnet_x9", "", "osnet_x1_0:TPU", "osnet_x1_0:Ascend", "GPU",
+                                  "osnet_x0_25:Ascend 310"])
+def test_an_unknown_entry_lists_what_exists(name):
+    with pytest.raises(ResultError) as refusal:
+        find_published(name)
+    assert re.search(re.escape(f"published.json: no published score {name!r}"), str(refusal.value))
+    assert all(entry.name in str(refusal.value) for entry in published_accuracy())
+
+
+def test_names_are_unique():
+    names = [entry.name for entry in published_accuracy()]
+    assert len(set(names)) == len(names)
 
 
 def test_entries_are_selected_by_network_and_device():

@@ -1,10 +1,21 @@
 """The metrics room: distances, ranks and scores of person re-identification, exact and counted in queries.
 
-distance, labels -> evaluation, ranking
+distance, labels, truth -> scoring -> evaluation -> uncertainty; ranking, verification, expansion, pooling, reranking
 """
 
-from .distance import METRICS, distances
-from .evaluation import Evaluation, evaluate, evaluate_distances
+from .cameras import CameraPairs, camera_pairs
+from .distance import METRICS, distances, normalize
+from .evaluation import Evaluation, evaluate, evaluate_distances, evaluate_lists
+from .expansion import expand_gallery, expand_queries
+from .pooling import pool_queries
 from .ranking import RankedList, ranked_list
+from .reranking import rerank
+from .uncertainty import Interval, Intervals, PairedTest, bootstrap, paired_test
+from .verification import PairHistogram, Verification, pair_histogram, verification
 
-__all__ = ["METRICS", "Evaluation", "RankedList", "distances", "evaluate", "evaluate_distances", "ranked_list"]
+__all__ = [
+    "CameraPairs", "Evaluation", "Interval", "Intervals", "METRICS", "PairHistogram", "PairedTest", "RankedList",
+    "Verification", "bootstrap", "camera_pairs", "distances", "evaluate", "evaluate_distances", "evaluate_lists",
+    "expand_gallery", "expand_queries", "normalize", "pair_histogram", "paired_test", "pool_queries", "ranked_list",
+    "rerank", "verification",
+]

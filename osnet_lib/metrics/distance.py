@@ -1,12 +1,15 @@
 """Distances between features, one block of queries at a time.
 
 Both metrics are those of torchreid: *squared* Euclidean distance and 1 - cosine. The matrix product runs in float32
-(float64 when a feature matrix is float64), which is what the published Market-1501 figures were computed with.
+(float64 when a feature matrix is float64), which is what the published Market-1501 figures were computed with. Features
+may be normalised to unit length first, as torchreid's ``normalize_feature`` does: |q - g|^2 is then 2 - 2 cos, and both
+metrics rank alike.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,19 +45,21 @@ class Gallery:
     features : array (gallery, width)
         Any real dtype; float64 stays, everything else becomes float32.
     metric : {"euclidean", "cosine"}
+    normalize : bool
+        Bring all rows to unit length first; "cosine" always does.
 
     Raises
     ------
     MetricError
         Unknown metric; no images; not a matrix of real numbers; a value that is not finite or too large to square;
-        under "cosine" a row of zeros, which has no direction.
+        under "cosine" or `normalize` a row of zeros, which has no direction.
     """
 
-    def __init__(self, features: ArrayLike, metric: str):
+    def __init__(self, features: ArrayLike, metric: str, normalize: bool = False):
         if metric not in METRICS:
             raise MetricError(f"unknown distance {metric!r}", where="metric", cure=f"Use one of {', '.join(METRICS)}")
-        self.metric = metric
-        self.features, self.squared = _prepare(features, metric, "gallery")
+        self.metric, self.unit = metric, normalize or metric == "cosine"
+        self.features, self.squared = prepare(features, "gallery", self.unit)
         self.copies, self.originals = _identical_rows(self.features, self.squared)
 
     def __len__(self) -> int:
@@ -62,7 +67,7 @@ class Gallery:
 
     def query(self, features: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Check and prepare query features (query, width): the rows and their squared lengths, for `distances`."""
-        rows, squared = _prepare(features, self.metric, "query")
+        rows, squared = prepare(features, "query", self.unit)
         if rows.shape[1] != self.features.shape[1]:
             raise MetricError(f"query features have {rows.shape[1]} values each, gallery features "
                               f"{self.features.shape[1]}", where="features",
@@ -83,8 +88,26 @@ class Gallery:
             out[:, self.copies] = out[:, self.originals]
         return out
 
+    def blocks(self, rows: np.ndarray, squared: np.ndarray, bytes_per_query: int = 0,
+               block_rows: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Distances of prepared query rows in blocks: the first query's number and an array (queries, gallery).
 
-def distances(query: ArrayLike, gallery: ArrayLike, metric: str = "euclidean") -> np.ndarray:
+        The next block overwrites the last one, and the caller may do so too. A block holds `block_rows` queries, or
+        as many as fit in 64 MiB with `bytes_per_query` beside the distances of each.
+        """
+        if block_rows is not None and block_rows < 1:
+            raise MetricError(f"blocks of {block_rows} queries", where="block_rows", cure="Give 1 or more")
+        dtype = np.result_type(rows, self.features)
+        step = min(block_rows or rows_that_fit(len(self) * dtype.itemsize + bytes_per_query), len(rows))
+        return self._blocks(rows, squared, np.empty((step, len(self)), dtype))
+
+    def _blocks(self, rows: np.ndarray, squared: np.ndarray, buffer: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        for start in range(0, len(rows), len(buffer)):
+            part = slice(start, start + len(buffer))
+            yield start, self.distances(rows[part], squared[part], out=buffer[:len(rows) - start])
+
+
+def distances(query: ArrayLike, gallery: ArrayLike, metric: str = "euclidean", normalize: bool = False) -> np.ndarray:
     """Dense distance matrix.
 
     Parameters
@@ -93,6 +116,8 @@ def distances(query: ArrayLike, gallery: ArrayLike, metric: str = "euclidean") -
     metric : {"euclidean", "cosine"}
         Squared Euclidean distance |q|^2 + |g|^2 - 2 q.g, or 1 - q.g / (|q| |g|), both as in torchreid's
         ``compute_distance_matrix``.
+    normalize : bool
+        Bring all features to unit length first (torchreid's ``normalize_feature``).
 
     Returns
     -------
@@ -105,15 +130,27 @@ def distances(query: ArrayLike, gallery: ArrayLike, metric: str = "euclidean") -
     MetricError
         See `Gallery`; also features of different width.
     """
-    prepared = Gallery(gallery, metric)
+    prepared = Gallery(gallery, metric, normalize)
     return prepared.distances(*prepared.query(query))
 
 
-def _prepare(features: ArrayLike, metric: str, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Contiguous floating rows (unit length under cosine) and the squared length of each."""
-    features = real_matrix(features, f"{where} features", "Give one row per image and one column per value")
+def normalize(features: ArrayLike) -> np.ndarray:
+    """Rows of unit length, (images, width): float32, or float64 if the features are.
+
+    Raises
+    ------
+    MetricError
+        What `Gallery` refuses; a row of zeros.
+    """
+    return prepare(features, "", unit=True)[0]
+
+
+def prepare(features: ArrayLike, side: str, unit: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Contiguous floating rows, of unit length where asked, and the squared length of each; `side` names them."""
+    where = f"{side} features".lstrip()
+    features = real_matrix(features, where, "Give one row per image and one column per value")
     if 0 in features.shape:
-        raise MetricError(f"no features (shape {features.shape})", where=f"{where} features",
+        raise MetricError(f"no features (shape {features.shape})", where=where,
                           cure="Check that the split holds images and that the extraction finished")
     double = features.dtype.kind == "f" and features.dtype.itemsize >= 8
     rows = np.ascontiguousarray(features, dtype=np.float64 if double else np.float32)
@@ -122,15 +159,15 @@ def _prepare(features: ArrayLike, metric: str, where: str) -> tuple[np.ndarray, 
     wrong = np.flatnonzero(~(squared < np.finfo(rows.dtype).max / 4))  # below, |q - g|^2 is finite; NaN fails too
     if len(wrong):
         raise MetricError(f"{len(wrong)} of {len(rows)} rows are not finite or too large to square, first row "
-                          f"{wrong[0]}", where=f"{where} features",
-                          cure="Look for NaN, infinity or overflow (fp16?) in the model")
-    if metric == "cosine":
+                          f"{wrong[0]}", where=where, cure="Look for NaN, infinity or overflow (fp16?) in the model")
+    if unit:
         zero = np.flatnonzero(squared == 0)
         if len(zero):
             raise MetricError(f"{len(zero)} of {len(rows)} rows are all zero, first row {zero[0]}: they have no "
-                              "direction, so no cosine", where=f"{where} features",
-                              cure="Check the model's output, or use the euclidean distance")
+                              "direction, so no cosine and no unit length", where=where,
+                              cure="Check the model's output, or use the euclidean distance without normalising")
         rows = rows / np.sqrt(squared)[:, None]
+        squared = np.einsum("ij,ij->i", rows, rows)
     return rows, squared
 
 

@@ -49,10 +49,10 @@ class Labels:
         for name, number in zip(("query", "gallery"), shape):
             if not number:
                 raise MetricError("no images", where=name, cure="Check that the split holds images")
-        query_pids = _integers(query_pids, shape[0], "query pids")
-        query_camids = _integers(query_camids, shape[0], "query camids")
-        gallery_pids = _integers(gallery_pids, shape[1], "gallery pids")
-        gallery_camids = _integers(gallery_camids, shape[1], "gallery camids")
+        query_pids = integers(query_pids, shape[0], "query pids")
+        query_camids = integers(query_camids, shape[0], "query camids")
+        gallery_pids = integers(gallery_pids, shape[1], "gallery pids")
+        gallery_camids = integers(gallery_camids, shape[1], "gallery camids")
         junk = np.count_nonzero(query_pids == JUNK)
         if junk:
             raise MetricError(f"{junk} of {shape[0]} are {JUNK}, which marks junk", where="query pids",
@@ -64,11 +64,16 @@ class Labels:
                    np.flatnonzero(gallery_pids == JUNK))
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Number of query and of gallery images."""
+        return len(self.query_pids), len(self.gallery_pids)
+
+    @property
     def bytes_per_query(self) -> int:
         """What the pairs of one query can take: some 16 numbers for each image of the commonest identity."""
         return 128 * int((self.last - self.first).max())
 
-    def same_identity(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def pairs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pairs of one identity for queries start to stop: row (from 0), column, whether the camera is the same."""
         first, number = self.first[start:stop], (self.last - self.first)[start:stop]
         rows = np.repeat(np.arange(stop - start), number)
@@ -87,13 +92,13 @@ class Labels:
                  "cannot be scored: check that pids and camids were read correctly and both splits belong together")
 
 
-def _integers(values: ArrayLike, number: int, where: str) -> np.ndarray:
+def integers(values: ArrayLike, number: int, where: str) -> np.ndarray:
     """One int64 per image."""
     cure = f"Give {number} integers, one per image, in the order of the features"
     try:
         values = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise MetricError(f"no list of integers ({error})", where=where, cure=cure) from error
-    if values.dtype.kind not in "iu" or values.shape != (number,):
+    if values.shape != (number,) or (number and values.dtype.kind not in "iu"):
         raise MetricError(f"{values.dtype} of shape {values.shape} for {number} images", where=where, cure=cure)
     return values.astype(np.int64)

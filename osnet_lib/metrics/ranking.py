@@ -7,43 +7,50 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .distance import Gallery, rows_that_fit
 from ..errors import MetricError
+from .distance import Gallery
 from .labels import Labels
 
 
 @dataclass(frozen=True, eq=False)
 class RankedList:
-    """The nearest images of each query, three arrays (queries, k).
+    """The nearest images of each query, arrays (queries, k), or (queries, k + dropped).
 
     Attributes
     ----------
     indices : int64 array
-        Into the gallery, nearest first; -1 where fewer than k images remain.
+        Into the gallery, nearest first; -1 where fewer images remain.
     distances : float64 array
         NaN where there is no image.
     correct : bool array
         Whether the image is a match: the query's identity from another camera.
+    ranks : int64 array
+        1 for the nearest image that the protocol ranks; 0 for one that it drops, and where there is no image.
     """
 
     indices: np.ndarray
     distances: np.ndarray
     correct: np.ndarray
+    ranks: np.ndarray
 
 
 def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-                gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = 10,
-                metric: str = "euclidean") -> RankedList:
+                gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = 10, metric: str = "euclidean",
+                dropped: int = 0, normalize: bool = False) -> RankedList:
     """The `k` nearest gallery images of each query, as the Market-1501 protocol ranks them.
 
-    Images that the protocol drops for a query (its own identity and camera; junk) are not listed. At equal distance
-    wrong images come before matches, as in the scores, then the lower index first.
+    Images that the protocol drops for a query (its own identity and camera; junk) have no rank and are not listed,
+    unless `dropped` asks for them. At equal distance wrong images come before matches, as in the scores, and both
+    before dropped ones, then the lower index first.
 
     Parameters
     ----------
     query_features : array (queries, width), or (width,) with a single pid and camid
     k : int
-        Images per query, from 1. All other parameters are those of `osnet_lib.metrics.evaluate`.
+        Ranked images per query, from 1. Parameters not named here are those of `osnet_lib.metrics.evaluate`.
+    dropped : int
+        How many of the nearest dropped images to list as well, each where it would stand; only those before the
+        k-th ranked image. The ranks of the others do not count them.
 
     Returns
     -------
@@ -53,27 +60,42 @@ def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: 
     Raises
     ------
     MetricError
-        As `osnet_lib.metrics.evaluate`; also k below 1.
+        As `osnet_lib.metrics.evaluate`; also k below 1 or dropped below 0.
     """
     if not isinstance(k, (int, np.integer)) or k < 1:
         raise MetricError(f"a ranked list of {k!r} images", where="k", cure="Ask for at least 1")
+    if not isinstance(dropped, (int, np.integer)) or dropped < 0:
+        raise MetricError(f"{dropped!r} dropped images", where="dropped", cure="Ask for 0 or more")
     if np.ndim(query_pids) == 0:
         query_features, query_pids, query_camids = [query_features], [query_pids], [query_camids]
-    gallery = Gallery(gallery_features, metric)
+    gallery = Gallery(gallery_features, metric, normalize)
     rows, squared = gallery.query(query_features)
     labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, (len(rows), len(gallery)))
-    step = rows_that_fit(len(gallery) * gallery.features.itemsize + labels.bytes_per_query)
-    indices = np.full((len(rows), k), -1, dtype=np.int64)
-    found = np.full((len(rows), k), np.nan)
-    for start in range(0, len(rows), step):
-        block = gallery.distances(rows[start:start + step], squared[start:start + step])
-        pair_rows, pair_columns, same_camera = labels.same_identity(start, start + len(block))
-        block[pair_rows[same_camera], pair_columns[same_camera]] = np.inf
-        block[:, labels.junk] = np.inf
-        for i, row in enumerate(block, start):
-            reach = np.partition(row, k - 1)[k - 1] if k < len(row) else np.inf
-            near = np.flatnonzero((row <= reach) & (row < np.inf))
-            near = near[np.lexsort((labels.gallery_pids[near] == labels.query_pids[i], row[near]))[:k]]
-            indices[i, :len(near)], found[i, :len(near)] = near, row[near]
-    correct = (indices >= 0) & (labels.gallery_pids[indices] == labels.query_pids[:, None])
-    return RankedList(indices, found, correct)
+    indices = np.full((len(rows), k + dropped), -1, dtype=np.int64)
+    found, ranks = np.full(indices.shape, np.nan), np.zeros_like(indices)
+    for start, block in gallery.blocks(rows, squared, labels.bytes_per_query):
+        pair_rows, pair_columns, same_camera = labels.pairs(start, start + len(block))
+        own = pair_columns[same_camera]
+        bounds = np.searchsorted(pair_rows[same_camera], np.arange(len(block) + 1))
+        for i, (row, begin, end) in enumerate(zip(block, bounds, bounds[1:]), start):
+            aside = np.append(own[begin:end], labels.junk)
+            aside_at = row[aside]
+            row[aside] = np.inf
+            listed = _nearest(row, labels.gallery_pids == labels.query_pids[i], k)
+            at, rank = row[listed], np.arange(1, len(listed) + 1)
+            if dropped:
+                order = np.lexsort((aside, aside_at))[:dropped]
+                order = order[aside_at[order] < (at[-1] if len(listed) == k else np.inf)]
+                at, rank = np.append(at, aside_at[order]), np.append(rank, np.zeros_like(order))
+                together = np.argsort(at, kind="stable")
+                listed, at, rank = np.append(listed, aside[order])[together], at[together], rank[together]
+            indices[i, :len(listed)], found[i, :len(listed)], ranks[i, :len(listed)] = listed, at, rank
+    correct = (ranks > 0) & (labels.gallery_pids[indices] == labels.query_pids[:, None])
+    return RankedList(indices, found, correct, ranks)
+
+
+def _nearest(row: np.ndarray, same_identity: np.ndarray, k: int) -> np.ndarray:
+    """Indices of the `k` smallest finite distances, in order; wrong images first where they tie."""
+    reach = np.partition(row, k - 1)[k - 1] if k < len(row) else np.inf
+    near = np.flatnonzero((row <= reach) & (row < np.inf))
+    return near[np.lexsort((same_identity[near], row[near]))[:k]]

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scenes import kept_and_right, make_scene, scenes, scored, squares
 
 from osnet_lib.errors import MetricError
-from osnet_lib.metrics import distance
-from osnet_lib.metrics import METRICS, distances, evaluate, evaluate_distances, ranked_list
+from osnet_lib.metrics import (METRICS, distance, distances, evaluate, evaluate_distances, evaluate_lists, normalize,
+                               ranked_list)
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("argsort_loop", ROOT / "benchmarks" / "argsort_loop.py")
@@ -102,43 +103,17 @@ def test_distances_by_hand(metric, expected, dtype, result):
 
 
 # ------------------------------------------------------------------------------------------------ random cases
-@st.composite
-def scenes(draw, integers=True):
-    """Features and labels with ties, junk, distractors and missing matches: arguments of `evaluate`.
-
-    Small integers make every float32 operation of the Euclidean distance exact, so ties are ties.
-    """
-    rng = np.random.default_rng(draw(st.integers(0, 2 ** 32 - 1)))
-    queries, gallery = draw(st.integers(1, 8)), draw(st.integers(1, 40))
-    identities, cameras = draw(st.integers(1, 6)), draw(st.integers(1, 4))
-    width, spread = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-
-    def features(number):
-        if integers:
-            return rng.integers(-spread, spread + 1, (number, width)).astype(np.float32)
-        return rng.standard_normal((number, width + 6)).astype(np.float32)
-
-    return (features(queries), rng.integers(1, identities + 1, queries), rng.integers(1, cameras + 1, queries),
-            features(gallery), rng.integers(-1, identities + 1, gallery), rng.integers(1, cameras + 1, gallery))
-
-
-def scored(function, *arguments, **keywords):
-    """An Evaluation, or None where no query has a match."""
-    try:
-        return function(*arguments, **keywords)
-    except MetricError as error:
-        assert "has a match" in str(error)
-        return None
-
-
-def assert_same(a, b, exact=True):
+def assert_same(a, b, exact=True, same_junk=True):
     assert (a is None) == (b is None)
     if a is None:
         return
     np.testing.assert_array_equal(a.first_hit, b.first_hit)
-    np.testing.assert_allclose(a.ap, b.ap, rtol=0 if exact else 1e-12)
+    for values in ("ap", "ap_trapezoid", "inp"):
+        np.testing.assert_allclose(getattr(a, values), getattr(b, values), rtol=0 if exact else 1e-12)
     np.testing.assert_allclose(a.cmc, b.cmc, rtol=0 if exact else 1e-12)
-    assert (a.num_queries, a.num_valid, a.num_gallery) == (b.num_queries, b.num_valid, b.num_gallery)
+    assert (a.num_queries, a.num_valid) == (b.num_queries, b.num_valid)
+    if same_junk:  # lists know only what every query ignores, which may be more than images of pid -1
+        assert (a.num_gallery, a.num_junk) == (b.num_gallery, b.num_junk)
 
 
 def check_against_reference(score, dist, labels, wrong_first):
@@ -159,7 +134,7 @@ def check_against_reference(score, dist, labels, wrong_first):
 def test_agrees_with_the_loop_on_ties(scene):
     query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
     labels = query_pids, query_camids, gallery_pids, gallery_camids
-    dist = np.square(query[:, None] - gallery).sum(axis=2)
+    dist = squares(query, gallery)
     ranks = len(gallery)
     score = scored(evaluate_distances, dist, *labels, max_rank=ranks)
     check_against_reference(score, dist, labels, wrong_first=True)
@@ -181,12 +156,139 @@ def test_agrees_with_the_plain_loop_without_ties(scene, metric):
     np.testing.assert_allclose(dist, exact, atol=1e-5 * max(1, exact.max()))
 
 
+def published_ap(index, good, junk):
+    """AP as ``compute_AP`` of the published MATLAB code goes through a ranked list of indices, step by step."""
+    old_recall, old_precision, ap, found, ranked = 0.0, 1.0, 0.0, 0, 0
+    for image in index:
+        if image in junk:
+            continue
+        found += image in good
+        recall, precision = found / len(good), found / (ranked + 1)
+        ap += (recall - old_recall) * (old_precision + precision) / 2
+        old_recall, old_precision, ranked = recall, precision, ranked + 1
+        if found == len(good):
+            break
+    return ap
+
+
+def by_definition(dist, kept, right):
+    """AP, trapezoid AP, INP and first hit of each query, ranked one by one with wrong images first where they tie."""
+    rows = []
+    for distances_, keep, match in zip(dist, kept, right):
+        order = sorted(np.flatnonzero(keep), key=lambda j: (distances_[j], match[j]))
+        ranks = [rank for rank, j in enumerate(order, 1) if match[j]]
+        if not ranks:
+            rows.append((np.nan, np.nan, np.nan, -1))
+            continue
+        ap = sum(i / rank for i, rank in enumerate(ranks, 1)) / len(ranks)
+        good = set(np.flatnonzero(match))
+        rows.append((ap, published_ap(order, good, ()), len(ranks) / ranks[-1], ranks[0] - 1))
+    return [np.array(column) for column in zip(*rows)]
+
+
+def check_by_definition(score, dist, kept, right):
+    ap, trapezoid, inp, first = by_definition(dist, kept, right)
+    if score is None:
+        assert (first == -1).all()
+        return
+    np.testing.assert_array_equal(score.first_hit, first)
+    for found, mean, expected in ((score.ap, score.mAP, ap), (score.ap_trapezoid, score.mAP_trapezoid, trapezoid),
+                                  (score.inp, score.mINP, inp)):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        assert mean == pytest.approx(np.nanmean(expected), abs=1e-12)
+
+
+def test_two_thousand_random_cases_agree_with_the_definition():
+    """Every figure, from labels, from given distances and from lists, with ties, junk and missing matches."""
+    rng = np.random.default_rng(2015)
+    tied = junk = missing = 0
+    for _ in range(2000):
+        scene = make_scene(rng)
+        query, gallery, labels = scene[0], scene[3], (*scene[1:3], *scene[4:])
+        dist = squares(query, gallery)
+        kept, right = kept_and_right(labels)
+        score = scored(evaluate, *scene)
+        check_by_definition(score, dist, kept, right)
+        assert_same(score, scored(evaluate_distances, dist, *labels))
+        good, dropped = ([np.flatnonzero(row) for row in matrix] for matrix in (right, ~kept))
+        assert_same(score, scored(evaluate_lists, query, gallery, good, dropped), same_junk=False)
+        junk += (labels[2] == -1).any()
+        missing += (~right.any(axis=1)).any()
+        tied += any(len(np.intersect1d(row[m], row[k & ~m])) for row, k, m in zip(dist, kept, right))
+    assert min(tied, junk, missing) > 500
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes(), st.integers(0, 2 ** 32 - 1))
+def test_any_lists_are_scored_by_definition(scene, seed):
+    """Lists that follow no label: each image is good, junk or wrong by chance."""
+    query, gallery = scene[0], scene[3]
+    kind = np.random.default_rng(seed).choice(3, (len(query), len(gallery)), p=(0.2, 0.2, 0.6))
+    good, junk = ([np.flatnonzero(row) for row in kind == k] for k in (0, 1))
+    score = scored(evaluate_lists, query, gallery, good, junk)
+    check_by_definition(score, squares(query, gallery), kind != 1, kind == 0)
+    if score is not None:
+        junk = np.count_nonzero((kind == 1).all(axis=0))
+        assert (score.num_junk, score.num_gallery) == (junk, len(gallery) - junk)
+
+
+def test_lists_by_hand():
+    """Ranks of the matches of query 0: 2 and 3 of the four images that are not junk."""
+    query, gallery = [[0.0], [9.0]], [[1.0], [2.0], [3.0], [4.0], [5.0]]
+    score = evaluate_lists(query, gallery, good=[[4, 2], []], junk=[(1,), []], max_rank=4)
+    assert score.first_hit.tolist() == [1, -1] and score.cmc.tolist() == [0, 1, 1, 1] and score.num_valid == 1
+    assert score.mAP == pytest.approx((1 / 2 + 2 / 4) / 2) and score.mINP == 2 / 4
+    assert score.mAP_trapezoid == pytest.approx(((0 / 1 + 1 / 2) / 2 + (1 / 3 + 2 / 4) / 2) / 2)
+
+
+@pytest.mark.parametrize("ranks, inp", [((1,), 1), ((1, 2, 3), 1), ((2,), 1 / 2), ((5, 6), 2 / 6), ((1, 10), 2 / 10)])
+def test_inp_by_hand(ranks, inp):
+    pids = [1 if rank in ranks else 2 for rank in range(1, 11)]
+    score = evaluate_distances([np.arange(10)], [1], [1], pids, [2] * 10)
+    assert score.inp.tolist() == [inp] and score.mINP == inp == score.as_dict()["mINP"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes())
+def test_bounds_between_ap_and_inp(scene):
+    """n matches and m wrong images before the last: AP is largest with all but that one in front, smallest with none.
+
+    So INP is no lower bound of AP, nor an upper one; it is 1 exactly where AP is.
+    """
+    score = scored(evaluate, *scene)
+    if score is None:
+        return
+    right = kept_and_right((*scene[1:3], *scene[4:]))[1]
+    for ap, trapezoid, inp, n in zip(score.ap, score.ap_trapezoid, score.inp, right.sum(axis=1)):
+        if not n:
+            assert np.isnan([ap, trapezoid, inp]).all()
+            continue
+        places, wrong = np.arange(1, n + 1), round(n / inp) - n
+        assert np.mean(places / (places + wrong)) - 1e-12 <= ap <= 1 - (1 - inp) / n + 1e-12
+        assert (ap == 1) == (inp == 1) == (trapezoid == 1) and 0 < trapezoid <= ap
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenes(integers=False))
+def test_normalised_features_rank_as_their_cosine(scene):
+    cosine = scored(evaluate, *scene, metric="cosine")
+    for metric in METRICS:
+        score = scored(evaluate, *scene, metric=metric, normalize=True)
+        if score is None:
+            assert cosine is None
+            return
+        assert_same(score, cosine, exact=False)
+        assert score.normalized and score.metric == metric and not cosine.normalized
+        scene_ = normalize(scene[0]), *scene[1:3], normalize(scene[3]), *scene[4:]
+        assert_same(score, evaluate(*scene_, metric=metric), exact=False)
+
+
 def test_agrees_with_the_loop_on_a_large_case():
     """More matches than are counted one by one, several blocks, and far more wrong images than right ones."""
     rng = np.random.default_rng(5)
     query, gallery = (rng.integers(-9, 10, (n, 16)).astype(np.float32) for n in (60, 3000))
     labels = rng.integers(1, 21, 60), rng.integers(1, 7, 60), rng.integers(-1, 21, 3000), rng.integers(1, 7, 3000)
-    dist = np.square(query[:, None] - gallery).sum(axis=2)
+    dist = squares(query, gallery)
     score = evaluate(query, *labels[:2], gallery, *labels[2:], block_rows=7)
     check_against_reference(score, dist, labels, wrong_first=True)
 
@@ -367,8 +469,8 @@ REFUSED = {
     "overflow": (dict(query_features=np.full((2, 3), 1e20, np.float32)), "query features: 2 of 2 rows are not finite"),
     "zero under cosine": (
         dict(gallery_features=[[1, 1, 1], [1, 1, 1], [0, 0, 0]], metric="cosine"),
-        "gallery features: 1 of 3 rows are all zero, first row 2: they have no direction, so no cosine. Check the "
-        "model's output, or use the euclidean distance"),
+        "gallery features: 1 of 3 rows are all zero, first row 2: they have no direction, so no cosine and no unit "
+        "length. Check the model's output, or use the euclidean distance without normalising"),
     "zero query under cosine": (
         dict(query_features=np.zeros((2, 3)), metric="cosine"), "query features: 2 of 2 rows are all zero, first row"),
     "other width": (
@@ -407,6 +509,34 @@ def test_refusals(change, message):
         evaluate(**{**GOOD, **change})
     assert message in str(caught.value)
     assert caught.value.where and caught.value.cure and "\n" not in str(caught.value)
+
+
+LISTS = dict(query_features=np.ones((2, 3)), gallery_features=np.ones((3, 3)), good=[[0], [1]], junk=[[], [2]])
+LISTS_REFUSED = {
+    "too few lists": (dict(good=[[0]]), "good: 1 lists for 2 queries. Give 2 lists of gallery indices, one per query"),
+    "too many lists": (dict(junk=[[], [], []]), "junk: 3 lists for 2 queries. Give 2 lists"),
+    "no lists": (dict(good=7), "good: no lists of integers ("),
+    "ragged list": (dict(good=[[0], [[1], [1, 2]]]), "good: no lists of integers ("),
+    "floats": (dict(good=[[0.0], [1.0]]), "good: float64 of shape (1,) for query 0. Give 2 lists of gallery indices"),
+    "a number": (dict(junk=[[], 2]), "junk: int64 of shape () for query 1. Give 2 lists"),
+    "a mask of wrong kind": (dict(good=[[0], [True]]), "good: bool of shape (1,) for query 1"),
+    "beyond the gallery": (
+        dict(good=[[0], [3]]), "good and junk: index 3 of query 1 is not one of the 3 gallery images. Count from 0"),
+    "negative": (dict(junk=[[-1], []]), "good and junk: index -1 of query 0 is not one of the 3 gallery images"),
+    "twice": (dict(good=[[0], [1, 0, 1]]), "good and junk: query 1 lists gallery image 1 twice. An image is a match"),
+    "good and junk": (dict(junk=[[], [1]]), "good and junk: query 1 lists gallery image 1 twice"),
+    "no good image": (dict(good=[[], []]), "good: none of the 2 queries has a match: all lists of good images are"),
+    "unknown metric": (dict(metric="manhattan"), "metric: unknown distance 'manhattan'"),
+    "max_rank": (dict(max_rank=4), "max_rank: a CMC curve of 4 ranks over 3 gallery images"),
+}
+
+
+@pytest.mark.parametrize("change, message", LISTS_REFUSED.values(), ids=LISTS_REFUSED)
+def test_refused_lists(change, message):
+    assert evaluate_lists(**LISTS).num_valid == 2
+    with pytest.raises(MetricError) as caught:
+        evaluate_lists(**{**LISTS, **change})
+    assert message in str(caught.value) and caught.value.cure and "\n" not in str(caught.value)
 
 
 DISTANCES_REFUSED = {

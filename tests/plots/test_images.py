@@ -106,7 +106,7 @@ def test_ranked_rows_are_named_and_end_with_the_gallery(dataset, rows):
 
 @pytest.mark.parametrize("query, gallery", [(["a"], ["b"] * 6), (["a"] * 3, ["b"] * 5)])
 def test_ranked_rows_refuses_names_of_other_features(query, gallery):
-    ranked = RankedList(np.full((3, 1), 5), np.zeros((3, 1)), np.zeros((3, 1), bool))
+    ranked = RankedList(np.full((3, 1), 5), np.zeros((3, 1)), np.zeros((3, 1), bool), np.ones((3, 1), int))
     with pytest.raises(MetricError, match="^names: .* names for 3 lists. Give the names in the order of the features"):
         ranked_rows(ranked, query, gallery)
 

@@ -1,0 +1,91 @@
+"""The percentile bootstrap of mean scores, over queries or over whole identities: the arithmetic of `uncertainty`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import MetricError
+
+_BLOCK = 1 << 18  # draws at a time: their counts stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score, or a difference of scores, with the ends of its confidence interval; all as fractions."""
+
+    value: float
+    low: float
+    high: float
+
+    def text(self) -> str:
+        """In per cent: ``91.18 % (90.2 to 92.1)``."""
+        return f"{100 * self.value:.2f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
+    def points(self, sign: str = "+") -> tuple[str, str]:
+        """A difference in points and its interval, ``("-0.02", "-0.09 to +0.05")``; tiny ones keep two digits."""
+        parts = [100 * part for part in (self.value, self.low, self.high)]
+        tiny = max(map(abs, parts)) < 0.05
+        value, low, high = (format(part + 0.0, f"{sign}.{'2g' if tiny and part else '2f'}") for part in parts)
+        return value, f"{low} to {high}"
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies in the interval, ends included; rounding of sums does not put it outside."""
+        return self.low - 1e-12 <= value <= self.high + 1e-12
+
+
+def check_clusters(clusters: ArrayLike | None, valid: np.ndarray) -> np.ndarray | None:
+    """The identities of the valid queries."""
+    if clusters is None:
+        return None
+    clusters = np.asarray(clusters)
+    if clusters.shape != valid.shape or clusters.dtype.kind not in "iuU":
+        raise MetricError(f"{clusters.dtype} of shape {clusters.shape} for {len(valid)} queries", where="clusters",
+                          cure="Give the pid of every query, in the order of the queries")
+    return clusters[valid]
+
+
+def units_of(scores: np.ndarray, clusters: np.ndarray | None, level: float, rounds: int) -> np.ndarray:
+    """What is drawn, one row a unit: sums of the scores and the number of queries; sorted, so order is no input."""
+    if not 0 < level < 1 or isinstance(rounds, bool) or not isinstance(rounds, (int, np.integer)) or (
+            rounds * (1 - level) < 2):
+        raise MetricError(f"level {level} with {rounds} rounds", where="bootstrap",
+                          cure="Give a level such as 0.95, and at least 2 / (1 - level) rounds")
+    table = np.column_stack([scores, np.ones(len(scores))])
+    if clusters is not None:
+        order = np.lexsort((*scores.T, clusters))
+        table = np.add.reduceat(table[order], np.unique(clusters[order], return_index=True)[1])
+    if len(table) < 2:
+        raise MetricError(f"only {len(table)} {'query' if clusters is None else 'identity'} to draw from",
+                          where="bootstrap", cure="An interval needs several; give more data")
+    return table[np.lexsort(table.T)]
+
+
+def resampled_means(table: np.ndarray, rounds: int, seed: int) -> np.ndarray:
+    """Mean scores (rounds, scores) of resamples of the rows of `table`, whose last column counts queries."""
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise MetricError(f"seed {seed!r}", where="bootstrap", cure="Give an integer from 0")
+    draw, units = np.random.default_rng(seed), len(table)
+    step = max(1, _BLOCK // units)
+    totals = np.empty((rounds, table.shape[1]))
+    for start in range(0, rounds, step):
+        number = min(step, rounds - start)
+        drawn = draw.integers(0, units, (number, units)) + units * np.arange(number)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=number * units).reshape(number, units)
+        totals[start:start + number] = counts @ table
+    return totals[:, :-1] / totals[:, -1:]
+
+
+def intervals_of(values: np.ndarray, means: np.ndarray, level: float) -> list[Interval]:
+    """Every value with the middle `level` of its resampled means."""
+    lows, highs = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return [Interval(*map(float, ends)) for ends in zip(values, lows, highs)]
+
+
+def orientation_of(differences: np.ndarray) -> float:
+    """1 or -1, such that A against B and B against A draw from the same table."""
+    up, down = (side[np.lexsort(side.T)].ravel() for side in (differences, -differences))
+    unequal = np.flatnonzero(up != down)
+    return -1.0 if len(unequal) and up[unequal[0]] < down[unequal[0]] else 1.0
