@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from osnet_lib.guide.dump import read_dump, write_feature
 from osnet_lib.files import write_json
+from osnet_lib.guide.dump import read_dump, write_feature
 from osnet_lib.results import environment
 
 MARKET = 3368 + 15913  # queries and gallery

@@ -4,6 +4,9 @@ Data flows one way through the modules::
 
     checkpoint -> model -> export -> convert -> session
     market1501 -> preprocess -> features -> metrics -> results -> book
+
+Four rooms hold what belongs together: ``metrics`` the scores, ``plots`` the figures, ``ascend`` the way to the NPU,
+``guide`` the files that the guide and Huawei's tools exchange.
 """
 
 __version__ = "0.1.0"

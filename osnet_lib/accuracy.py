@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .checkpoint import Checkpoint
 from .export import export_onnx, simplify_onnx
-from .features import Features, extract_features, load_features
+from .extraction import extract_features
+from .features import Features, average_mirrored, load_features
+from .findings import Finding, check_features, check_weights, in_order
+from .groundtruth import read_ground_truth
 from .lineage import code_digest
 from .market1501 import Market1501, Sample
-from .metrics import METRICS, Evaluation, evaluate
+from .metrics import (METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances,
+                      evaluate_lists, expand_queries, paired_test, pool_queries, rerank, verification)
+from .mistakes import diagnose
 from .pipeline import model_label, runnable_model
 from .preprocess import iter_batches
 from .results import Result, environment, read_results, result_name, write_result
@@ -17,75 +23,167 @@ from .session import choose_backend, open_session
 from .workspace import Workspace, artefact
 
 
-def measure_features(
-    workspace: Workspace,
-    dataset: Market1501,
-    checkpoint: Checkpoint,
-    batch_size: int = 16,
-    backend: str = "auto",
-    device: int = 0,
-    progress: bool = True,
-) -> tuple[Features, Features]:
-    """Features of query and gallery; kept, and used again while model, data and code are the same."""
-    model = runnable_model(workspace, checkpoint, batch_size, backend)
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What features are worth by one distance, and how sure that is.
 
-    def split_features(split: str, samples: tuple[Sample, ...]) -> Features:
-        name = result_name(
-            dataset.path.stem, model_label(checkpoint), choose_backend(backend), f"bs{batch_size}", split
-        )
-        key = {
-            "weights": checkpoint.sha256,
-            "dataset": dataset.digest,
-            "split": split,
-            "batch_size": batch_size,
-            "backend": choose_backend(backend),
-            "versions": environment()["versions"],
-            "code": code_digest(
-                extract_features, iter_batches, open_session, export_onnx, simplify_onnx, type(checkpoint.model)
-            ),
-        }
+    Attributes
+    ----------
+    evaluation : Evaluation
+    by_query, by_identity : Intervals
+        What other queries, or other people, could have given.
+    verification : Verification
+        True positive rates at low false positive rates.
+    """
 
-        def make(path: Path) -> None:
-            with open_session(model, backend, device) as session:
-                extract_features(session, dataset, samples, path, batch_size, progress)
+    evaluation: Evaluation
+    by_query: Intervals
+    by_identity: Intervals
+    verification: Verification
 
-        return load_features(artefact(workspace.features / f"{name}.npz", key, make))
-
-    return split_features("query", dataset.query), split_features("gallery", dataset.gallery)
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return {**self.evaluation.as_dict(), "verification": self.verification.as_dict(),
+                "intervals": {"queries": self.by_query.as_dict(), "identities": self.by_identity.as_dict()}}
 
 
-def measure_accuracy(
-    workspace: Workspace, query: Features, gallery: Features, checkpoint: Checkpoint, is_market1501: bool = False
-) -> dict[str, Evaluation]:
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """Another way to use a network's features.
+
+    Attributes
+    ----------
+    name : str
+    evaluation : Evaluation
+    test : PairedTest, optional
+        Against the features as they are; None for these themselves.
+    verification : Verification, optional
+        None where distances are not those of single pairs of features.
+    """
+
+    name: str
+    evaluation: Evaluation
+    test: PairedTest | None
+    verification: Verification | None
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return {"name": self.name, **self.evaluation.as_dict(), "test": self.test and self.test.as_dict(),
+                "verification": self.verification and self.verification.as_dict()}
+
+
+def measure_features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, batch_size: int = 16,
+                     backend: str = "auto", device: int = 0, progress: bool = True,
+                     flip: bool = False) -> tuple[Features, Features]:
+    """Features of query and gallery; with `flip`, of the mirrored images."""
+    return tuple(_split_features(workspace, dataset, checkpoint, split, batch_size, backend, device, progress, flip)
+                 for split in ("query", "gallery"))
+
+
+def _split_features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, split: str, batch_size: int,
+                    backend: str, device: int, progress: bool, flip: bool = False) -> Features:
+    samples: tuple[Sample, ...] = getattr(dataset, split)
+    model = runnable_model(workspace, checkpoint, batch_size, backend, progress=progress)
+    chosen = choose_backend(backend)
+    name = result_name(dataset.path.stem, model_label(checkpoint), chosen, f"bs{batch_size}", *["flip"] * flip, split)
+    key = {
+        "weights": checkpoint.sha256, "dataset": dataset.digest, "split": split, "batch_size": batch_size, "flip": flip,
+        "backend": chosen, "versions": environment()["versions"],
+        "code": code_digest(extract_features, iter_batches, open_session, export_onnx, simplify_onnx,
+                            type(checkpoint.model)),
+    }
+
+    def make(path: Path) -> None:
+        with open_session(model, backend, device) as session:
+            extract_features(session, dataset, samples, path, batch_size, progress, flip)
+
+    return load_features(artefact(workspace.features / f"{name}.npz", key, make))
+
+
+def diagnose_features(workspace: Workspace, dataset: Market1501, query: Features, gallery: Features,
+                      checkpoint: Checkpoint, metric: str = "euclidean", batch_size: int = 16, backend: str = "auto",
+                      device: int = 0) -> list[Finding]:
+    """What is wrong with weights or features, and that nothing is, each with its evidence; what is wrong first."""
+    findings = check_weights(checkpoint)
+    with open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device) as session:
+        for split, features in (("query", query), ("gallery", gallery)):
+            findings += [replace(finding, name=f"{split}: {finding.name}")
+                         for finding in diagnose(features, dataset, session, progress=False)]
+    return in_order([*findings, *check_features(query, gallery, metric)])
+
+
+def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, checkpoint: Checkpoint,
+                     is_market1501: bool = False) -> dict[str, Assessment]:
     """Score features by the Market-1501 protocol, with every distance, and write one result each.
 
     Returns
     -------
-    dict of str to Evaluation
+    dict of str to Assessment
         By distance, ``"euclidean"`` and ``"cosine"``.
     """
-    session, stem = query.conditions["session"], Path(query.conditions["dataset"]["file"]).stem
-    evaluations = {}
+    assessments = {}
     for metric in METRICS:
-        evaluations[metric] = evaluate(
-            query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric
-        )
-        write_result(
-            workspace.results,
-            Result(
-                "accuracy",
-                result_name(
-                    stem, model_label(checkpoint), session["backend"], f"bs{query.conditions['batch_size']}", metric
-                ),
-                {"model": checkpoint.describe(), "is_market1501": is_market1501, "metric": metric, **query.conditions},
-                evaluations[metric].as_dict(),
-            ),
-        )
-    return evaluations
+        evaluation = evaluate(*query.labelled, *gallery.labelled, metric=metric)
+        assessments[metric] = Assessment(evaluation, bootstrap(evaluation), bootstrap(evaluation, query.pids),
+                                         verification(*query.labelled, *gallery.labelled, metric=metric))
+        _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
+    return assessments
+
+
+def _write(workspace: Workspace, kind: str, query: Features, checkpoint: Checkpoint, metric: str, is_market1501: bool,
+           values: dict) -> None:
+    facts = query.conditions
+    name = result_name(Path(facts["dataset"]["file"]).stem, model_label(checkpoint), facts["session"]["backend"],
+                       f"bs{facts['batch_size']}", metric)
+    conditions = {"model": checkpoint.describe(), "is_market1501": is_market1501, "metric": metric, **facts}
+    write_result(workspace.results, Result(kind, name, conditions, values))
 
 
 def accuracy_results(workspace: Workspace, checkpoint: Checkpoint) -> list[Result]:
     """Accuracy results of these very weights, on whatever data set and backend."""
-    return [
-        r for r in read_results(workspace.results, "accuracy") if r.conditions["model"]["sha256"] == checkpoint.sha256
-    ]
+    return [r for r in read_results(workspace.results, "accuracy")
+            if r.conditions["model"]["sha256"] == checkpoint.sha256]
+
+
+def measure_variants(workspace: Workspace, dataset: Market1501, query: Features, gallery: Features,
+                     checkpoint: Checkpoint, metric: str = "euclidean", batch_size: int = 16, backend: str = "auto",
+                     device: int = 0, progress: bool = True) -> list[Variant]:
+    """The features as they are, then what is usually done to them, each tested against that; write one result.
+
+    These are: unit length; flip test; multi-query, with the images of ``gt_bbox`` or, where they are absent, those of
+    the gallery that the protocol drops; average query expansion; k-reciprocal re-ranking; and where the data set has
+    ``gt_query``, its own lists of good and junk images.
+    """
+    options = batch_size, backend, device, progress
+    plain = evaluate(*query.labelled, *gallery.labelled, metric=metric)
+    variants: list[Variant] = []
+
+    def add(name: str, evaluation: Evaluation, scored: Verification | None = None) -> None:
+        test = paired_test(plain, evaluation, query.pids) if variants else None
+        variants.append(Variant(name, evaluation, test, scored))
+
+    def add_features(name: str, query_features, gallery_features, normalize: bool = False) -> None:
+        pairs = (query_features, query.pids, query.camids, gallery_features, gallery.pids, gallery.camids)
+        add(name, evaluate(*pairs, metric=metric, normalize=normalize),
+            verification(*pairs, metric=metric, normalize=normalize))
+
+    add_features("as extracted", query.features, gallery.features)
+    add_features("unit length", query.features, gallery.features, normalize=True)
+    mirrored = measure_features(workspace, dataset, checkpoint, *options, flip=True)
+    both = [average_mirrored(straight, flipped) for straight, flipped in zip((query, gallery), mirrored)]
+    add_features("flip test", *(features.features for features in both))
+    extras, source = gallery, "the gallery's own"
+    if dataset.multi_query:
+        extras, source = _split_features(workspace, dataset, checkpoint, "multi_query", *options), "gt_bbox"
+    add_features(f"multi-query, mean ({source})", pool_queries(*query.labelled, *extras.labelled), gallery.features)
+    add_features("query expansion", expand_queries(query.features, gallery.features), gallery.features, normalize=True)
+    labels = query.pids, query.camids, gallery.pids, gallery.camids
+    distances = rerank(query.features, gallery.features, metric=metric, progress=progress)
+    add("re-ranking", evaluate_distances(distances, *labels, metric=f"re-ranked {metric}"))
+    truth = read_ground_truth(dataset)
+    if truth:
+        lists = truth.indices(query.names, gallery.names)
+        add("gt_query's own lists", evaluate_lists(query.features, gallery.features, *lists, metric=metric))
+    _write(workspace, "variants", query, checkpoint, metric, dataset.is_market1501,
+           {"variants": [variant.as_dict() for variant in variants]})
+    return variants

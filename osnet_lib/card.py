@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from . import minimarket
 from .checkpoint import Checkpoint, load_checkpoint
 from .errors import CheckpointError
-from .features import extract_features
+from .extraction import extract_features
 from .files import atomic_path, write_json
 from .market1501 import Market1501, open_market1501
 from .metrics import evaluate

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from .complexity import complexity
 from .errors import CheckpointError
@@ -53,6 +54,22 @@ class Checkpoint:
     architecture: str
     classes: int
     sha256: str
+
+    @property
+    def imagenet(self) -> bool:
+        """Whether the classifier is ImageNet's: such weights know nothing of people yet."""
+        return self.classes == IMAGENET_CLASSES
+
+    @property
+    def untrained(self) -> str:
+        """How one knows that these weights were never trained; empty where they may have been.
+
+        The first batch that a network is trained on moves the running statistics of its batch norms.
+        """
+        norms = [m for m in self.model.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
+        if any(norm.running_mean.any() or (norm.running_var != 1).any() for norm in norms):
+            return ""
+        return f"its {len(norms)} batch norms hold mean 0 and variance 1, with which a network is made"
 
     @property
     def trained_on(self) -> str:
@@ -97,12 +114,13 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     model = OSNet(architecture)
     _check(tensors, model, architecture, classes, path)
     model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("classifier.")})
-    if classes == IMAGENET_CLASSES:
+    checkpoint = Checkpoint(path, model.eval(), architecture.name, classes, sha256(path))
+    if checkpoint.imagenet:
         warnings.warn(
             f"{path}: the classifier has 1000 rows, so these weights were trained on ImageNet only; a Rank-1 computed "
             "from them means nothing. Use weights trained for person re-identification.",
             CheckpointWarning, stacklevel=2)
-    return Checkpoint(path, model.eval(), architecture.name, classes, sha256(path))
+    return checkpoint
 
 
 def _read(path: Path) -> object:

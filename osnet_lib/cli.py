@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__, cli_convert, cli_guide
+from . import __version__, cli_compare, cli_convert, cli_diagnose, cli_guide
 from .errors import OSNetError, ParityError
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     _session_options(p)
 
     cli_guide.register(command, _session_options)
+    cli_compare.register(command)
+    cli_diagnose.register(command, _session_options)
 
     p = command("study", _study, "run every notebook and build the book",
                 "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth")
@@ -144,7 +146,8 @@ def _export(o: argparse.Namespace) -> None:
 
 
 def _simplify(o: argparse.Namespace) -> None:
-    from .export import inspect_onnx, simplify_onnx
+    from .export import simplify_onnx
+    from .onnxfile import inspect_onnx
     from .gate import pass_gate
     from .session import open_session
 
@@ -177,7 +180,7 @@ def _extract_together(o: argparse.Namespace) -> None:
 def _extract(o: argparse.Namespace) -> None:
     if o.devices is not None:
         return _extract_together(o)
-    from .features import extract_features, extraction_conditions
+    from .extraction import extract_features, extraction_conditions
     from .pipeline import open_dataset
     from .session import open_session
     from .workspace import artefact, open_workspace

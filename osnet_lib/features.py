@@ -1,36 +1,18 @@
-"""From images to features: extraction that survives a kill, and the ``.npz`` it leaves."""
+"""Features of a split: the arrays that belong together, and the ``.npz`` that holds them."""
 
 from __future__ import annotations
 
 import json
-import os
-import time
 import warnings
-from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
-from .errors import FeatureError, SessionError
-from .export import FEATURE_SHAPE
-from .files import atomic_path, fingerprint, write_json
-from .lineage import code_digest
-from .market1501 import Market1501, Sample
-from .preprocess import iter_batches
-from .results import NOT_MEASURED
-from .session import Session, open_session
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from .errors import FeatureError
+from .files import atomic_path
 
 ARRAYS = ("names", "pids", "camids", "features")
-_ROW = FEATURE_SHAPE[0] * 4  # bytes of one float32 feature
 _AGAIN = "Run the extraction again."
 
 
@@ -56,6 +38,11 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def labelled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Features, pids and camids, as `osnet_lib.metrics.evaluate` takes them of query and gallery."""
+        return self.features, self.pids, self.camids
 
 
 def save_features(path: str | Path, features: Features) -> Path:
@@ -135,134 +122,16 @@ def check_pair(query: Features, gallery: Features) -> None:
                       "the other, their distances mean nothing", stacklevel=2)
 
 
-def extraction_conditions(session: Session, dataset: Market1501, samples: Sequence[Sample], batch_size: int) -> dict:
-    """Everything that features depend on: data, model, session, batch and the code that computes them."""
-    return {"dataset": {"file": dataset.path.name, "sha256": dataset.digest}, "session": session.describe(),
-            "batch_size": batch_size, "images": len(samples), "names": fingerprint([s.name for s in samples]),
-            "preprocess": "RGB, bilinear 256x128, ImageNet mean and std",
-            "code": code_digest(extract_features, open_session)}
-
-
-def extract_features(session: Session, dataset: Market1501, samples: Sequence[Sample], path: str | Path,
-                     batch_size: int, progress: bool = True) -> Features:
-    """Run a session over images and write their features to `path`.
-
-    Parameters
-    ----------
-    session : Session
-        Any backend; a session of fixed batch takes at most its own batch.
-    samples : sequence of Sample
-        The images, e.g. ``dataset.query``.
-    batch_size : int
-        Images a call.
-
-    Returns
-    -------
-    Features
-        In the order of `samples`. A run that was killed left whole rows in ``<path>.part``; the
-        next run with the same conditions goes on behind them.
+def average_mirrored(features: Features, mirrored: Features) -> Features:
+    """The mean of an image's feature and that of its mirror image, the flip test of fast-reid (``TEST.FLIP``).
 
     Raises
     ------
-    DatasetError
-        An image that cannot be decoded (named).
     FeatureError
-        A batch size that the session does not take; a batch that it could not compute (its images
-        are named); another process that extracts into the same file.
+        Other images, or another order of them.
     """
-    check_batch_size(session, batch_size)
-
-    def compute(done: int, advance: Callable[[int], object]) -> Iterator[np.ndarray]:
-        waiting: deque[tuple[Sample, ...]] = deque()  # batches that were handed over, oldest first
-
-        def batches() -> Iterator[np.ndarray]:
-            for batch, images in iter_batches(dataset, samples[done:], batch_size, dtype=session.input_dtype):
-                waiting.append(batch)
-                yield images
-
-        try:
-            for features in session.stream(batches()):
-                advance(len(waiting.popleft()))
-                yield features
-        except SessionError as error:
-            where = f"{waiting[0][0].name} to {waiting[0][-1].name}" if waiting else error.where
-            raise FeatureError(error.what, where=where, cure=error.cure) from error
-
-    return collect_features(path, samples, extraction_conditions(session, dataset, samples, batch_size), batch_size,
-                            compute, progress)
-
-
-def check_batch_size(session: Session, batch_size: int) -> None:
-    """Refuse a batch size that the session does not take; FeatureError."""
-    limit = session.batch_size or batch_size
-    if not 1 <= batch_size <= limit:
-        raise FeatureError(f"batch size {batch_size}", where=session.model,
-                           cure=f"Give 1 to {limit}, the model's own." if session.batch_size else "Give at least 1.")
-
-
-def collect_features(path: str | Path, samples: Sequence[Sample], conditions: dict, batch_size: int,
-                     compute: Callable[[int, Callable[[int], object]], Iterator[np.ndarray]], progress: bool = True,
-                     more_conditions: Callable[[], dict] = dict) -> Features:
-    """Write features as they come, so that a kill loses none but those of the last batch.
-
-    Parameters
-    ----------
-    conditions : dict
-        What the features depend on; rows of an earlier run are kept when its conditions were the same.
-    compute : callable
-        ``compute(done, advance)`` yields float32 ``[n, 512]`` for ``samples[done:]`` in their order, in batches of
-        `batch_size`, and calls ``advance(n)`` when n images more are computed.
-    more_conditions : callable
-        What is known at the end only, and on which the features do not depend.
-    """
-    path = Path(path)
-    part, key = path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
-    with _open_alone(part) as rows:
-        done = _resume(rows, key, fingerprint(conditions), len(samples), batch_size)
-        started = time.perf_counter()
-        with tqdm(total=len(samples), initial=done, desc=path.stem, unit="image", disable=not progress) as bar:
-            for features in compute(done, bar.update):
-                rows.write(features.astype("<f4", copy=False).tobytes())
-                rows.flush()  # what a kill leaves behind is then whole batches, but for the last
-        seconds = {"seconds": round(time.perf_counter() - started, 3)}
-        if conditions["session"].get("simulated"):
-            seconds = {"seconds": None, "not_measured": NOT_MEASURED}
-        conditions = {**conditions, **seconds, "resumed_at": done, **more_conditions()}
-        rows.seek(0)
-        matrix = np.fromfile(rows, "<f4").reshape(len(samples), *FEATURE_SHAPE)
-    features = Features(np.array([s.name for s in samples], str), np.array([s.pid for s in samples], np.int64),
-                        np.array([s.camid for s in samples], np.int64), matrix, conditions)
-    save_features(path, features)
-    for file in (part, key):
-        file.unlink(missing_ok=True)
-    return features
-
-
-@contextmanager
-def _open_alone(part: Path) -> Iterator[BinaryIO]:
-    """Open for appending; refuse while another process has it open, for two would mix their rows."""
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with open(part, "a+b") as rows:
-        if fcntl:
-            try:
-                fcntl.flock(rows, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
-            except BlockingIOError as error:
-                raise FeatureError("another process is extracting into it", where=part,
-                                   cure="Wait for it, or choose another folder.") from error
-        yield rows
-
-
-def _resume(rows: BinaryIO, key: Path, wanted: str, images: int, batch_size: int) -> int:
-    """How many rows of an earlier run can be kept; cuts the file to whole batches of the same conditions."""
-    try:
-        same = json.loads(key.read_text("utf-8")) == wanted
-    except (FileNotFoundError, ValueError):
-        same = False
-    held, odd = divmod(rows.seek(0, os.SEEK_END), _ROW) if same else (0, 0)
-    if (held, odd) == (images, 0):
-        done = images
-    else:
-        done = held // batch_size * batch_size if held < images else 0
-    rows.truncate(done * _ROW)
-    write_json(key, wanted)
-    return done
+    if not np.array_equal(features.names, mirrored.names):
+        raise FeatureError("features and mirrored features are not of the same images", where="flip test",
+                           cure="Extract both from the same split of the same data set.")
+    mean = (features.features + mirrored.features) / np.float32(2)
+    return Features(features.names, features.pids, features.camids, mean, {**features.conditions, "flip": True})

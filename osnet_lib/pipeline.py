@@ -9,16 +9,17 @@ from typing import Sequence
 import numpy as np
 
 from .ascend.atc import AtcCommand
-from .benchmark import Benchmark, run_benchmark
 from .ascend.cann import cann_version, detect_soc_version
-from .checkpoint import Checkpoint
 from .ascend.convert import convert, find_atc
+from .benchmark import Benchmark, run_benchmark
+from .checkpoint import Checkpoint
 from .errors import ConvertError
-from .export import OnnxFile, export_onnx, inspect_onnx, simplify_onnx
+from .export import export_onnx, simplify_onnx
 from .files import sha256
 from .lineage import code_digest
 from .market1501 import Market1501, open_market1501
 from .minimarket import Recipe, render_minimarket
+from .onnxfile import OnnxFile, inspect_onnx
 from .parity import Parity, Tolerance, check_parity
 from .preprocess import preprocess
 from .results import Result, environment, result_name, write_result
@@ -132,14 +133,14 @@ def convert_models(
 
 
 def runnable_model(
-    workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str, opset: int = 11
+    workspace: Workspace, checkpoint: Checkpoint, batch_size: int, backend: str, opset: int = 11, progress: bool = True
 ) -> Path:
     """The file that a backend runs at a batch size; ``"auto"`` takes the best backend of this machine."""
     chosen = choose_backend(backend)
     if chosen == "torch":
         return checkpoint.path
     if chosen == "ascend":
-        return make_om(workspace, atc_commands(workspace, checkpoint, [batch_size])[0])
+        return make_om(workspace, atc_commands(workspace, checkpoint, [batch_size])[0], progress)
     return simplify_model(workspace, checkpoint, batch_size, opset).path
 
 

@@ -150,3 +150,8 @@ def _fill(dataset: Images, samples: tuple[Sample, ...], rows: np.ndarray) -> Non
             preprocess(dataset.image(sample), out=row)
         else:  # float16 is the float32 result, rounded once
             row[...] = (to_uint8 if row.dtype == np.uint8 else preprocess)(dataset.image(sample))
+
+
+def mirrored(images: np.ndarray) -> np.ndarray:
+    """A batch with every image mirrored left to right: ``[n, 3, 256, 128]``, or uint8 ``[n, 256, 128, 3]``."""
+    return np.ascontiguousarray(images[:, :, ::-1] if images.dtype == np.uint8 else images[..., ::-1])

@@ -5,22 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-
 from .ascend.aipp import AippError
 from .ascend.atc import AtcCommand
 from .benchmark import Benchmark
-from .export import OnnxFile
 from .features import Features
 from .files import sha256
-from .metrics import Evaluation, ranked_list
+from .onnxfile import OnnxFile
 from .parity import Parity
-from .plots.images import RankedRow, ranked_rows
-from .published import published_accuracy, published_throughput
+from .published import published_throughput
 from .results import NOT_MEASURED, Result
 from .table import Table
-
-RANKS = (1, 5, 10, 20)
 
 
 def onnx_table(model: OnnxFile) -> Table:
@@ -82,72 +76,6 @@ def feature_rows(features: Features, rows: int = 5, values: int = 6) -> Table:
                                 "first values of the feature": "  ".join(f"{v:.3f}" for v in feature[:values])}
                                for name, pid, camid, feature, _ in zip(features.names, features.pids, features.camids,
                                                                        features.features, range(rows))])
-
-
-def score_table(evaluations: dict[str, Evaluation]) -> Table:
-    """Rank-k as queries and per cent, and mAP, one row an evaluation."""
-    records = []
-    for name, e in evaluations.items():
-        ranks = {f"Rank-{k}": f"{e.hits(k)}/{e.num_valid} = {100 * e.rank(k):.2f} %" for k in RANKS}
-        records.append({"distance": name, **ranks, "mAP": f"{100 * e.mAP:.2f} %"})
-    return Table.from_records(records)
-
-
-def accuracy_table(results: list[Result], network: str | None = None) -> Table:
-    """Measured scores first, then the published ones of the same network, each with its conditions."""
-    records = []
-    for result in results:
-        conditions, values = result.conditions, result.values
-        if network in (None, conditions["model"]["architecture"]):
-            session = conditions["session"]
-            records.append(_score(
-                "measured here", conditions["model"]["architecture"], conditions["dataset"]["file"],
-                conditions["metric"],
-                f"{session['backend']}, {session['precision']}, {session['device']}", values["rank"]["1"],
-                values["mAP"],
-                values["num_valid"], f"weights {conditions['model']['sha256'][:8]}"))
-    for entry in published_accuracy(network):
-        records.append(_score("published", entry.network, entry.dataset, entry.metric,
-                              f"{entry.precision}, {entry.device}",
-                              entry.rank1, entry.mAP, None, entry.source))
-    return Table.from_records(records)
-
-
-def _score(kind: str, network: str, dataset: str, metric: str, machine: str, rank1: float, mAP: float,
-           queries: int | None, source: str) -> dict:
-    return {"": kind, "network": network, "data set": dataset, "distance": metric, "computed by": machine,
-            "Rank-1": f"{100 * rank1:.2f} %", "mAP": f"{100 * mAP:.2f} %", "queries": queries, "source": source}
-
-
-def compare_published(evaluation: Evaluation, network: str, is_market1501: bool) -> str:
-    """In words, how a score stands to the published one, in queries where Rank-1 is concerned."""
-    if not is_market1501:
-        return ("This data set is not Market-1501: its score shows that the pipeline works and must not be set beside "
-                "published Market-1501 figures.")
-    published = [p for p in published_accuracy(network) if p.metric == evaluation.metric]
-    if not published:
-        return f"No published {evaluation.metric} figure for {network} is on file."
-    entry = published[0]
-    queries = evaluation.hits(1) - round(entry.rank1 * evaluation.num_valid)
-    points = 100 * (evaluation.mAP - entry.mAP)
-    side = "above" if queries > 0 else "below" if queries < 0 else "from"
-    return (f"{network}, {evaluation.metric}: Rank-1 is {abs(queries)} of {evaluation.num_valid} queries {side} the "
-            f"published {100 * entry.rank1:.1f} % and mAP {abs(points):.2f} points "
-            f"{'above' if points >= 0 else 'below'} the published {100 * entry.mAP:.1f} % "
-            f"({entry.source}, printed to one decimal).")
-
-
-def ranked_examples(query: Features, gallery: Features, evaluation: Evaluation, each: int = 2,
-                    k: int = 10) -> list[RankedRow]:
-    """The `k` nearest images of the queries with the worst, median and best average precision, `each` of a kind."""
-    valid = np.flatnonzero(~np.isnan(evaluation.ap))
-    order = valid[np.argsort(evaluation.ap[valid], kind="stable")]
-    middle = max(0, (len(order) - each) // 2)
-    chosen = np.array(list(dict.fromkeys([*order[:each], *order[middle: middle + each], *order[-each:]])))
-    ranked = ranked_list(query.features[chosen], query.pids[chosen], query.camids[chosen], gallery.features,
-                         gallery.pids,
-                         gallery.camids, k, evaluation.metric)
-    return ranked_rows(ranked, query.names[chosen], gallery.names)
 
 
 def card_table(path: Path) -> Table:

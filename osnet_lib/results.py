@@ -22,16 +22,21 @@ _ALWAYS = ("conditions.model.architecture", "conditions.model.sha256", "conditio
 # What a result of each kind must hold for the tables and figures of the book; one of another version may not.
 NEEDED = {
     "parity": (*_ALWAYS, "values.stages"),
+    "stages": (*_ALWAYS, "conditions.dataset.file", "conditions.dataset.sha256", "conditions.metric", "values.stages"),
     "accuracy": (*_ALWAYS, *_SESSION, "conditions.dataset.file", "conditions.dataset.sha256", "conditions.metric",
                  "values.rank.1", "values.mAP", "values.num_valid"),
+    "variants": (*_ALWAYS, *_SESSION, "conditions.metric", "values.variants"),
     "performance": (*_ALWAYS, *_SESSION, "conditions.batch_size", "values.throughput", "values.ave_latency",
                     "values.latency_ms.median", "values.latency_ms.p99", "values.relative_spread", "values.rounds"),
+    "evaluation": ("conditions.benchmark", "conditions.arguments", "conditions.code", "conditions.queries",
+                   "conditions.rounds", "conditions.environment.cores", "conditions.environment.versions",
+                   "values.same"),
 }
 KINDS = tuple(NEEDED)
 
 NOT_MEASURED = "simulated device: not measured"  # stands in place of every speed of a device that is not there
 _SPEEDS = ("throughput", "ave_throughputRate", "ave_latency", "relative_spread")
-PACKAGES = ("numpy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
+PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Result:
 
     Attributes
     ----------
-    kind : {"parity", "accuracy", "performance"}
+    kind : str
+        One of `KINDS`.
     name : str
         What tells it from others of its kind, in words joined by hyphens; names the file, so that
         measuring again under the same conditions replaces it.

@@ -16,8 +16,8 @@ import numpy as np
 from .backend import BACKENDS, choose_backend
 from .engine import Engine
 from .errors import SessionError, first_line
-from .export import FEATURE_SHAPE
 from .machine import package_versions, usable_cores
+from .onnxfile import FEATURE_SHAPE
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint

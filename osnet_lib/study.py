@@ -41,6 +41,8 @@ class Run:
         Heading of the executed copy, where copies of one notebook must be told apart in the book's contents.
     reads : tuple of str
         Kinds of result files that the notebook shows, so that a new one makes it stale.
+    files : tuple of str
+        Patterns of files beside the package that it runs, which make it stale as well.
     """
 
     notebook: str
@@ -48,6 +50,7 @@ class Run:
     suffix: str = ""
     title: str = ""
     reads: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -73,7 +76,8 @@ def run_matrix(
         for size in sorted({*GUIDE_BATCHES, batch_size})
     ]
     summary = Run("07_summary", common, reads=("accuracy", "performance"))
-    return [*chapters, *timings, summary, Run("08_roofline", common)]
+    speed = Run("09_evaluation_speed", common, reads=("evaluation",), files=("benchmarks/*.py",))
+    return [*chapters, *timings, summary, Run("08_roofline", common), speed]
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
@@ -82,7 +86,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
         raise StudyError(
-            "no such notebook", where=path, cure="The sources are 01_export to 07_summary in notebooks/."
+            "no such notebook", where=path, cure="The sources are the chapters in notebooks/, 01_export and so on."
         ) from error
     except Exception as error:  # nbformat raises many kinds for one cause
         raise StudyError(
@@ -117,6 +121,7 @@ def run_key(workspace: Workspace, run: Run, package: Path = PACKAGE) -> dict:
         "library": source_closure("\n".join(code), package),
         "weights": sha256(find_weights(weights)),
         "environment": environment(),
+        "files": {path.name: sha256(path) for pattern in run.files for path in sorted(package.parent.glob(pattern))},
         "dataset": "mini" if dataset == "mini" else _dataset_digest(dataset),
     }
     return key | results_key(workspace, run)

@@ -148,14 +148,16 @@ class Table:
     def _repr_html_(self) -> str:
         """A semantic table; its class is the one that Jupyter and the book's theme style, in light and dark."""
         align = ["right" if right else "left" for right in self._right]
-        head, *body = ([escape(text) for text in line] for line in self._lines)
+        whole = ["; white-space: nowrap" * right for right in self._right]  # a number is not broken, its heading may be
+        head, *body = ([escape(text).replace(" %", "\u00a0%") for text in line] for line in self._lines)
         html = ['<table class="dataframe">', "<thead>", "<tr>"]
         if self.caption:
             html.insert(1, f"<caption>{escape(self.caption)}</caption>")
         html += [f'<th scope="col" style="text-align: {side}">{text}</th>' for side, text in zip(align, head)]
         html += ["</tr>", "</thead>", "<tbody>"]
         for line in body:
-            cells = (f'<td style="text-align: {side}">{text}</td>' for side, text in zip(align, line))
+            cells = (f'<td style="text-align: {side}{rest}">{text}</td>'
+                     for side, rest, text in zip(align, whole, line))
             html += ["<tr>", *cells, "</tr>"]
         return "\n".join([*html, "</tbody>", "</table>"])
 

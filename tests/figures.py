@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -49,3 +51,15 @@ def assert_legible(figure: Figure) -> None:
             across = min(box.x1, second.x1) - max(box.x0, second.x0)
             down = min(box.y1, second.y1) - max(box.y0, second.y0)
             assert across < 1.5 or down < 1.5, f"{text!r} lies on {other!r}"
+
+
+def lightness(colour: object) -> float:
+    """What grey print makes of a colour, 0 to 1 (luma of ITU-R BT.601)."""
+    return float(np.dot(to_rgb(colour), (0.299, 0.587, 0.114)))
+
+
+def in_grey(figure: Figure) -> np.ndarray:
+    """The figure as grey print shows it: float array (height, width), 0 black to 1 white."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3] @ np.array([0.299, 0.587, 0.114]) / 255

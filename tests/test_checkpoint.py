@@ -108,12 +108,23 @@ def test_imagenet_weights_load_with_a_warning(tmp_path):
     with pytest.warns(CheckpointWarning, match="ImageNet only.*means nothing.*Use weights trained") as caught:
         loaded = load_checkpoint(path)
     assert str(path) in str(caught[0].message) and caught[0].filename == __file__
-    assert loaded.classes == 1000 and "ImageNet" in loaded.trained_on
+    assert loaded.classes == 1000 and loaded.imagenet and "ImageNet" in loaded.trained_on
+
+
+def test_weights_that_were_never_trained(tmp_path):
+    """A network as it is made; one norm that has seen a batch makes the difference, whichever statistic shows it."""
+    fresh = build_model(NAME, 751, seed=0).state_dict()
+    loaded = load_checkpoint(save(fresh, tmp_path / "w.pt"))
+    assert "batch norms hold mean 0 and variance 1" in loaded.untrained and not loaded.imagenet
+    for statistic in ("running_mean", "running_var"):
+        seen = {**fresh, f"conv5.bn.{statistic}": fresh[f"conv5.bn.{statistic}"] + 1e-6}
+        assert load_checkpoint(save(seen, tmp_path / "w.pt")).untrained == ""
 
 
 def test_the_zoo_s_checkpoint(market_weights):
     loaded = load_checkpoint(market_weights)
     assert (loaded.architecture, loaded.classes) == (NAME, 751) and "Market-1501" in loaded.trained_on
+    assert not loaded.untrained and not loaded.imagenet
     assert loaded.sha256 == "c0ff09177a21417a19bc73bbf5af4eb5d2b097c2074ed35e67819ee6cd93612c"
     stored = torch.load(market_weights, map_location="cpu", weights_only=True)
     assert len(stored) == 567 and same_weights(loaded.model, stored)

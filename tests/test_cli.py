@@ -21,15 +21,15 @@ import torch
 from osnet_lib import __version__, cli
 from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import StudyError
-from osnet_lib.export import inspect_onnx
 from osnet_lib.features import load_features, save_features
+from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.metrics import evaluate
 from osnet_lib.minimarket import Recipe, render_minimarket
-from osnet_lib.guide.perf import parse_pure_perf
+from osnet_lib.onnxfile import inspect_onnx
 from osnet_lib.workspace import REPOSITORY
 
 COMMANDS = ("export", "simplify", "convert", "extract", "preprocess", "info", "infer", "evaluate", "benchmark",
-            "import-results", "study", "train")
+            "import-results", "compare", "diagnose", "study", "train")
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from guide_files import content
 
 from osnet_lib import cli
 from osnet_lib.benchmark import Benchmark
-from osnet_lib.guide.dump import read_dump
 from osnet_lib.features import load_features
+from osnet_lib.guide.dump import read_dump
 from osnet_lib.guide.info import read_info
 from osnet_lib.guide.perf import parse_pure_perf, parse_vision_perf
 from osnet_lib.results import NOT_MEASURED, read_results

@@ -356,13 +356,14 @@ def notebook_closure(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("notebook, uses, spares", [
-    ("01_export", {"export.export_onnx", "model.OSBlock", "parity.check_parity"},
+    ("01_export", {"export.export_onnx", "blocks.OSBlock", "parity.check_parity"},
      {"metrics.evaluation.evaluate", "benchmark.run_benchmark"}),
-    ("05_accuracy", {"metrics.evaluation.evaluate", "metrics.distance.METRICS", "metrics.ranking.ranked_list", "preprocess.preprocess",
-                     "figure.draw_person",
+    ("05_accuracy", {"metrics.evaluation.evaluate", "metrics.distance.METRICS", "metrics.ranking.ranked_list",
+                     "metrics.reranking.rerank", "mistakes.diagnose", "preprocess.preprocess", "figure.draw_person",
                      "engine.OnnxRuntimeEngine", "data.published.json"},
      {"benchmark.run_benchmark", "training.train_model"}),
-    ("06_performance", {"benchmark.Benchmark", "session.Session"}, {"metrics.evaluation.evaluate", "market1501.open_market1501"}),
+    ("06_performance", {"benchmark.Benchmark", "session.Session"},
+     {"metrics.evaluation.evaluate", "market1501.open_market1501"}),
     ("07_summary", {"published.published_throughput", "data.published.json"}, {"session.Session", "model.OSNet"}),
 ])
 def test_what_the_chapters_depend_on(notebook, uses, spares):

@@ -88,6 +88,8 @@ def test_the_whole_test_split_gives_the_published_figures(market_zip, market_wei
     for metric, (hits, mAP) in FULL.items():
         found = scores(query, gallery, metric)
         assert found[0] == hits and found[1] == pytest.approx(mAP, abs=1e-4)
+    assert main(["compare", "published:osnet_x0_25", str(tmp_path)]) == 0  # the guide's gate
+    assert main(["compare", "published:osnet_x1_0", str(tmp_path)]) == 1
     with open_market1501(market_zip) as market:
         some = cut(query, market.query), cut(gallery, market.gallery)
     assert len(some[0]) == SUBSAMPLE_QUERIES

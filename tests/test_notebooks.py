@@ -97,10 +97,19 @@ SMALL = {
     "02_convert": ({"batch_sizes": [1], "batch_size": 2}, ["atc --framework=5", "image:2,3,256,128", "Ascend310"], 0),
     "03_preprocess": ({"columns": 3}, ["query", "gallery"], 3),
     "04_inference": ({"batch_size": 4}, ["onnxruntime", "512"], 0),
-    "05_accuracy": ({"batch_size": 4}, ["Rank-1", "published", "not Market-1501"], 2),
+    "05_accuracy": (
+        {"batch_size": 4, "stage_queries": 6},
+        ["Rank-1", "interval over identities", "published", "not Market-1501", "re-ranking", "int8", "Kendall"],
+        7,
+    ),
     "06_performance": ({"batch_size": 2, "rounds": 3, "warmup": 1}, ["ave_throughputRate", "median"], 1),
     "07_summary": ({}, ["published", "962.488"], 1),
     "08_roofline": ({}, ["Ascend 310P3", "published", "computed"], 2),
+    "09_evaluation_speed": (
+        {"queries": 40, "gallery": 240, "share": 0.5, "distractors": [0, 200, 500], "rounds": 1},
+        ["published numpy algorithm", "measured", "Distractors"],
+        1,
+    ),
 }
 
 

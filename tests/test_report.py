@@ -11,10 +11,10 @@ import pytest
 
 from osnet_lib import report
 from osnet_lib.benchmark import Benchmark
-from osnet_lib.export import inspect_onnx
 from osnet_lib.features import Features
 from osnet_lib.files import sha256
 from osnet_lib.metrics import evaluate
+from osnet_lib.onnxfile import inspect_onnx
 from osnet_lib.parity import Parity
 from osnet_lib.results import NOT_MEASURED, Result, environment
 from osnet_lib.table import Table
@@ -93,57 +93,6 @@ def test_feature_tables():
     found = rows(report.feature_rows(gallery, rows=2, values=3))
     assert [r["name"] for r in found] == gallery.names[:2].tolist()
     assert found[1]["first values of the feature"] == "0.000  1.000  0.000"
-
-
-def test_score_table_counts_queries():
-    score, *_ = evaluation()
-    row, = rows(report.score_table({"euclidean": score}))
-    assert row["Rank-1"] == "1/5 = 20.00 %" and row["Rank-5"] == "5/5 = 100.00 %"
-    assert row["mAP"] == f"{100 * (1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 5) / 5:.2f} %"
-
-
-def test_accuracy_table_marks_what_is_published():
-    table = rows(report.accuracy_table([accuracy(), accuracy("osnet_x1_0")], "osnet_x0_25"))
-    assert [(r[""], r["network"]) for r in table] == [("measured here", "osnet_x0_25"), ("published", "osnet_x0_25")]
-    measured, published = table
-    assert (measured["Rank-1"], measured["mAP"], measured["queries"]) == ("91.18 %", "74.94 %", 3368)
-    assert "a1b2c3d4" in measured["source"] and "Some CPU" in measured["computed by"]
-    assert measured["data set"] == "Market.zip"
-    assert (published["Rank-1"], published["mAP"], published["data set"]) == ("91.20 %", "75.00 %", "Market-1501")
-    assert "MODEL_ZOO" in published["source"]
-
-
-def test_accuracy_table_of_every_network():
-    kinds = [r[""] for r in rows(report.accuracy_table([accuracy("osnet_x1_0")]))]
-    assert kinds == ["measured here"] + ["published"] * 6
-
-
-@pytest.mark.parametrize("network, is_market, words", [
-    ("osnet_x1_0", False, "not Market-1501"), ("osnet_ain_x1_0", True,
-                                               "No published euclidean figure for osnet_ain_x1_0"),
-    ("osnet_x1_0", True, "Rank-1 is 4 of 5 queries below the published 94.2 %"),
-    ("osnet_x1_0", True, "points below the published 82.6 % (torchreid MODEL_ZOO")])
-def test_comparison_in_words(network, is_market, words):
-    assert words in report.compare_published(evaluation()[0], network, is_market)
-
-
-def test_comparison_does_not_mix_distances():
-    assert "No published cosine figure" in report.compare_published(evaluation("cosine")[0], "osnet_x1_0", True)
-
-
-def test_ranked_examples_are_the_worst_the_middle_and_the_best():
-    score, query, gallery = evaluation()
-    examples = report.ranked_examples(query, gallery, score, each=1, k=5)
-    assert [row.query for row in examples] == [query.names[4], query.names[2], query.names[0]]
-    assert [row.correct.index(True) for row in examples] == [4, 2, 0]
-    for row in examples:
-        assert [name[:4] == row.query[:4] for name in row.gallery] == list(row.correct)
-
-
-def test_ranked_examples_repeat_no_query():
-    score, query, gallery = evaluation()
-    names = [row.query for row in report.ranked_examples(query, gallery, score, each=4, k=3)]
-    assert len(names) == len(set(names)) == 5
 
 
 CARD = {"untrained": {"rank": {"1": 0.25}}, "warning": "never a Market-1501 accuracy",

@@ -33,6 +33,11 @@ def accuracy(name: str = "mini-x", **conditions) -> Result:
 EXAMPLES = {
     "performance": performance(), "accuracy": accuracy(), "parity": Result("parity", "x", {"model": MODEL},
                                                                            {"stages": []}),
+    "stages": Result("stages", "x", {"model": MODEL, "metric": "euclidean",
+                                     "dataset": accuracy().conditions["dataset"]}, {"stages": []}),
+    "variants": Result("variants", "x", accuracy().conditions, {"variants": []}),
+    "evaluation": Result("evaluation", "x", {"benchmark": "metrics", "arguments": [], "code": {}, "queries": 1,
+                                             "rounds": 1}, {"same": True}),
 }
 
 
@@ -89,7 +94,7 @@ def test_any_words_make_a_file_name(parts):
 
 def test_unknown_kind_is_not_written(tmp_path):
     with pytest.raises(ResultError,
-                       match="x: unknown kind 'speed'. Known kinds: parity, accuracy, performance"):
+                       match="x: unknown kind 'speed'. Known kinds: parity, stages, accuracy"):
         write_result(tmp_path, Result("speed", "x", {}, {}))
     assert not list(tmp_path.iterdir())
 

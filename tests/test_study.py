@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from osnet_lib.errors import StudyError
+from osnet_lib.files import sha256
 from osnet_lib.lineage import PACKAGE, definitions
 from osnet_lib.study import Run, execute, is_current, run_key, run_matrix, run_study
 from osnet_lib.workspace import Workspace
@@ -42,13 +43,12 @@ def work(tmp_path):
 def test_matrix_times_the_guide_s_batches_and_the_reader_s():
     names = [run.name for run in run_matrix(batch_size=64)]
     assert names[:5] == ["01_export", "02_convert", "03_preprocess", "04_inference", "05_accuracy"]
-    assert (
-        names[5:-2] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)] and names[-2:] == ["07_summary", "08_roofline"]
-    )
+    assert names[5:-3] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)]
+    assert names[-3:] == ["07_summary", "08_roofline", "09_evaluation_speed"]
 
 
 def test_matrix_repeats_no_batch():
-    assert len(run_matrix(batch_size=8)) == 12
+    assert len(run_matrix(batch_size=8)) == 13
 
 
 def test_second_run_executes_nothing(work):
@@ -108,6 +108,14 @@ def test_failed_cell_stops_the_study_and_keeps_the_notebook(work):
     assert list(work.executed.iterdir()) == []
 
 
+def test_scripts_that_a_notebook_runs_belong_to_its_key(work):
+    scripts = {path.name: sha256(path) for path in (REPOSITORY / "benchmarks").glob("*.py")}
+    assert "metrics.py" in scripts
+    assert run_key(work, Run("add", files=("benchmarks/*.py",)))["files"] == scripts
+    assert run_key(work, Run("add"))["files"] == {}
+    assert [run.notebook for run in run_matrix() if run.files] == ["09_evaluation_speed"]
+
+
 @pytest.mark.parametrize("content, words", [(None, "no such notebook"), ("{", "not a notebook")])
 def test_missing_or_damaged_notebook(work, content, words):
     if content is not None:
@@ -118,7 +126,7 @@ def test_missing_or_damaged_notebook(work, content, words):
 
 # Which chapters a change of one function reaches. 07 reads results, not features.
 REACH = [
-    ("metrics/evaluation.py", "def _score(", {"05_accuracy"}),
+    ("metrics/scoring.py", "def _score(", {"05_accuracy", "09_evaluation_speed"}),
     ("plots/charts.py", "def plot_cmc(", {"05_accuracy"}),
     ("plots/charts.py", "def plot_latency(", {"06_performance"}),
     ("report.py", "def published_throughput_table(", {"07_summary"}),
@@ -208,7 +216,8 @@ def test_a_killed_study_completes_with_the_same_results(small_market, small_weig
     script = (
         "import sys; from pathlib import Path; from osnet_lib.study import *; from osnet_lib.workspace import Workspace;"
         "c = dict(dataset=sys.argv[2], weights=sys.argv[3], batch_size=2, progress=False, workspace=sys.argv[1]);"
-        "run_study(Workspace(Path(sys.argv[1])), [Run('04_inference', c), Run('05_accuracy', c)], False, print)"
+        "runs = [Run('04_inference', c), Run('05_accuracy', {**c, 'stage_batches': []})];"
+        "run_study(Workspace(Path(sys.argv[1])), runs, False, print)"
     )
 
     def start(folder: Path) -> subprocess.Popen:

@@ -30,7 +30,8 @@ from osnet_lib.study import run_matrix, run_study
 from osnet_lib.workspace import Workspace
 folder, dataset, weights = sys.argv[1:]
 small = {"01_export": {"batch_sizes": [2]}, "02_convert": {"batch_sizes": [1, 2]},
-         "06_performance": {"rounds": 2, "warmup": 1}}
+         "05_accuracy": {"stage_batches": []}, "06_performance": {"rounds": 2, "warmup": 1},
+         "09_evaluation_speed": {"queries": 40, "gallery": 240, "share": 0.5, "distractors": [0, 200], "rounds": 1}}
 runs = [replace(run, parameters={**run.parameters, "workspace": folder, **small.get(run.notebook, {})})
         for run in run_matrix(dataset, weights, 2, "ascend") if run.parameters["batch_size"] <= 2]
 run_study(Workspace(Path(folder)), runs, progress=False)
@@ -68,14 +69,14 @@ def test_features_and_score_are_those_of_the_cpu(study, small_market, small_weig
     with pipeline.open_dataset(work, small_market) as dataset:
         expected = accuracy.measure_features(work, dataset, checkpoint, 2, "onnxruntime", progress=False)
     scores = accuracy.measure_accuracy(work, *expected, checkpoint)
-    found = [load_features(next(study.features.glob(f"*ascend*{split}.npz"))) for split in ("query", "gallery")]
+    found = [load_features(next(study.features.glob(f"*ascend-bs2-{split}.npz"))) for split in ("query", "gallery")]
     for here, there in zip(expected, found):
         assert list(here.names) == list(there.names) and there.conditions["session"]["simulated"] is True
         assert np.abs(here.features - there.features).max() < 1e-4
     results = {r.conditions["metric"]: r for r in read_results(study.results, "accuracy")}
     for metric, score in scores.items():
         assert results[metric].conditions["session"]["backend"] == "ascend"
-        assert results[metric].values["hits"]["1"] == score.hits(1)
+        assert results[metric].values["hits"]["1"] == score.evaluation.hits(1)
 
 
 def test_oms_are_made_for_the_device_and_shown(study):
@@ -89,6 +90,13 @@ def test_every_conversion_passed_the_gate(study):
     stages = read_results(study.results, "parity")[0].values["stages"]
     assert [(s["stage"], s["batch_size"]) for s in stages] == [("onnx", 2), ("om", 2)]
     assert all(s["max_abs"] < 1e-4 for s in stages)
+
+
+def test_the_om_is_the_last_stage_of_the_chapter_on_accuracy(study):
+    values = read_results(study.results, "stages")[0].values
+    assert [s["name"] for s in values["stages"]] == ["torch", "onnx", "simplified", "fp16", "int8", "om"]
+    assert values["stages"][-1]["max_abs"] < 1e-4 and values["stages"][-1]["broken"] is None
+    assert values["verdict"] in shown(study, "05_accuracy")
 
 
 def test_a_simulated_device_reports_no_speed(study):

@@ -102,7 +102,14 @@ def test_html_is_semantic_and_aligned():
     heads = [attributes for tag, attributes in html.tags if tag == "th"]
     assert all(attributes["scope"] == "col" for attributes in heads)
     assert [attributes["style"].split()[-1] for attributes in heads] == ["left", "right", "right", "left"]
+    cells = [attributes["style"] for tag, attributes in html.tags if tag == "td"]
+    assert ["nowrap" in style for style in cells[:4]] == [False, True, True, False]
     assert not any("color" in attributes.get("style", "") for _, attributes in html.tags)
+
+
+def test_a_percent_sign_stays_with_its_number():
+    table = Table(("score",), (("3071/3368 = 91.18 %",),))
+    assert "= 91.18\u00a0%<" in table._repr_html_() and "91.18 %" in str(table)
 
 
 def test_html_is_escaped():

@@ -11,8 +11,8 @@ from os import PathLike
 from types import ModuleType
 from typing import Any, Callable
 
-from .acl_codes import BARE, REPEAT_INITIALIZE, cure_for, name_of
 from ..errors import SessionError, first_line
+from .acl_codes import BARE, REPEAT_INITIALIZE, cure_for, name_of
 
 _ENVIRONMENT = "Source CANN's set_env.sh first (see the chapter on the Ascend host)."
 

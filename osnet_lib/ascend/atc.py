@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
-from .cann import SOC_CURE, SOC_VERSION
 from ..errors import ConvertError
-from ..export import IMAGE_SHAPE, INPUT
+from ..onnxfile import IMAGE_SHAPE, INPUT
+from .cann import SOC_CURE, SOC_VERSION
 
 ONNX_FRAMEWORK = 5  # ATC's number for ONNX
 LOG_LEVELS = ("debug", "info", "warning", "error", "null")

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..errors import ConvertError, ExportError
+from ..files import sha256
+from ..onnxfile import OnnxFile, inspect_onnx
 from .aipp import read_aipp
 from .atc import AtcCommand
 from .cann import cann_version
 from .diagnosis import FEWER_PROCESSES, AtcError, AtcMessage, atc_error, parse_messages
-from ..errors import ConvertError, ExportError
-from ..export import OnnxFile, inspect_onnx
-from ..files import sha256
 from .process import Finished, run_program
 
 

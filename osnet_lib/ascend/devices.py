@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from ..benchmark import Benchmark, check_benchmark, run_benchmark
 from ..errors import SessionError
-from ..features import Features, check_batch_size, collect_features, extract_features, extraction_conditions
-from .fleet import SILENCE, Fleet, Opening
+from ..extraction import check_batch_size, collect_features, extract_features, extraction_conditions
+from ..features import Features
 from ..machine import usable_cores
 from ..market1501 import Market1501, Sample, open_market1501
 from ..preprocess import iter_batches
 from ..session import Session, open_session
+from .fleet import SILENCE, Fleet, Opening
 
 _BEAT = 0.5  # seconds between signs of life of a benchmark: often enough to be seen, too seldom to be measured
 

@@ -19,13 +19,13 @@ from typing import Any, Iterable, Iterator
 
 import numpy as np
 
+from ..engine import no_device
+from ..errors import SessionError
+from ..files import sha256
+from ..onnxfile import FEATURE_SHAPE
 from . import acl_codes as codes
 from .acl_api import Acl, AclError, Held, load_acl, process
 from .acl_bridge import lend, read
-from ..engine import no_device
-from ..errors import SessionError
-from ..export import FEATURE_SHAPE
-from ..files import sha256
 from .om import Network, read_network
 
 

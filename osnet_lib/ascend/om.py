@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import SessionError
+from ..onnxfile import FEATURE_SHAPE, IMAGE_SHAPE
 from .acl_api import Acl
 from .acl_codes import DTYPES, GEAR_INPUT
-from ..errors import SessionError
-from ..export import FEATURE_SHAPE, IMAGE_SHAPE
 
 _AIPP_SHAPE = (*IMAGE_SHAPE[1:], IMAGE_SHAPE[0])  # uint8 pixels, height, width, RGB: normalised on the device
 _CURE = "Give an OM that osnet convert made of an OSNet of this study."

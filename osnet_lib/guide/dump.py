@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .binfiles import stem
 from ..errors import FeatureError
-from ..export import FEATURE_SHAPE
 from ..features import Features
 from ..files import atomic_path
-from ..metrics.labels import JUNK
 from ..market1501 import LANDMARKS, PUBLISHED, parse_name
+from ..metrics.labels import JUNK
+from ..onnxfile import FEATURE_SHAPE
+from .binfiles import stem
 
 FORMATS = ("txt", "bin")  # those we write
 _WIDTH = FEATURE_SHAPE[0]

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..errors import ResultError
 from ..files import sha256
-from .perf import parse_pure_perf, parse_vision_perf
 from ..results import PACKAGES, Result, result_name, write_result
+from .perf import parse_pure_perf, parse_vision_perf
 
 NOT_STATED = "not stated"
 _NETWORK = re.compile(r"osnet(?:_ibn|_ain)?_x\d_\d+")

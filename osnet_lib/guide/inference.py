@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .binfiles import read_bin
-from .dump import FORMATS, dump_folder, write_feature
 from ..errors import DatasetError, FeatureError, SessionError
-from ..features import check_batch_size
+from ..extraction import check_batch_size
 from ..files import write_text
-from .info import InfoLine
-from .perf import VisionPerf, vision_perf_name
 from ..preprocess import HEIGHT, WIDTH
 from ..session import Session
+from .binfiles import read_bin
+from .dump import FORMATS, dump_folder, write_feature
+from .info import InfoLine
+from .perf import VisionPerf, vision_perf_name
 
 
 @dataclass(frozen=True)

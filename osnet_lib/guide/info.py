@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .binfiles import SHAPES, bin_bytes, stem
 from ..errors import DatasetError
 from ..files import write_text
 from ..preprocess import HEIGHT, WIDTH
+from .binfiles import SHAPES, bin_bytes, stem
 
 _LINE = re.compile(r"(\d+) (\S+) (\d+) (\d+)", re.ASCII)
 _AGAIN = "Write it again with osnet info."

@@ -1,8 +1,14 @@
 """Every figure of the book, one call each: a function returns a figure and changes nothing else."""
 
 from .charts import plot_cameras, plot_cmc, plot_latency, plot_parity, plot_throughput
-from .images import plot_network_input, plot_ranked_lists, plot_samples
+from .images import plot_activation, plot_network_input, plot_samples
+from .maps import plot_map
+from .pairs import plot_pairs, plot_roc
+from .queries import plot_ap, plot_camera_pairs
+from .ranked import plot_ranked_lists
 from .roofline import plot_best_batch, plot_roofline
+from .scaling import plot_scaling
 
-__all__ = ["plot_best_batch", "plot_cameras", "plot_cmc", "plot_latency", "plot_network_input", "plot_parity",
-           "plot_ranked_lists", "plot_roofline", "plot_samples", "plot_throughput"]
+__all__ = ["plot_activation", "plot_ap", "plot_best_batch", "plot_camera_pairs", "plot_cameras", "plot_cmc",
+           "plot_latency", "plot_map", "plot_network_input", "plot_pairs", "plot_parity", "plot_ranked_lists",
+           "plot_roc", "plot_roofline", "plot_samples", "plot_scaling", "plot_throughput"]

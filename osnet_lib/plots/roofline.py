@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ..errors import ResultError
-from .style import BLACK, line_styles, new_chart, styled
 from ..roofline import Chip, RooflinePoint
+from .style import BLACK, line_styles, new_chart, styled
 
 
 @styled

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 # Okabe and Ito's palette ("Color Universal Design", 2008) without its yellow, which is too pale on white.
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, BLACK = COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+GREY = "#767676"
+LIGHTNESS = "cividis"  # a colour map that grey print and colour-blind eyes read alike (Nuñez et al., PLoS ONE, 2018)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")

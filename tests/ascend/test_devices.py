@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from fake_devices import open_fake
 
-from osnet_lib.benchmark import sum_throughput
 from osnet_lib.ascend.devices import benchmark_devices, extract_on_devices, parse_devices
+from osnet_lib.benchmark import sum_throughput
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
-from osnet_lib.features import extract_features, load_features
+from osnet_lib.extraction import extract_features
+from osnet_lib.features import load_features
 from osnet_lib.market1501 import open_market1501
 from osnet_lib.preprocess import preprocess
 

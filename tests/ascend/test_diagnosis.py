@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osnet_lib.ascend.diagnosis import CURES, UNKNOWN, AtcError, AtcMessage, atc_error, parse_messages
-from osnet_lib.errors import ConvertError
 from osnet_lib.ascend.process import Finished
+from osnet_lib.errors import ConvertError
 
 START = "ATC start working now, please wait for a moment.\n....\n...\n"
 FAILED = START + "ATC run failed, Please check the detail log, Try 'atc --help' for more information\n"

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from osnet_lib.errors import DatasetError
 from osnet_lib.guide import binfiles
 from osnet_lib.guide.binfiles import SHAPES, bin_bytes, preprocess_folder, read_bin, stem
-from osnet_lib.errors import DatasetError
 from osnet_lib.preprocess import preprocess, to_uint8
 
 BINS = sorted(f"{name.split('.')[0]}.bin" for name in TINY["bounding_box_test"])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from guide_files import STEMS, content
 
+from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.guide.binfiles import SHAPES
 from osnet_lib.guide.dump import read_dump
-from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.guide.inference import infer
 from osnet_lib.guide.info import InfoLine, read_info, write_info
 from osnet_lib.guide.perf import parse_vision_perf

@@ -9,8 +9,8 @@ from guide_files import STEMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osnet_lib.guide.binfiles import bin_bytes
 from osnet_lib.errors import DatasetError
+from osnet_lib.guide.binfiles import bin_bytes
 from osnet_lib.guide.info import InfoLine, format_info, parse_info, read_info, write_info
 
 # As the guide's script writes it.

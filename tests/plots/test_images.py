@@ -1,4 +1,4 @@
-"""osnet_lib.plots.images: figures show the right image in the right place, and right and wrong without colour."""
+"""osnet_lib.plots.images: figures show the right image in the right place, and where the network looks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import re
 
 import numpy as np
 import pytest
-from figures import assert_legible, texts
-from matplotlib.patches import Rectangle
+from figures import assert_legible, lightness, texts
+from matplotlib import colormaps
 from PIL import Image
 
 from osnet_lib.errors import DatasetError, MetricError
 from osnet_lib.market1501 import open_market1501
-from osnet_lib.metrics import ranked_list
-from osnet_lib.plots.images import (CROSS, TICK, RankedRow, plot_network_input, plot_ranked_lists, plot_samples,
-                                    ranked_rows)
+from osnet_lib.plots.images import plot_activation, plot_network_input, plot_samples
+from osnet_lib.plots.style import LIGHTNESS
 from osnet_lib.preprocess import preprocess, to_uint8
-from osnet_lib.metrics.ranking import RankedList
 
 
 @pytest.fixture
@@ -83,87 +81,60 @@ def test_network_input_refuses_another_shape(dataset, shape):
         plot_network_input(dataset.image(dataset.query[0]), np.zeros(shape, np.float32))
 
 
-@pytest.fixture
-def rows(dataset):
-    """All three queries ranked by features that place some wrong images first."""
-    pids = {split: np.array([s.pid for s in getattr(dataset, split)]) for split in ("query", "gallery")}
-    camids = {split: np.array([s.camid for s in getattr(dataset, split)]) for split in ("query", "gallery")}
-    rng = np.random.default_rng(3)
-    features = {split: rng.standard_normal((len(pids[split]), 4)) for split in pids}
-    ranked = ranked_list(features["query"], pids["query"], camids["query"], features["gallery"], pids["gallery"],
-                         camids["gallery"], k=10)
-    return ranked_rows(ranked, [s.name for s in dataset.query], [s.name for s in dataset.gallery])
+MAPS = np.random.default_rng(7).uniform(0, 0.3, (3, 16, 8)).astype(np.float32)
 
 
-def test_ranked_rows_are_named_and_end_with_the_gallery(dataset, rows):
-    assert [row.query for row in rows] == [sample.name for sample in dataset.query]
-    assert [len(row.gallery) for row in rows] == [5, 6, 6]  # 0001_c1s1_000012_01.jpg is dropped for 0001_c1
-    for row in rows:
-        assert len(set(row.gallery)) == len(row.gallery) == len(row.correct) == len(row.distances)
-        assert list(row.distances) == sorted(row.distances)
-        assert [name[:4] == row.query[:4] for name in row.gallery] == list(row.correct)
-
-
-@pytest.mark.parametrize("query, gallery", [(["a"], ["b"] * 6), (["a"] * 3, ["b"] * 5)])
-def test_ranked_rows_refuses_names_of_other_features(query, gallery):
-    ranked = RankedList(np.full((3, 1), 5), np.zeros((3, 1)), np.zeros((3, 1), bool), np.ones((3, 1), int))
-    with pytest.raises(MetricError, match="^names: .* names for 3 lists. Give the names in the order of the features"):
-        ranked_rows(ranked, query, gallery)
-
-
-def test_ranked_lists_mark_right_and_wrong_by_symbol_and_border(dataset, rows):
-    figure = plot_ranked_lists(dataset, rows, title="Ranked lists")
-    (axes,) = figure.axes
-    by_name = {sample.name: sample for sample in dataset.query + dataset.gallery}
-    shown = [name for row in rows for name in (row.query, *row.gallery)]
-    cells = _cells(figure)
-    for name, (_, _, pixels) in zip(shown, cells, strict=True):
-        np.testing.assert_array_equal(pixels, np.asarray(dataset.image(by_name[name])))
-    place = {(round(left, 6), round(top, 6)): name for name, (left, top, _) in zip(shown, cells)}
-    assert len(place) == len(shown)
-    right = {(row.query, name): ok for row in rows for name, ok in zip(row.gallery, row.correct)}
-    assert True in right.values() and False in right.values()
-    query_at = {round(top, 6): name for (left, top), name in place.items() if left == 0}
-
-    borders = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
-    assert len(borders) == len(right)  # queries have none
-    for border in borders:
-        left, top = round(border.get_x(), 6), round(border.get_y(), 6)
-        ok = right[query_at[top], place[left, top]]
-        symbols = [text.get_text() for text in axes.texts if text.get_text() in (TICK, CROSS)
-                   and left < text.get_position()[0] < left + 1 and top < text.get_position()[1] < top + 2]
-        assert symbols == [TICK if ok else CROSS]
-        assert border.get_linestyle() in (("-", "solid") if ok else ("--", "dashed"))
+def test_activation_shows_image_map_and_both(dataset):
+    samples = [dataset.query[2], dataset.gallery[0], dataset.gallery[-1]]
+    figure = plot_activation(dataset, samples, MAPS, title="Where the network looks")
+    sheet, bar = figure.axes
+    assert len(sheet.images) == 12  # image, map, grey image and map over it, for each sample
+    for i, (sample, activation) in enumerate(zip(samples, MAPS)):
+        image, shown, grey, over = sheet.images[4 * i: 4 * i + 4]
+        np.testing.assert_array_equal(image.get_array(), np.asarray(dataset.image(sample)))
+        np.testing.assert_allclose(shown.get_array(), activation / activation.max(), rtol=1e-6)
+        assert shown.get_clim() == over.get_clim() == (0, 1)
+        assert grey.get_array().shape == over.get_array().shape == (256, 128)
+        np.testing.assert_allclose(over.get_alpha(), 0.8 * over.get_array())
+        lefts = [part.get_extent()[0] for part in (image, shown, grey, over)]
+        tops = [part.get_extent()[3] for part in (image, shown, grey, over)]
+        assert len(set(lefts)) == 1 and tops[0] < tops[1] < tops[2] == tops[3]
+    assert len(sheet.collections) == 6  # a line around the strong part of each, black below white
+    assert {"image", "map", "both", "pid 0003\ncamera 6", "distractor\ncamera 1"} < set(texts(figure))
+    assert bar.get_ylabel() == "share of the map's largest value" and figure.get_suptitle() == "Where the network looks"
     assert_legible(figure)
 
 
-def test_ranked_lists_note_what_was_removed(dataset, rows):
-    words = texts(plot_ranked_lists(dataset, rows))
-    assert [text for text in words if text.endswith("removed")] == [
-        "pid 0001\ncamera 1\n1 removed", "pid 0002\ncamera 2\n0 removed", "pid 0003\ncamera 6\n0 removed"]
-    assert "query" in words and "rank 1" in words and "rank 6" in words and "rank 7" not in words
-    note = next(text for text in words if "solid border" in text)
-    assert TICK in note and CROSS in note and "Removed before ranking" in note.replace("\n", " ")
+def test_the_activation_line_surrounds_the_upper_half(dataset):
+    activation = np.zeros((1, 16, 8), np.float32)
+    activation[0, 4:8, 2:6] = 3.0
+    sheet = plot_activation(dataset, dataset.query[:1], activation).axes[0]
+    box = sheet.collections[0].get_paths()[0].get_extents()
+    top = sheet.images[3].get_extent()[3]
+    np.testing.assert_allclose([box.x0, box.x1], [2 / 8, 6 / 8], atol=0.02)
+    np.testing.assert_allclose([box.y0 - top, box.y1 - top], [4 / 8, 8 / 8], atol=0.02)
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_narrow_ranked_lists_are_legible(dataset, rows, count):
-    short = [RankedRow(row.query, row.gallery[:count], row.correct[:count], row.distances[:count]) for row in rows[:1]]
-    assert_legible(plot_ranked_lists(dataset, short))
+def test_a_map_of_zeros_is_shown_without_a_line(dataset):
+    figure = plot_activation(dataset, dataset.query[:1], np.zeros((1, 16, 8), np.float32))
+    assert not figure.axes[0].collections and not figure.axes[0].images[1].get_array().any()
+    assert_legible(figure)
 
 
-QUERY, RIGHT, WRONG = "0001_c1s1_000001_00.jpg", "0001_c2s1_000011_01.jpg", "0002_c3s1_000013_02.jpg"
+def test_the_lightness_of_the_colour_map_rises_with_the_value():
+    values = [lightness(colour[:3]) for colour in colormaps[LIGHTNESS](np.linspace(0, 1, 64))]
+    assert (np.diff(values) > 0).all() and values[-1] - values[0] > 0.6
 
 
-@pytest.mark.parametrize("rows, error, message", [
-    ([], MetricError, "rows: no query to show"),
-    ([RankedRow(QUERY, (WRONG,), (True,), (1.0,))], MetricError,
-     f"{WRONG}: marked right for {QUERY}, but its name says otherwise"),
-    ([RankedRow(QUERY, (RIGHT,), (False,), (1.0,))], MetricError, f"{RIGHT}: marked wrong for {QUERY}"),
-    ([RankedRow("0009.jpg", (), (), ())], DatasetError, "no image 0009.jpg among those"),
-    ([RankedRow(QUERY, ("-1_c3s2_000017_01.jpg",), (False,), (1.0,))], DatasetError, "no image -1_c3s2_000017_01.jpg"),
+@pytest.mark.parametrize("count, maps, error, message", [
+    (0, MAPS[:0], DatasetError, "samples: no image to show"),
+    (2, MAPS, MetricError, "maps: float32 of shape (3, 16, 8) for 2 images. Give activation_map"),
+    (3, MAPS[0], MetricError, "maps: float32 of shape (16, 8) for 3 images"),
+    (3, MAPS.astype(int), MetricError, "maps: int64 of shape (3, 16, 8)"),
+    (3, -MAPS, MetricError, "maps: values that are negative or not finite"),
+    (3, MAPS * np.nan, MetricError, "maps: values that are negative or not finite"),
 ])
-def test_ranked_lists_refuse(dataset, rows, error, message):
+def test_activation_refuses(dataset, count, maps, error, message):
     with pytest.raises(error) as caught:
-        plot_ranked_lists(dataset, rows)
-    assert message in str(caught.value) and caught.value.cure
+        plot_activation(dataset, dataset.query[:count], maps)
+    assert str(caught.value).startswith(message)

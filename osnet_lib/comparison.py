@@ -1,0 +1,228 @@
+"""A candidate beside its reference: scores, the gate, and where both have features, what became of every query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
+from .errors import FeatureError, ResultError
+from .features import Features, check_pair, load_features
+from .market1501 import LANDMARKS, PUBLISHED
+from .metrics.evaluation import Evaluation, evaluate
+from .metrics.ranking import ranked_list
+from .metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
+from .parity import Difference
+from .parity import compare as feature_difference
+from .published import find_published
+from .scores import Score, measured_score, published_score, read_score
+from .table import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a score was computed from: features, their evaluation and its intervals over queries."""
+
+    query: Features
+    gallery: Features
+    evaluation: Evaluation
+    by_query: Intervals
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A score, and what it was computed from where that is at hand; its intervals are over identities."""
+
+    score: Score
+    measured: Measured | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Candidate against reference.
+
+    Attributes
+    ----------
+    reference, candidate : Side
+    acceptance : Acceptance
+        The gate.
+    paired : PairedTest, optional
+        Over identities; this and what follows where both sides have features.
+    top1_changed : int, optional
+        Queries whose nearest gallery image is another one, right or wrong.
+    difference : osnet_lib.parity.Difference, optional
+        Of the features; None also where they have not the same width.
+    """
+
+    reference: Side
+    candidate: Side
+    acceptance: Acceptance
+    paired: PairedTest | None = None
+    top1_changed: int | None = None
+    difference: Difference | None = None
+
+    def text(self) -> str:
+        """Table, gate and, where both sides have features, what changed."""
+        parts = [str(comparison_table(self)), self.acceptance.text()]
+        if self.paired:
+            features = "Features of different width are not compared."
+            if self.difference:
+                features = ("Features differ by up to {:.3g} (mean {:.3g}), smallest cosine {:.7f}."
+                            .format(*self.difference))
+            labels = [side.score.label for side in (self.reference, self.candidate)]
+            parts.append(f"{features}\nThe nearest image changed for {self.top1_changed:,} of {self.paired.queries:,} "
+                         f"queries.\n{self.paired.verdict(*labels)}")
+        intervals = [f"{side.score.label}: {found.text()}" for side in (self.reference, self.candidate) if side.measured
+                     for found in (side.measured.by_query, side.score.intervals)]
+        return "\n\n".join([*parts, *(["\n".join(intervals)] if intervals else [])])
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        sides = {"reference": self.reference, "candidate": self.candidate}
+        return {**self.acceptance.as_dict(), "paired": self.paired and self.paired.as_dict(),
+                "top1_changed": self.top1_changed, "features": self.difference and self.difference._asdict(),
+                "intervals": {name: {"queries": side.measured.by_query.as_dict(),
+                                     "identities": side.score.intervals.as_dict()}
+                              for name, side in sides.items() if side.measured}}
+
+
+def read_sides(reference: str | Path, candidate: str | Path, metric: str | None = None,
+               level: float = 0.95) -> tuple[Side, Side]:
+    """Both sides of a comparison.
+
+    Parameters
+    ----------
+    reference, candidate : str or path
+        A folder with ``query.npz`` and ``gallery.npz`` of ``osnet extract``; an ``accuracy-*.json``; the guide's
+        ``result.json``; or ``published:`` with a name that `osnet_lib.published.find_published` knows.
+    metric : {"euclidean", "cosine"}, optional
+        To score folders with; by default that of the other side, else euclidean.
+
+    Raises
+    ------
+    ResultError, FeatureError, MetricError
+        Something that is none of these, or damaged; a score of another metric than the one asked for.
+    """
+    sources = [str(reference), str(candidate)]
+    scores = [None if Path(source).is_dir() else _stated_score(source) for source in sources]
+    stated = [score.metric for score in scores if score and score.metric]
+    for score in scores:
+        if score and metric and score.metric not in (None, metric):
+            raise ResultError(f"a score of {score.metric} distance, not of {metric}", where=score.label,
+                              cure=f"Leave the metric out, or give {score.metric}")
+    metric = metric or (stated or ["euclidean"])[0]
+    made = [Side(score) if score else _read_features(source, metric, level) for source, score in zip(sources, scores)]
+    return made[0], made[1]
+
+
+def _stated_score(source: str) -> Score:
+    kind, found, name = source.partition(":")
+    if found and kind == "published":
+        return published_score(find_published(name))
+    if not Path(source).exists():
+        raise ResultError("no such folder or file", where=source,
+                          cure="Give a folder of osnet extract, a result JSON, or published:osnet_x1_0")
+    return replace(read_score(source), label=source)
+
+
+def _read_features(source: str, metric: str, level: float) -> Side:
+    query, gallery = (load_features(Path(source) / f"{split}.npz") for split in ("query", "gallery"))
+    return measured_side(source, query, gallery, metric, level)
+
+
+def measured_side(label: str, query: Features, gallery: Features, metric: str = "euclidean",
+                  level: float = 0.95) -> Side:
+    """Score features and put intervals to the scores, over queries and over identities.
+
+    Raises
+    ------
+    FeatureError, MetricError
+        Features that do not belong together or cannot be scored.
+    """
+    check_pair(query, gallery)
+    evaluation = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids,
+                          metric)
+    dataset, session = (query.conditions.get(part) or {} for part in ("dataset", "session"))
+    score = measured_score(label, evaluation, bootstrap(evaluation, query.pids, level), dataset=dataset.get("file"),
+                           dataset_sha256=dataset.get("sha256"), is_market1501=_is_market1501(query, gallery),
+                           device=session.get("device"), precision=session.get("precision"),
+                           preprocess=query.conditions.get("preprocess"), source=session.get("model"))
+    return Side(score, Measured(query, gallery, evaluation, bootstrap(evaluation, level=level)))
+
+
+def _is_market1501(query: Features, gallery: Features) -> bool:
+    """Whether the features are of all images of Market-1501's test split; junk is not extracted."""
+    splits = {"query": query, "gallery": gallery}
+    return all(len(features) == PUBLISHED[split]["images"] - PUBLISHED[split]["junk"]
+               and LANDMARKS[split] <= set(features.names.tolist()) for split, features in splits.items())
+
+
+def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_DROP, level: float = 0.95,
+                  rounds: int = 10_000, seed: int = 0) -> Comparison:
+    """Compare a candidate with its reference; images are paired by name.
+
+    Raises
+    ------
+    FeatureError
+        Features of other images, or with other labels; one image is named.
+    ResultError
+        Scores that must not be compared: see `osnet_lib.scores.check_comparable`.
+    """
+    a, b = reference.measured, candidate.measured
+    if not a or not b:
+        return Comparison(reference, candidate, accept(reference.score, candidate.score, mAP_drop, level=level))
+    where = f"{reference.score.label} and {candidate.score.label}"
+    queries, images = _pairs(a.query, b.query, where), _pairs(a.gallery, b.gallery, where)
+    aligned = replace(b.evaluation, ap=b.evaluation.ap[queries], first_hit=b.evaluation.first_hit[queries])
+    paired = paired_test(a.evaluation, aligned, a.query.pids, level, rounds, seed)
+    acceptance = accept(reference.score, candidate.score, mAP_drop, paired)
+    changed = (_nearest(a) != _nearest(b)[queries]) & (a.evaluation.first_hit >= 0)
+    difference = None
+    if a.query.features.shape[1] == b.query.features.shape[1]:
+        difference = feature_difference(np.concatenate([a.query.features, a.gallery.features]),
+                                        np.concatenate([b.query.features[queries], b.gallery.features[images]]))
+    return Comparison(reference, candidate, acceptance, paired, int(np.count_nonzero(changed)), difference)
+
+
+def _pairs(a: Features, b: Features, where: str) -> np.ndarray:
+    """For every image of `a` its row in `b`."""
+    for label, lacking in (("second", set(a.names.tolist()) - set(b.names.tolist())),
+                           ("first", set(b.names.tolist()) - set(a.names.tolist()))):
+        if lacking:
+            more = f", nor {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+            raise FeatureError(f"the {label} has no {min(lacking)}{more}", where=where,
+                               cure="Extract both from the same data set")
+    rows = np.empty(len(a), dtype=np.int64)
+    rows[np.argsort(a.names)] = np.argsort(b.names)
+    wrong = np.flatnonzero((a.pids != b.pids[rows]) | (a.camids != b.camids[rows]))
+    if len(wrong):
+        raise FeatureError(f"{a.names[wrong[0]]} has another identity or camera in the second", where=where,
+                           cure="Extract both from the same data set")
+    return rows
+
+
+def _nearest(side: Measured) -> np.ndarray:
+    """The name of every query's nearest gallery image under the protocol."""
+    first = ranked_list(side.query.features, side.query.pids, side.query.camids, side.gallery.features,
+                        side.gallery.pids, side.gallery.camids, 1, side.evaluation.metric)
+    return side.gallery.names[first.indices[:, 0]]
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Reference, candidate and their difference; intervals over identities where features are at hand."""
+    records = []
+    for name, side in (("reference", comparison.reference), ("candidate", comparison.candidate)):
+        score, intervals = side.score, side.score.intervals
+        computed = [part for part in (score.precision, score.device) if part]
+        records.append({"": name, "score": score.label,
+                        "Rank-1": intervals.rank1.text() if intervals else score.rank1_text,
+                        "mAP": intervals.mAP.text() if intervals else f"{100 * score.mAP:.2f} %",
+                        "queries": score.queries, "distance": score.metric, "data set": score.dataset,
+                        "computed by": ", ".join(computed) or None, "source": score.source})
+    rank1, mAP = comparison.acceptance.criteria
+    records.append({"": "difference", "Rank-1": f"{100 * rank1.difference:+.2f} points",
+                    "mAP": f"{100 * mAP.difference:+.2f} points", "queries": rank1.queries})
+    level = next((s.score.intervals.level for s in (comparison.reference, comparison.candidate) if s.measured), None)
+    return Table.from_records(records, caption=level and f"In brackets: {100 * level:g} % intervals over identities")

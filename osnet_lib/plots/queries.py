@@ -1,0 +1,104 @@
+"""Figures of scores: how average precision is spread over the queries, and Rank-1 from camera to camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from ..errors import MetricError
+from ..metrics.cameras import CameraPairs
+from ..metrics.evaluation import Evaluation
+from .style import BLACK, COLOURS, GREY, HATCHES, LIGHTNESS, LINES, new_chart, styled
+
+
+@styled
+def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | None = None) -> Figure:
+    """Histogram of average precision over queries, a bar for each evaluation, with mAP as a line.
+
+    A bin holds its lower edge, the last one also 100 %. Queries without a match are left out and counted.
+
+    Parameters
+    ----------
+    evaluations : dict of str to Evaluation
+        By label; one to five.
+    bins : int
+        Of equal width, from 0 to 100 %.
+
+    Raises
+    ------
+    MetricError
+        No evaluation, or more than five; no bin; an evaluation without a scored query.
+    """
+    if not 1 <= len(evaluations) <= len(HATCHES) or bins < 1:
+        raise MetricError(f"{len(evaluations)} evaluations in {bins} bins", where="average precision",
+                          cure=f"Give 1 to {len(HATCHES)} evaluations and at least one bin")
+    figure = new_chart(3.8, title=title)
+    axes = figure.add_subplot()
+    edges = np.linspace(0, 100, bins + 1)
+    width = 0.9 * edges[1] / len(evaluations)
+    for i, (label, evaluation) in enumerate(evaluations.items()):
+        ap = 100 * evaluation.ap[~np.isnan(evaluation.ap)]
+        if not len(ap):
+            raise MetricError("no query with a match, so no average precision", where=label,
+                              cure="Give an evaluation in which queries were scored")
+        left_out = len(evaluation.ap) - len(ap)
+        note = f"; {left_out:,} without a match left out" if left_out else ""
+        axes.bar(edges[:-1] + 0.05 * edges[1] + (i + 0.5) * width, np.histogram(ap, edges)[0], width,
+                 facecolor=COLOURS[i] + "80", edgecolor=BLACK, hatch=HATCHES[i], linewidth=0.7,
+                 label=f"{label}: {len(ap):,} queries, median {np.median(ap):.1f} %, "
+                       f"{np.count_nonzero(ap >= 100):,} at 100 %{note}")
+        axes.axvline(100 * evaluation.mAP, color=COLOURS[i], linestyle=LINES[i % len(LINES)], linewidth=1.8,
+                     label=f"{label}: mAP {100 * evaluation.mAP:.1f} %")
+    axes.set(xlabel=f"average precision of a query / %; a bin is {edges[1]:.4g} wide", ylabel="queries", xlim=(0, 100))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.grid(axis="x", visible=False)
+    figure.legend(loc="outside lower center", ncols=1 if len(evaluations) == 1 else 2)
+    return figure
+
+
+@styled
+def plot_camera_pairs(pairs: CameraPairs, title: str | None = None) -> Figure:
+    """Rank-1 from query camera to gallery camera as a heat map; each cell says its figure and its queries.
+
+    Dark is low, and hatched cells have no query.
+
+    Raises
+    ------
+    MetricError
+        No pair of cameras with a query.
+    """
+    if not pairs.queries.any():
+        raise MetricError("no pair of cameras has a query", where="camera pairs",
+                          cure="Give what camera_pairs computes of query and gallery")
+    rows, columns = pairs.rank1.shape
+    figure = new_chart(max(2.2, 1.0 + 0.62 * rows), max(4.6, 2.4 + 0.8 * columns), title)
+    axes = figure.add_subplot()
+    percent = 100 * pairs.rank1
+    low = min(95.0, 5 * np.floor(np.nanmin(percent) / 5))
+    high = max(low + 5, 5 * np.ceil(np.nanmax(percent) / 5))
+    shown = axes.imshow(np.ma.masked_invalid(percent), cmap=LIGHTNESS, vmin=low, vmax=high, aspect="auto")
+    for (row, column), value in np.ndenumerate(percent):
+        if np.isnan(value):
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor=GREY, hatch="////",
+                                     linewidth=0))
+            continue
+        share = (value - low) / (high - low)  # black and white text stand out alike where the lightness is 0.46
+        axes.text(column, row, f"{value:.1f} %\nof {pairs.queries[row, column]:,}", ha="center", va="center",
+                  fontsize=8, color="white" if _lightness(share) < 0.46 else BLACK)
+    axes.set(xlabel="camera of the gallery images", ylabel="camera of the query")
+    axes.set_xticks(range(columns), [str(camera) for camera in pairs.gallery_cameras])
+    axes.set_yticks(range(rows), [str(camera) for camera in pairs.query_cameras])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(shown, ax=axes, label=f"Rank-1 / %, {pairs.metric}{' of unit features' * pairs.normalized}")
+    return figure
+
+
+def _lightness(share: float) -> float:
+    """How light the colour map is at a share of its range, 0 to 1 (luma of ITU-R BT.601)."""
+    return float(np.dot(colormaps[LIGHTNESS](share)[:3], (0.299, 0.587, 0.114)))

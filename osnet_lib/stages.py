@@ -1,0 +1,207 @@
+"""Where a network loses points on its way from PyTorch to a device: each stage beside torch, and the first to break.
+
+What *breaks* means is settled here once:
+
+* A float32 stage (ONNX, simplified) computes the same numbers in another order. It breaks where its features leave the
+  tolerance of `osnet_lib.parity`; what that does to the ranking need not be asked.
+* A stage of reduced precision (float16, int8, an OM) gives other features by design, so its ranking is what counts. It
+  breaks where the guide's gate against torch fails: mAP is more than 1 % of torch's below it, or Rank-1 is below
+  torch's by more than chance explains (McNemar's test, and the interval of the difference leaves out zero). The
+  guide's literal line for Rank-1, not below at all, is one query in thousands; it is reported, and breaks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from .acceptance import Criterion
+from .comparison import compare_sides, measured_side
+from .errors import MetricError
+from .features import Features
+from .metrics.agreement import agreement
+from .metrics.resampling import Interval
+from .metrics.uncertainty import PairedTest
+from .parity import Tolerance
+from .table import Table
+
+STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way
+FLOAT32 = STAGES[:3]
+NEAREST = 50  # images of a ranking that Kendall's tau looks at
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage at a batch size beside torch on the same images: one row of the table.
+
+    Attributes
+    ----------
+    name : str
+        One of `STAGES`.
+    batch_size : int, optional
+        None for the reference.
+    precision : str
+        What its session says it computes in; empty where the features do not tell.
+    images, queries : int
+        Images compared, and queries with a match.
+    max_abs, mean_abs : float
+        Absolute difference of the features.
+    cosine_min, cosine_1, cosine_50 : float
+        Cosine of an image's two features: the smallest, the 1st percentile, the median.
+    top1_changed : int
+        Queries with a match whose nearest image is another one, right or wrong.
+    kendall_tau : float
+        Mean over those queries of Kendall's tau-b of torch's 50 nearest images.
+    rank1, mAP : Interval
+        With bootstrap intervals over identities.
+    metric : str
+        The distance.
+    paired : PairedTest
+        Against torch, over identities.
+    criteria : tuple of Criterion
+        The guide's gate against torch, taken literally: Rank-1, then mAP.
+    """
+
+    name: str
+    batch_size: int | None
+    precision: str
+    images: int
+    queries: int
+    max_abs: float
+    mean_abs: float
+    cosine_min: float
+    cosine_1: float
+    cosine_50: float
+    top1_changed: int
+    kendall_tau: float
+    rank1: Interval
+    mAP: Interval
+    metric: str
+    paired: PairedTest
+    criteria: tuple[Criterion, Criterion]
+
+    @property
+    def where(self) -> str:
+        return self.name if self.batch_size is None else f"{self.name} at batch size {self.batch_size}"
+
+    @property
+    def broken(self) -> str | None:
+        """The criterion that fails (see the module's head) with its numbers; None where the stage holds."""
+        if self.name in FLOAT32:
+            allowed = Tolerance()
+            if self.max_abs <= allowed.max_abs and self.cosine_min >= allowed.min_cosine:
+                return None
+            return (f"features differ from torch's by up to {self.max_abs:.3g}, and the smallest cosine is "
+                    f"{self.cosine_min:.7f}; allowed are {allowed.max_abs:g} and {allowed.min_cosine:g}")
+        change, mAP, failures = self.paired, self.criteria[1], []
+        if not mAP.passed:
+            failures.append(f"mAP falls by {-100 * mAP.difference:.2f} points to {100 * mAP.candidate:.2f} %, "
+                            f"{-100 * mAP.difference / mAP.reference:.2f} % of torch's, where "
+                            f"{-100 * mAP.allowed / mAP.reference:g} % is allowed")
+        if change.rank1_shown and change.rank1.value < 0:
+            failures.append(f"Rank-1 falls by {-100 * change.rank1.value:.2f} points, {change.lost:,} queries lost and "
+                            f"{change.won:,} won of {change.queries:,}, which chance does not explain (McNemar "
+                            f"p = {change.p:.2g})")
+        return "; ".join(failures) or None
+
+    def as_dict(self) -> dict:
+        """Plain values with `broken`, ready for JSON."""
+        return {**asdict(self), "paired": self.paired.as_dict(), "broken": self.broken}
+
+
+def compare_stage(name: str, batch_size: int | None, reference: tuple[Features, Features],
+                  candidate: tuple[Features, Features], metric: str = "euclidean") -> Stage:
+    """Set the features of a stage beside torch's; images are paired by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `STAGES`.
+    reference, candidate : pair of Features
+        Query and gallery of torch and of the stage.
+    metric : {"euclidean", "cosine"}
+
+    Raises
+    ------
+    FeatureError
+        Features of other images, or with other labels.
+    MetricError
+        An unknown stage; features of another width, or that cannot be scored.
+    """
+    if name not in STAGES:
+        raise MetricError(f"unknown stage {name!r}", where="stage", cure=f"Use one of {', '.join(STAGES)}")
+    sides = [measured_side(label, *pair, metric) for label, pair in (("torch", reference), (name, candidate))]
+    comparison = compare_sides(*sides)
+    if comparison.difference is None:
+        raise MetricError("features of another width than torch's", where=name, cure="Compare stages of one network")
+    matrices = [[split.features[np.argsort(split.names)] for split in pair] for pair in (reference, candidate)]
+    order = [np.argsort(split.names) for split in reference]
+    labels = [values[rows] for split, rows in zip(reference, order) for values in (split.pids, split.camids)]
+    valid = sides[0].measured.evaluation.first_hit[order[0]] >= 0
+    agreed = agreement(*matrices, *labels, NEAREST, metric)
+    cosine = _cosines(*(np.concatenate(pair) for pair in matrices))
+    intervals = sides[1].score.intervals
+    session = candidate[0].conditions.get("session") or {}
+    return Stage(name, batch_size, session.get("precision", ""), len(cosine), int(valid.sum()),
+                 comparison.difference.max_abs, comparison.difference.mean_abs, float(cosine.min()),
+                 *np.quantile(cosine, (0.01, 0.5)).tolist(), int(np.count_nonzero(agreed.top1_changed & valid)),
+                 float(agreed.tau[valid].mean()), intervals.rank1, intervals.mAP, metric, comparison.paired,
+                 comparison.acceptance.criteria)
+
+
+def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of each pair of rows, in float64; of two zero rows 1, of one 0. At most 1."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
+    return np.minimum(np.divide((a * b).sum(axis=1), lengths, out=both_zero.astype(np.float64), where=lengths > 0), 1)
+
+
+def first_broken(stages: Sequence[Stage]) -> Stage | None:
+    """The earliest stage on the way that breaks, at its smallest batch size that does; None where all hold."""
+    broken = [stage for stage in stages if stage.broken]
+    return min(broken, key=lambda stage: (STAGES.index(stage.name), stage.batch_size or 0), default=None)
+
+
+def verdict(stages: Sequence[Stage]) -> str:
+    """Which stage breaks first, by which criterion and with which numbers, or that all hold."""
+    first = first_broken(stages)
+    if first:
+        more = [stage.where for stage in stages if stage.broken and stage is not first]
+        return f"The first stage that breaks is {first.where}: {first.broken}." + (
+            f" So do {', '.join(more)}." if more else "")
+    others = [stage for stage in stages if stage.batch_size is not None]
+    if not others:
+        return "There is no stage beside torch."
+    most = min(others, key=lambda stage: stage.kendall_tau)
+    return (f"No stage breaks. {most.where} changes the ranking most: another image is nearest for "
+            f"{most.top1_changed:,} of {most.queries:,} queries (mean tau {most.kendall_tau:.4f}), and mAP changes by "
+            f"{most.paired.mAP.points()[0]} points.")
+
+
+def stages_table(stages: Sequence[Stage]) -> Table:
+    """Features and rankings beside torch's, one row a stage and batch size."""
+    records = [{
+        "stage": s.name, "batch": s.batch_size, "max error": s.max_abs, "mean error": s.mean_abs,
+        "cosine min": s.cosine_min, "1 %": s.cosine_1, "50 %": s.cosine_50, "top-1 changed": s.top1_changed,
+        "tau": s.kendall_tau,
+    } for s in stages]
+    caption = stages and (f"Features and rankings beside torch's, {stages[0].metric} distance, {stages[0].queries:,} "
+                          f"queries; tau is Kendall's over torch's {NEAREST} nearest")
+    formats = dict.fromkeys(("max error", "mean error"), ".2g") | dict.fromkeys(("cosine min", "1 %", "50 %"), ".6f")
+    return Table.from_records(records, caption=caption or None, formats=records and {**formats, "tau": ".4f"})
+
+
+def stage_scores_table(stages: Sequence[Stage]) -> Table:
+    """Scores with their intervals, one row a stage and batch size; the change of mAP is against torch."""
+    records = [{
+        "stage": s.name, "batch": s.batch_size, "Rank-1": s.rank1.text(), "mAP": s.mAP.text(),
+        "mAP, points": 100 * s.paired.mAP.value, "queries lost": s.paired.lost, "won": s.paired.won,
+        "Rank-1 not below": s.criteria[0].passed, "holds": s.broken is None,
+    } for s in stages]
+    level = {f"{100 * s.paired.level:g} %" for s in stages}
+    caption = stages and (f"Scores, {stages[0].metric} distance, {stages[0].queries:,} queries; in brackets "
+                          f"{', '.join(level)} intervals over identities")
+    return Table.from_records(records, caption=caption or None, formats=records and {"mAP, points": "{:+.2f}"})

@@ -1,0 +1,162 @@
+"""Features and scores on a workspace: what is reused and written, and what the embedded data and weights are worth."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from osnet_lib import accuracy, pipeline
+from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.files import sha256
+from osnet_lib.metrics import evaluate, expand_queries, rerank
+from osnet_lib.metrics import evaluate_distances, normalize
+from osnet_lib.model import build_model
+from osnet_lib.results import read_results
+from osnet_lib.session import open_session
+from osnet_lib.weights import MINI
+from osnet_lib.workspace import Workspace
+
+
+@pytest.fixture
+def work(tmp_path):
+    return Workspace(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(small_weights):
+    return load_checkpoint(small_weights)
+
+
+def test_features_are_used_again_until_the_weights_change(work, checkpoint, small_market):
+    with pipeline.open_dataset(work, small_market) as dataset:
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
+        assert [len(query), len(gallery)] == [len(dataset.query), len(dataset.gallery)]
+        stamps = {path.name: path.stat().st_mtime_ns for path in work.features.glob("*.npz")}
+        again, _ = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
+        assert {path.name: path.stat().st_mtime_ns for path in work.features.glob("*.npz")} == stamps
+        assert np.array_equal(again.features, query.features)
+        other = replace(checkpoint, model=build_model("osnet_x0_25", seed=1), sha256="0" * 64)
+        changed, _ = accuracy.measure_features(work, dataset, other, 4, progress=False)
+    assert len(list(work.features.glob("*.npz"))) == 4 and not np.allclose(changed.features, query.features)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+def test_backends_agree_on_features_and_score(work, checkpoint, small_market, backend):
+    with pipeline.open_dataset(work, small_market) as dataset:
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 3, backend, progress=False)
+    scores = accuracy.measure_accuracy(work, query, gallery, checkpoint)
+    results = read_results(work.results, "accuracy")
+    assert [r.conditions["metric"] for r in results] == ["cosine", "euclidean"]
+    assert all(
+        r.conditions["session"]["backend"] == backend and r.conditions["model"]["sha256"] == checkpoint.sha256
+        for r in results
+    )
+    assert results[1].values["mAP"] == scores["euclidean"].evaluation.mAP
+    with open_session(checkpoint, "torch") as session, pipeline.open_dataset(work, small_market) as dataset:
+        expected = session.run(pipeline.sample_images(dataset, 3))
+    assert np.abs(query.features[:3] - expected).max() < 1e-4
+    assert accuracy.accuracy_results(work, checkpoint) == results
+    assert accuracy.accuracy_results(work, replace(checkpoint, sha256="other")) == []
+
+
+def test_variants_are_what_their_names_say(work, checkpoint, small_market):
+    with pipeline.open_dataset(work, small_market) as dataset:
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
+        variants = {v.name: v for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint,
+                                                                 batch_size=4, progress=False)}
+        mirrored = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False, flip=True)
+    assert list(variants) == ["as extracted", "unit length", "flip test", "multi-query, mean (the gallery's own)",
+                              "query expansion", "re-ranking"]
+    labels = query.pids, query.camids, gallery.pids, gallery.camids
+
+    def score(some, others, **options) -> float:
+        return evaluate(some, *labels[:2], others, *labels[2:], **options).mAP
+
+    flipped = [(a.features + b.features) / 2 for a, b in zip((query, gallery), mirrored)]
+    expected = {
+        "as extracted": score(query.features, gallery.features),
+        "unit length": score(normalize(query.features), normalize(gallery.features)),
+        "flip test": score(*flipped),
+        "query expansion": score(expand_queries(query.features, gallery.features), gallery.features, metric="cosine"),
+        "re-ranking": evaluate_distances(rerank(query.features, gallery.features), *labels).mAP,
+    }
+    for name, mAP in expected.items():
+        assert variants[name].evaluation.mAP == pytest.approx(mAP, abs=1e-6), name
+    assert np.abs(mirrored[0].features - query.features).max() > 1e-3
+    assert variants["as extracted"].test is None and variants["flip test"].test.queries == len(query)
+    stored = read_results(work.results, "variants")[0].values["variants"]
+    assert [v["mAP"] for v in stored] == [v.evaluation.mAP for v in variants.values()]
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory):
+    """A workspace with the whole mini-market rendered."""
+    return Workspace(tmp_path_factory.mktemp("mini"))
+
+
+@pytest.fixture(scope="module")
+def card():
+    return json.loads(MINI.with_suffix(".json").read_text("utf-8"))
+
+
+def rank1(work: Workspace, checkpoint) -> float:
+    with pipeline.open_dataset(work, "mini") as dataset:
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, progress=False)
+    return accuracy.measure_accuracy(work, query, gallery, checkpoint)["euclidean"].evaluation.rank(1)
+
+
+def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, checkpoint, small_market, tmp_path):
+    root = tmp_path / "market"
+    shutil.copytree(small_market, root)
+    names = sorted(path.name for path in (root / "bounding_box_test").glob("*.jpg"))
+    with pipeline.open_dataset(work, small_market) as dataset:
+        queries, first = dataset.query, dataset.query[0]
+    (root / "gt_bbox").mkdir()
+    drawn = f"{first.pid:04d}_c{first.camid}s1_999999_00.jpg"
+    shutil.copy(root / "bounding_box_test" / names[-1], root / "gt_bbox" / drawn)
+    (root / "gt_query").mkdir()
+    for sample in queries:  # only images of the next camera are good, so that the lists matter
+        same = [i for i, name in enumerate(names, 1) if name.startswith(f"{sample.pid:04d}_")]
+        good = [i for i in same if f"_c{sample.camid}s" not in names[i - 1]][:1]
+        for kind, values in (("good", good), ("junk", [i for i in same if i not in good])):
+            path = root / "gt_query" / f"{Path(sample.name).stem}_{kind}.mat"
+            savemat(path, {f"{kind}_index": np.array([values], float)})
+    with pipeline.open_dataset(work, root) as dataset:
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
+        variants = {v.name: v for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint,
+                                                                 batch_size=4, progress=False)}
+    assert "multi-query, mean (gt_bbox)" in variants
+    changed = variants["multi-query, mean (gt_bbox)"].evaluation.ap != variants["as extracted"].evaluation.ap
+    same_as_first = (query.pids == first.pid) & (query.camids == first.camid)
+    assert not changed[~same_as_first].any()  # the one box that was drawn belongs to one query
+    lists = variants["gt_query's own lists"].evaluation
+    assert np.array_equal(lists.ap, lists.inp) and lists.num_valid == len(query)  # one good image each
+
+
+class TestEmbedded:
+    """mini-market must tell good from bad, and the embedded weights must be good on it."""
+
+    def test_weights_score_what_their_card_says(self, mini, card):
+        found = rank1(mini, load_checkpoint(MINI))
+        assert 0.85 <= found <= 0.98
+        assert found == pytest.approx(
+            card["result"]["rank"]["1"], abs=2 / card["data"]["test_queries"]
+        )  # rounding may turn two
+
+    def test_an_untrained_network_scores_badly(self, mini, card):
+        untrained = replace(load_checkpoint(MINI), model=build_model("osnet_x1_0", seed=1501), sha256="untrained")
+        assert rank1(mini, untrained) < 0.60
+        assert card["untrained"]["rank"]["1"] < 0.60
+
+    def test_card_belongs_to_the_file(self, card):
+        assert card["sha256"] == sha256(MINI) and card["file"] == MINI.name
+        assert "never a Market-1501 accuracy" in card["warning"]
+        assert {"data", "recipe", "training", "environment"} <= set(card) and card["recipe"]["seed"] == card["data"][
+            "seed"
+        ]

@@ -1,0 +1,97 @@
+"""Comparisons from Python: one call each, for the notebooks."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from osnet_lib.comparison import Side, compare_sides, comparison_table, measured_side, read_sides
+from osnet_lib.errors import FeatureError
+from osnet_lib.features import Features, save_features
+from osnet_lib.published import find_published
+from osnet_lib.scores import published_score
+
+
+def splits(noise: float, order: int = 0) -> tuple[Features, Features]:
+    """Queries and gallery of ten people in one plane; rows in another order for another `order`."""
+    made = []
+    for split, cameras in (("query", (1,)), ("gallery", (2, 3))):
+        pids, camids = np.repeat(np.arange(1, 11), len(cameras)), np.tile(cameras, 10)
+        angles = pids * 0.5 + 0.02 * camids + noise * (pids % 3) * (split == "query")
+        rows = np.random.default_rng(order).permutation(len(pids))
+        names = np.array([f"{pid:04d}_c{camid}s1_000001_00.jpg" for pid, camid in zip(pids, camids)])
+        features = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+        made.append(Features(names[rows], pids[rows], camids[rows], features[rows]))
+    return made[0], made[1]
+
+
+REFERENCE = measured_side("onnx", *splits(0))
+
+
+def test_what_changed_is_counted_by_hand():
+    """Noise 0.2 moves every third person by 0.2 and every other third by 0.4 of the 0.5 between two people."""
+    found = compare_sides(REFERENCE, measured_side("om", *splits(0.2, order=1)))
+    moved = [pid for pid in range(1, 11) if pid % 3 == 2]  # 0.4 nearer to the next one
+    assert found.top1_changed >= found.paired.lost == len(moved) and found.paired.won == 0
+    assert found.paired.resampled == "identities" and found.paired.units == 10
+    assert not found.acceptance.passed and found.acceptance.criteria[0].queries == -len(moved)
+    assert found.difference.min_cosine == pytest.approx(np.cos(0.4)) and 0.3 < found.difference.max_abs < 0.4
+
+
+def test_the_order_of_rows_is_no_difference():
+    found = compare_sides(REFERENCE, measured_side("again", *splits(0, order=3)))
+    assert found.paired.alike and found.top1_changed == 0 and found.acceptance.passed
+    assert found.difference.max_abs == 0
+
+
+def test_the_table_and_the_text_hold_the_figures():
+    found = compare_sides(REFERENCE, measured_side("om", *splits(0.2), level=0.95))
+    table = comparison_table(found)
+    rows = [dict(zip(table.columns, row)) for row in table.rows]
+    assert [row[""] for row in rows] == ["reference", "candidate", "difference"]
+    assert [row["score"] for row in rows] == ["onnx", "om", None] and rows[2]["queries"] == -3
+    assert rows[0]["Rank-1"].startswith("100.00 % (") and rows[1]["Rank-1"].startswith("70.00 % (")
+    assert rows[2]["Rank-1"] == "-30.00 points" and table.caption == "In brackets: 95 % intervals over identities"
+    assert str(table) in found.text() and found.acceptance.text() in found.text()
+    assert found.paired.verdict("onnx", "om") in found.text()
+    assert json.loads(json.dumps(found.as_dict()))["top1_changed"] == found.top1_changed
+
+
+def test_published_scores_need_no_features():
+    zoo, guide = (Side(published_score(find_published(name))) for name in ("osnet_x1_0", "osnet_x1_0:Ascend 310"))
+    found = compare_sides(zoo, guide)
+    assert found.acceptance.passed and found.paired is found.difference is found.top1_changed is None
+    assert found.as_dict()["intervals"] == {} and comparison_table(found).caption is None
+    assert [row[2] for row in comparison_table(found).rows] == ["94.2 %", "94.30 %", "+0.10 points"]
+
+
+def test_queries_without_a_match_are_no_change():
+    """An eleventh person whom the gallery does not show: its nearest image may be any."""
+    def with_stranger(angle: float) -> tuple[Features, Features]:
+        query, gallery = splits(0)
+        return Features(np.append(query.names, "0099_c1s1_000001_00.jpg"), np.append(query.pids, 99),
+                        np.append(query.camids, 1),
+                        np.vstack([query.features, np.float32([[np.cos(angle), np.sin(angle)]])])), gallery
+
+    found = compare_sides(measured_side("a", *with_stranger(1)), measured_side("b", *with_stranger(3)))
+    assert found.top1_changed == 0 and found.paired.alike and found.paired.queries == 10
+    assert found.difference.max_abs > 1
+
+
+def test_folders_are_read(tmp_path):
+    for split, features in zip(("query", "gallery"), splits(0)):
+        save_features(tmp_path / f"{split}.npz", features)
+    one, two = read_sides(tmp_path, tmp_path, metric="cosine", level=0.9)
+    assert one.score.metric == two.score.metric == "cosine" and one.score.intervals.level == 0.9
+    assert one.score.label == str(tmp_path) and one.measured.by_query.resampled == "queries"
+
+
+def test_other_images_are_refused():
+    query, gallery = splits(0)
+    names = query.names.copy()
+    names[2] = "0003_c1s1_000009_00.jpg"
+    other = measured_side("other", Features(names, query.pids, query.camids, query.features), gallery)
+    with pytest.raises(FeatureError, match=f"onnx and other: the second has no {query.names[2]}"):
+        compare_sides(REFERENCE, other)

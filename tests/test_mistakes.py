@@ -1,0 +1,448 @@
+"""Features made in every wrong way, by code of this file, and the finding that names it; right ones raise no alarm."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from osnet_lib.errors import FeatureError
+from osnet_lib.features import Features
+from osnet_lib.findings import findings_text
+from osnet_lib.market1501 import open_market1501
+from osnet_lib.mistakes import diagnose
+from osnet_lib.preprocess import preprocess
+from osnet_lib.session import open_session
+from osnet_lib.setups import RIGHT, WRONG
+
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+@cache
+def weights(seed: int) -> list[np.ndarray]:
+    random = np.random.default_rng(seed)
+    patches = random.normal(size=(3 * 16 * 16, 24)) / 16
+    return [array.astype(np.float32) for array in (patches, random.normal(size=24), random.normal(size=(3072, 512)))]
+
+
+class Network:
+    """Two layers of random weights: as picky about its input as a network can be, and quick."""
+
+    input_dtype, batch_size, model = np.dtype(np.float32), None, Path("random.onnx")
+
+    def __init__(self, seed: int = 0, batch_size: int | None = None):
+        self.seed, self.batch_size = seed, batch_size
+        self.patches, self.offsets, self.head = weights(seed)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        assert batch.dtype == np.float32 and batch.shape[1:] == (3, 256, 128)
+        assert 1 <= len(batch) <= (self.batch_size or 999)
+        patches = batch.reshape(-1, 3, 16, 16, 8, 16).transpose(0, 2, 4, 1, 3, 5).reshape(len(batch), 128, -1)
+        return np.maximum(np.tanh(patches @ self.patches + self.offsets).reshape(len(batch), -1) @ self.head, 0)
+
+    def describe(self) -> dict:
+        return {"backend": "onnxruntime", "model": self.model.name, "model_sha256": f"{self.seed:064d}"}
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A data set with what was right about it."""
+
+    dataset: object
+    pictures: list[Image.Image]
+
+    def features(self, session, prepare=preprocess, samples=None) -> Features:
+        samples = samples or self.dataset.query
+        pictures = self.pictures if samples is self.dataset.query else map(self.dataset.image, samples)
+        inputs = np.stack([prepare(picture) for picture in pictures]).astype(np.float32)
+        matrix = np.concatenate([session.run(inputs[i:i + 1]) for i in range(len(inputs))])
+        return Features(np.array([s.name for s in samples]), np.array([s.pid for s in samples]),
+                        np.array([s.camid for s in samples]), matrix,
+                        {"session": session.describe(),
+                         "dataset": {"file": self.dataset.path.name, "sha256": self.dataset.digest}})
+
+
+@pytest.fixture(scope="module")
+def place(small_market, tmp_path_factory):
+    """The rendered people at 260 x 260 pixels and with noise, so that shrinking and aspect matter."""
+    folder = tmp_path_factory.mktemp("large")
+    for seed, path in enumerate(sorted(small_market.glob("*/000[1-3]*.jpg"))):
+        (folder / path.parent.name).mkdir(exist_ok=True)
+        pixels = np.asarray(Image.open(path).resize((260, 260), Image.Resampling.BICUBIC)).astype(int)
+        pixels += np.random.default_rng(seed).integers(-60, 60, pixels.shape)
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / path.parent.name / path.name, quality=95)
+    with open_market1501(folder) as dataset:
+        yield Place(dataset, [dataset.image(sample) for sample in dataset.query])
+
+
+@pytest.fixture(scope="module")
+def published_size(small_market):
+    """The rendered people at 64 x 128 pixels, as in Market-1501."""
+    with open_market1501(small_market) as dataset:
+        yield Place(dataset, [dataset.image(sample) for sample in dataset.query])
+
+
+def resized(image, resample=Image.Resampling.BILINEAR, size=(128, 256)):
+    return np.asarray(image.resize(size, resample)).astype(np.float64)
+
+
+def normalised(pixels):
+    return ((pixels / 255 - MEAN) / STD).transpose(2, 0, 1)
+
+
+def torch_bilinear(image):
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
+    return F.interpolate(pixels, (256, 128), mode="bilinear")[0].round().permute(1, 2, 0).double().numpy()
+
+
+def with_bars(image):
+    scale = min(128 / image.width, 256 / image.height)
+    size = round(image.width * scale), round(image.height * scale)
+    page = Image.new("RGB", (128, 256))
+    page.paste(image.resize(size, Image.Resampling.BILINEAR), ((128 - size[0]) // 2, (256 - size[1]) // 2))
+    return np.asarray(page)
+
+
+def middle(image):
+    width = image.height / 2
+    left = (image.width - width) / 2
+    return np.asarray(image.resize((128, 256), Image.Resampling.BILINEAR, (left, 0, left + width, image.height)))
+
+
+def unscaled(x):
+    return ((x - MEAN) / STD).transpose(2, 0, 1)
+
+
+NORMALISATIONS = {
+    "not normalised": lambda x: x.transpose(2, 0, 1) / 255,
+    "raw pixels": lambda x: x.transpose(2, 0, 1),
+    "normalised twice": lambda x: (normalised(x) - MEAN[:, None, None]) / STD[:, None, None],
+    "no deviation": lambda x: (x / 255 - MEAN).transpose(2, 0, 1),
+    "other mean": lambda x: x.transpose(2, 0, 1) / 127.5 - 1,
+    "not divided by 255": unscaled,
+}
+MADE = {
+    **{name: lambda image, f=f: f(resized(image)) for name, f in NORMALISATIONS.items()},
+    **{f"BGR, {name}": lambda image, f=f: f(resized(image)[..., ::-1]) for name, f in NORMALISATIONS.items()},
+    "BGR": lambda image: normalised(resized(image)[..., ::-1]),
+    "BGR throughout": lambda image: normalised(resized(image))[::-1],
+    "nearest": lambda image: normalised(resized(image, Image.Resampling.NEAREST)),
+    "bicubic": lambda image: normalised(resized(image, Image.Resampling.BICUBIC)),
+    "Lanczos": lambda image: normalised(resized(image, Image.Resampling.LANCZOS)),
+    "no antialiasing": lambda image: normalised(torch_bilinear(image)),
+    "letterbox": lambda image: normalised(with_bars(image)),
+    "crop": lambda image: normalised(middle(image)),
+    "centre crop": lambda image: normalised(resized(image, size=(144, 288))[16:272, 8:136]),
+    "mirrored": lambda image: normalised(resized(image))[..., ::-1],
+    "grey": lambda image: normalised(resized(image.convert("L").convert("RGB"))),
+    "height and width swapped": lambda image: normalised(resized(image, size=(256, 128))).reshape(3, 256, 128),
+    "lying": lambda image: normalised(resized(image, size=(256, 128))).transpose(0, 2, 1),
+    "NHWC": lambda image: normalised(resized(image)).transpose(1, 2, 0).reshape(3, 256, 128),
+}
+
+
+def wrong(findings):
+    return [finding.name for finding in findings if finding.severity == "wrong"]
+
+
+def only(findings, name):
+    assert wrong(findings) == [name]
+    return next(finding for finding in findings if finding.name == name)
+
+
+# ---- how the images were prepared -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed, name", list(enumerate(MADE)))
+def test_each_wrong_preprocessing_is_named(place, seed, name):
+    session = Network(seed % 3)
+    found = diagnose(place.features(session, MADE[name]), place.dataset, session, 8, progress=False)
+    assert len(found) == 1
+    finding = only(found, name)
+    assert finding.text().startswith("These features are those of ") and finding.cure
+    assert re.search(r"8 images give them again \(cosine >= (0\.999|1\.000)", finding.evidence)
+    assert f"**Wrong: {name}.**" in findings_text(found)
+
+
+def test_every_set_up_of_the_table_has_its_test():
+    assert {setup.name for setup in WRONG if not setup.harmless} == set(MADE)
+    assert len({setup.what for setup in WRONG}) == len(WRONG)
+
+
+def test_the_right_set_up_is_that_of_preprocess(place):
+    for picture in place.pictures:
+        assert np.array_equal(RIGHT.inputs(picture)[0], preprocess(picture))
+
+
+@pytest.mark.parametrize("name", ["BGR", "normalised twice", "mirrored"])
+def test_wrong_preprocessing_in_reduced_precision(place, name):
+    session = Network(4)
+    features = place.features(session, MADE[name])
+    coarse = replace(features, features=np.round(features.features / features.features.max() * 127).astype(np.float32))
+    found = diagnose(coarse, place.dataset, session, 8, progress=False)
+    only(found, name)
+    assert "float16" in [finding.name for finding in found]  # so are small whole numbers
+
+
+@pytest.mark.parametrize("shift, name", [(1, "BGR"), (-2, "not normalised")])
+def test_two_mistakes_at_once(place, shift, name):
+    session = Network(1)
+    features = place.features(session, MADE[name])
+    features = replace(features, features=np.roll(features.features, shift, axis=0))
+    found = diagnose(features, place.dataset, session, 8, progress=False)
+    assert wrong(found) == [name, "wrong names"] and f"shifted by {shift:+d} rows" in found[1].evidence
+
+
+# ---- no false alarm -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("size", ["place", "published_size"])
+def test_right_features_raise_no_alarm(request, seed, size):
+    place, session = request.getfixturevalue(size), Network(seed, batch_size=[None, 1, 3][seed % 3])
+    for samples in (place.dataset.query, place.dataset.gallery):
+        features = place.features(session, samples=samples)
+        found = diagnose(features, place.dataset, session, 6, progress=False)
+        assert [(f.name, f.severity) for f in found] == [("agrees", "right")]
+        assert re.match(r"6 images recomputed: cosine >= (0\.99999|1\.0)", found[0].evidence)
+    assert findings_text(found).startswith("**Nothing is wrong.**\n\n- *right*, agrees. These are the features of this")
+
+
+def unit(matrix):
+    return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+
+
+def coarse(matrix):
+    """As int8 weights do: another error for each value."""
+    random = np.random.default_rng(1)
+    return matrix + (0.1 * matrix.std() * random.normal(size=matrix.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("change, expected", [
+    (unit, ["unit length", "agrees"]), (lambda m: m * 0.125, ["scaled", "agrees"]),
+    (lambda m: m.astype(np.float16).astype(np.float32), ["float16", "agrees"]),
+    (coarse, ["reduced precision"]), (lambda m: m + 1e-6, ["agrees"]),
+])
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_harmless_is_said_and_no_alarm(published_size, change, expected, seed):
+    place, session = published_size, Network(seed)
+    features = place.features(session)
+    found = diagnose(replace(features, features=change(features.features)), place.dataset, session, 8, progress=False)
+    assert [finding.name for finding in found] == expected and not wrong(found)
+
+
+@pytest.mark.parametrize("share", [1, 0.5])
+def test_a_flip_test_is_no_mistake(published_size, share):
+    place, session = published_size, Network(2)
+    features = place.features(session)
+    mirrored = place.features(session, lambda image: preprocess(image)[..., ::-1])
+    both = replace(features, features=(share * (features.features + mirrored.features)).astype(np.float32))
+    found = diagnose(both, place.dataset, session, 8, progress=False)
+    assert [(f.name, f.severity) for f in found] == [("flip-test", "harmless")]
+
+
+@pytest.mark.parametrize("name", ["no antialiasing", "letterbox", "crop"])
+def test_what_changes_nothing_at_the_published_size_is_no_mistake(published_size, name):
+    """64 x 128 grows by 2 in both directions: no antialiasing, no bars, nothing to crop."""
+    place, session = published_size, Network(3)
+    found = diagnose(place.features(session, MADE[name]), place.dataset, session, 8, progress=False)
+    assert [finding.name for finding in found] == ["agrees"]
+
+
+def test_a_converted_model_computes_the_same(published_size):
+    features = published_size.features(Network(0))
+    features.conditions["session"] |= {"model": "osnet.om", "model_sha256": "e" * 64}
+    found = diagnose(features, published_size.dataset, Network(0), 6, progress=False)
+    assert [f.name for f in found] == ["agrees"]
+    assert "made by osnet.om, which computes the same as random.onnx" in found[0].evidence
+
+
+@pytest.mark.parametrize("names", [lambda names: [name.split(".")[0] for name in names], list])
+def test_features_of_other_tools(published_size, names):
+    """Stems for names, no conditions, another order."""
+    features = published_size.features(Network(0))
+    order = np.random.default_rng(0).permutation(len(features))
+    features = Features(np.array(names(features.names))[order], features.pids[order], features.camids[order],
+                        features.features[order])
+    assert not wrong(diagnose(features, published_size.dataset, Network(0), 6, progress=False))
+
+
+# ---- whose features, which model ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order, words", [
+    (lambda n: np.roll(np.arange(n), 1), "; all are shifted by +1 rows"),
+    (lambda n: np.roll(np.arange(n), -1), "; all are shifted by -1 rows"),
+    (lambda n: np.arange(n)[::-1], "; the features are in the reverse order of the names"),
+    (lambda n: np.random.default_rng(1).permutation(n), ""),
+])
+@pytest.mark.parametrize("seed", range(2))
+def test_features_under_the_wrong_names(published_size, seed, order, words):
+    session = Network(seed)
+    right = published_size.features(session)
+    features = replace(right, features=right.features[order(len(right))])
+    finding = only(diagnose(features, published_size.dataset, session, 16, progress=False), "wrong names")
+    assert finding.evidence.endswith(f"){words}")
+    pair = re.search(r"that of (\S+) under (\S+) \(cosine", finding.evidence)
+    true, false = (list(right.names).index(name) for name in pair.groups())
+    assert np.array_equal(features.features[false], right.features[true]) and true != false
+
+
+def test_names_in_the_order_of_a_folder(published_size):
+    """Features sorted by name, names as os.listdir gave them: the mistake of the guide's own script."""
+    session = Network(0)
+    right = published_size.features(session)
+    order = np.random.default_rng(2).permutation(len(right))
+    features = Features(right.names[order], right.pids[order], right.camids[order], right.features)
+    finding = only(diagnose(features, published_size.dataset, session, 8, progress=False), "wrong names")
+    assert finding.evidence.endswith("the features are in alphabetical order of the images, the names are not")
+
+
+@pytest.mark.parametrize("file, name, words", [
+    ({"session": {"model": "old.onnx", "model_sha256": "d" * 64}}, "other model",
+     "made by old.onnx (sha256 dddddddd…), here is random.onnx (00000000…)"),
+    ({}, "other model", "the file does not say which model made it"),
+    ({"session": "?", "dataset": 3}, "other model", "the file does not say which model made it"),
+    ("same", "other model", "though the file names this very model, random.onnx"),
+    ({"dataset": {"file": "old.zip", "sha256": "a" * 64}}, "other images", "made from old.zip with sha256 aaaaaaaa…"),
+])
+def test_a_stale_file(published_size, file, name, words):
+    stale = published_size.features(Network(10))
+    session = Network(0)
+    stale = replace(stale, conditions={"session": session.describe()} if file == "same" else file)
+    finding = only(diagnose(stale, published_size.dataset, session, 8, progress=False), name)
+    assert words in finding.evidence and "8 images recomputed give cosines of" in finding.evidence
+    assert "wrong set-ups none gives the features again" in finding.evidence
+
+
+@pytest.mark.parametrize("stale", [5, 13])  # of 18 rows
+def test_rows_of_two_models(published_size, stale):
+    session = Network(0)
+    matrix = published_size.features(session).features
+    matrix[-stale:] = published_size.features(Network(9)).features[-stale:]
+    features = replace(published_size.features(session), features=matrix)
+    found = diagnose(features, published_size.dataset, session, 18, progress=False)
+    finding = only(found, "mixed")
+    assert len(found) == 1
+    assert f"{stale} of 18 recomputed features are not in the file" in finding.evidence
+
+
+# ---- rows and names -------------------------------------------------------------------------------------------------
+
+
+def test_labels_that_contradict_the_names(published_size):
+    right = published_size.features(Network(0))
+    features = replace(right, pids=np.roll(right.pids, 1))
+    finding = only(diagnose(features, published_size.dataset, Network(0), 6, progress=False), "labels")
+    count = int((features.pids != right.pids).sum())
+    assert f"in {count} of {len(right)} rows, the first is {right.names[0]} with pid {right.pids[-1]} " in (
+        finding.evidence)
+
+
+@pytest.mark.parametrize("count", [3, 18])
+def test_names_that_no_image_has(published_size, count):
+    right = published_size.features(Network(0))
+    names = np.array([f"9{name[1:]}" if i < count else name for i, name in enumerate(right.names)])
+    found = diagnose(replace(right, names=names), published_size.dataset, Network(0), 6, progress=False)
+    text = only(found, "unknown images").text()
+    assert f"called like {count} of {len(right)} features, the first is {names[0]}" in text
+    assert ("agrees" in [f.name for f in found]) == (count < 18)
+
+
+def test_a_part_of_the_data_set(published_size):
+    samples = published_size.dataset.gallery[::3]
+    features = published_size.features(Network(0), samples=samples)
+    found = diagnose(features, published_size.dataset, Network(0), 6, progress=False)
+    assert [f.name for f in found] == ["part", "agrees"]
+    missing = len(published_size.dataset.gallery) - len(samples)
+    assert f"{missing} of the {len(published_size.dataset.gallery)} gallery images have none" in found[0].evidence
+
+
+def zeros(matrix):
+    matrix[3:5] = 0
+
+
+def not_finite(matrix):
+    matrix[4, 7] = np.inf
+
+
+def equal(matrix):
+    matrix[:] = matrix[0]
+
+
+def nearly_equal(matrix):
+    matrix[:] = matrix[0] * (1 + 1e-4 * np.random.default_rng(0).normal(size=matrix.shape))
+
+
+def repeated(matrix):
+    matrix[-3:] = matrix[-4]
+
+
+@pytest.mark.parametrize("damage, name, words", [
+    (zeros, "rows of zeros", "2 of 18 rows are all zero"), (not_finite, "not finite", "1 of 18 rows hold NaN"),
+    (equal, "all equal", "their spread over 18 images is"), (nearly_equal, "all equal", "their spread over 18 images"),
+    (repeated, "repeated rows", "3 of 18 rows repeat another"),
+])
+def test_damaged_rows(published_size, damage, name, words):
+    features = published_size.features(Network(0))
+    damage(features.features)
+    assert words in only(diagnose(features, published_size.dataset, Network(0), 18, progress=False), name).evidence
+
+
+def test_the_same_picture_under_two_names_is_no_mistake(small_market, tmp_path):
+    folders = {folder: tmp_path / folder for folder in ("query", "bounding_box_test")}
+    for folder, target in folders.items():
+        target.mkdir()
+        for path in (small_market / folder).iterdir():
+            (target / path.name).write_bytes(path.read_bytes())
+    first, second = sorted(folders["query"].iterdir())[:2]
+    second.write_bytes(first.read_bytes())
+    with open_market1501(tmp_path) as dataset:
+        copied = Place(dataset, [dataset.image(sample) for sample in dataset.query])
+        found = diagnose(copied.features(Network(0)), dataset, Network(0), 8, progress=False)
+    assert [f.name for f in found] == ["agrees"]
+
+
+@pytest.mark.parametrize("change, words", [({"images": 1}, "Give at least 2"), ({"dtype": np.uint8}, "on the device")])
+def test_what_cannot_be_diagnosed(published_size, change, words):
+    session = Network(0)
+    features = published_size.features(session)
+    session.input_dtype = np.dtype(change.get("dtype", np.float32))
+    with pytest.raises(FeatureError, match=words):
+        diagnose(features, published_size.dataset, session, change.get("images", 4), progress=False)
+
+
+# ---- with OSNet itself ----------------------------------------------------------------------------------------------
+
+
+def test_osnet(published_size):
+    torch.set_num_threads(1)
+    with open_session(networks.checkpoint_path(), "torch", threads=1) as session:
+        right = published_size.features(session)
+        found = diagnose(right, published_size.dataset, session, 4, progress=False)
+        assert not wrong(found) and found[-1].name == "agrees"
+        bgr = published_size.features(session, MADE["BGR"])
+        only(diagnose(bgr, published_size.dataset, session, 4, progress=False), "BGR")
+
+
+@pytest.mark.market
+def test_the_real_checkpoint_on_real_images(market_zip, market_weights):
+    """The zoo's x0.25: trained weights that see real images."""
+    with open_market1501(market_zip) as dataset, open_session(market_weights, "torch", threads=1) as session:
+        samples = dataset.query[::420]
+        place = Place(dataset, [])
+        right = place.features(session, samples=samples)
+        found = diagnose(right, dataset, session, 4, progress=False)
+        assert [f.name for f in found] == ["part", "agrees"]
+        moved = replace(right, features=np.roll(right.features, 1, axis=0))
+        only(diagnose(moved, dataset, session, 4, progress=False), "wrong names")
+        bicubic = place.features(session, MADE["bicubic"], samples)
+        only(diagnose(bicubic, dataset, session, 4, progress=False), "bicubic")
