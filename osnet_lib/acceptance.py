@@ -157,6 +157,9 @@ def _difference(reference: Score, candidate: Score, name: str, paired: PairedTes
         return getattr(paired, name), paired.level
     if candidate.intervals:
         interval, level = getattr(candidate.intervals, name), candidate.intervals.level
+        if name == "rank1":  # a bootstrap of none or all right has no width; the exact interval has
+            exact = candidate.intervals.rank1_exact
+            interval = Interval(interval.value, min(interval.low, exact.low), max(interval.high, exact.high))
     elif name == "rank1" and candidate.queries:
         interval = exact_interval(round(candidate.rank1 * candidate.queries), candidate.queries, level)
     else:
@@ -173,10 +176,14 @@ def _chance(name: str, difference: tuple[Interval, float] | None, allowed: float
     interval, level = difference
     words = (f"the {100 * level:g} % interval of the difference is {interval.points()[1]} points"
              f"{'' if paired else ', the reference taken as exact'}")
-    if passed and interval.low >= allowed - 1e-12:
+    # An interval of few queries that differ is too narrow, so the test of the difference must agree.
+    shown = paired is None or (paired.rank1_shown if name == "Rank-1" else paired.mAP_shown)
+    sure = name == "mAP" or shown or paired.alike
+    if passed and sure and interval.low >= allowed - 1e-12:
         return f"Chance: {name} passes for other queries like these too; {words}."
     if passed:
-        return f"Chance: {name} passes, but other queries like these could make it fail; {words}."
-    if interval.high < allowed:
+        moved = f" ({paired.lost:,} queries lost, {paired.won:,} won)" if paired and name == "Rank-1" else ""
+        return f"Chance: {name} passes, but other queries like these could make it fail{moved}; {words}."
+    if shown and interval.high < allowed:
         return f"Chance does not explain that {name} fails; {words}."
     return f"Chance explains that {name} fails, which the gate, being literal, does not excuse; {words}."

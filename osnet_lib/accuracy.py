@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from .checkpoint import Checkpoint
+from .errors import FeatureError
 from .export import export_onnx, simplify_onnx
 from .extraction import extract_features
 from .features import Features, average_mirrored, load_features
@@ -16,7 +19,7 @@ from .market1501 import Market1501, Sample
 from .metrics import (METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances,
                       evaluate_lists, expand_queries, paired_test, pool_queries, rerank, verification)
 from .mistakes import diagnose
-from .pipeline import model_label, runnable_model
+from .pipeline import model_label, runnable_model, simplify_model
 from .preprocess import iter_batches
 from .results import Result, environment, read_results, result_name, write_result
 from .session import choose_backend, open_session
@@ -105,11 +108,17 @@ def diagnose_features(workspace: Workspace, dataset: Market1501, query: Features
                       device: int = 0) -> list[Finding]:
     """What is wrong with weights or features, and that nothing is, each with its evidence; what is wrong first."""
     findings = check_weights(checkpoint)
-    with open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device) as session:
+    session = open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device)
+    if session.input_dtype == np.uint8:  # it normalises on the device, so that no wrong normalisation could be tried
+        session.close()
+        session = open_session(simplify_model(workspace, checkpoint, batch_size).path, "onnxruntime")
+    with session:
         for split, features in (("query", query), ("gallery", gallery)):
             findings += [replace(finding, name=f"{split}: {finding.name}")
                          for finding in diagnose(features, dataset, session, progress=False)]
-    return in_order([*findings, *check_features(query, gallery, metric)])
+    if not any(finding.severity == "wrong" for finding in findings):  # else the score says no more
+        findings += check_features(query, gallery, metric, rows=False)
+    return in_order(findings)
 
 
 def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, checkpoint: Checkpoint,
@@ -121,6 +130,7 @@ def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, c
     dict of str to Assessment
         By distance, ``"euclidean"`` and ``"cosine"``.
     """
+    _check_conditions(query)
     assessments = {}
     for metric in METRICS:
         evaluation = evaluate(*query.labelled, *gallery.labelled, metric=metric)
@@ -128,6 +138,14 @@ def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, c
                                          verification(*query.labelled, *gallery.labelled, metric=metric))
         _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
     return assessments
+
+
+def _check_conditions(features: Features) -> None:
+    """Refuse features of which a result could not say what they were made from."""
+    parts = [features.conditions.get(part) for part in ("dataset", "session")]
+    if not all(isinstance(part, dict) for part in parts) or "batch_size" not in features.conditions:
+        raise FeatureError("features that do not say what they were made from", where="accuracy",
+                           cure="Extract them with osnet extract; osnet compare scores features made elsewhere.")
 
 
 def _write(workspace: Workspace, kind: str, query: Features, checkpoint: Checkpoint, metric: str, is_market1501: bool,
@@ -154,6 +172,7 @@ def measure_variants(workspace: Workspace, dataset: Market1501, query: Features,
     the gallery that the protocol drops; average query expansion; k-reciprocal re-ranking; and where the data set has
     ``gt_query``, its own lists of good and junk images.
     """
+    _check_conditions(query)
     options = batch_size, backend, device, progress
     plain = evaluate(*query.labelled, *gallery.labelled, metric=metric)
     variants: list[Variant] = []
@@ -176,10 +195,14 @@ def measure_variants(workspace: Workspace, dataset: Market1501, query: Features,
     if dataset.multi_query:
         extras, source = _split_features(workspace, dataset, checkpoint, "multi_query", *options), "gt_bbox"
     add_features(f"multi-query, mean ({source})", pool_queries(*query.labelled, *extras.labelled), gallery.features)
-    add_features("query expansion", expand_queries(query.features, gallery.features), gallery.features, normalize=True)
+    k, images = min(5, len(gallery)), len(query) + len(gallery)
+    k1, k2 = min(20, images - 1), min(6, images)  # the usual numbers, except where there are fewer images
+    add_features("query expansion" + f" (k {k})" * (k < 5), expand_queries(query.features, gallery.features, k),
+                 gallery.features, normalize=True)
     labels = query.pids, query.camids, gallery.pids, gallery.camids
-    distances = rerank(query.features, gallery.features, metric=metric, progress=progress)
-    add("re-ranking", evaluate_distances(distances, *labels, metric=f"re-ranked {metric}"))
+    distances = rerank(query.features, gallery.features, k1, k2, metric=metric, progress=progress)
+    add("re-ranking" + f" (k1 {k1}, k2 {k2})" * (k1 < 20),
+        evaluate_distances(distances, *labels, metric=f"re-ranked {metric}"))
     truth = read_ground_truth(dataset)
     if truth:
         lists = truth.indices(query.names, gallery.names)

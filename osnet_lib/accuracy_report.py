@@ -33,9 +33,12 @@ def _scores(assessment: Assessment) -> dict[str, str]:
     level = f"{100 * query.level:g} % interval"
 
     def intervals(score: str) -> dict[str, str]:
-        return {f"{score}, {level} over {what}": f"{100 * ends.low:.2f} to {100 * ends.high:.2f} %"
-                for what, ends in (("queries", getattr(query, score.replace("Rank-1", "rank1"))),
-                                   ("identities", getattr(identity, score.replace("Rank-1", "rank1"))))}
+        ends = {what: getattr(found, score.replace("Rank-1", "rank1")) for what, found in
+                (("queries", query), ("identities", identity))}
+        if score == "Rank-1":  # resamples of none or all right have no width
+            ends = {what: found if found.low < found.high else query.rank1_exact for what, found in ends.items()}
+        return {f"{score}, {level} over {what}": f"{100 * found.low:.2f} to {100 * found.high:.2f} %"
+                for what, found in ends.items()}
 
     found = assessment.verification
     return {

@@ -19,8 +19,8 @@ def register(command: Callable[..., argparse.ArgumentParser],
     """Add the command; `command` is the factory of `osnet_lib.cli`: name, function, summary, example."""
     p = command("diagnose", diagnose_command, "find out why features are wrong: preprocessing, names, model",
                 "diagnose features osnet_x1_0.onnx Market-1501-v15.09.15.zip")
-    p.add_argument("features", help="a .npz of osnet extract, a folder with query.npz and gallery.npz, or a dump "
-                   "folder of osnet infer, benchmark or ais_bench")
+    p.add_argument("features", help="a .npz of osnet extract, a folder with query.npz, gallery.npz or both, or a "
+                   "dump folder of osnet infer, benchmark or ais_bench")
     p.add_argument("model", help="the model they should come from: mini, market1501, a checkpoint or an .onnx")
     p.add_argument("dataset", help="the images: mini, or a folder or zip in Market-1501's layout")
     p.add_argument("--images", type=int, default=16, help="how many to recompute of each split (default 16)")
@@ -54,20 +54,21 @@ def diagnose_command(o: argparse.Namespace) -> None:
         for name, features in given.items():
             wrong += _show(name, diagnose(features, dataset, session, o.images))
     if len(given) > 1 and not wrong:  # else the score says no more
-        wrong += _show("query and gallery", check_features(given["query"], given["gallery"], o.metric))
+        wrong += _show("query and gallery", check_features(given["query"], given["gallery"], o.metric, False))
     if wrong:
         raise ParityError(f"wrong: {', '.join(dict.fromkeys(wrong))}", where=o.features)
 
 
 def _features(path: Path) -> dict[str, Features]:
-    """By split, or by file name where there is one file only."""
+    """By split, as many as the folder has, or by file name."""
     from .features import load_features
     from .guide.dump import read_dump
 
     if not path.is_dir():
         return {path.name: load_features(path)}
-    if any((path / f"{split}.npz").exists() for split in SPLITS):
-        return {split: load_features(path / f"{split}.npz") for split in SPLITS}
+    files = {split: path / f"{split}.npz" for split in SPLITS if (path / f"{split}.npz").exists()}
+    if files:
+        return {split: load_features(file) for split, file in files.items()}
     return {path.name: read_dump(path)}
 
 

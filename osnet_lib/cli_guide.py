@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .benchmark import Benchmark
     from .features import Features
+    from .metrics import Evaluation
 
 
 def register(command: Callable[..., argparse.ArgumentParser],
@@ -46,6 +47,9 @@ def register(command: Callable[..., argparse.ArgumentParser],
     p.add_argument("folder", help="where the JSON goes")
     p.add_argument("name", help="its name; .json is added where it is missing")
     p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean", help="default euclidean")
+    p.add_argument("--normalize", action="store_true", help="bring features to unit length first")
+    p.add_argument("--expand", action="store_true", help="average query expansion, of unit features (k 5, alpha 3)")
+    p.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking (k1 20, k2 6, lambda 0.3)")
     names = p.add_mutually_exclusive_group()
     names.add_argument("--info", nargs=2, metavar=("QUERY", "GALLERY"), help="info files: no image may lack")
     names.add_argument("--dataset", help="mini, or a folder or zip: none of its images may lack")
@@ -103,9 +107,8 @@ def _infer(o: argparse.Namespace) -> None:
 
 
 def _evaluate(o: argparse.Namespace) -> None:
-    from .guide.dump import check_apart, check_complete
     from .features import check_pair
-    from .metrics import evaluate
+    from .guide.dump import check_apart, check_complete
     from .results import write_guide_json
 
     query, gallery = _features(o.query, "query"), _features(o.gallery, "gallery")
@@ -114,19 +117,33 @@ def _evaluate(o: argparse.Namespace) -> None:
     check_pair(query, gallery)
     if Path(o.query).is_dir() or Path(o.gallery).is_dir():
         check_apart(query, gallery, f"{o.query} and {o.gallery}")
-    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, o.metric,
-                     max_rank=max(1, min(50, len(gallery))))
-    print(f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, {o.metric} distance")
+    score = _score(o, query, gallery)
+    words = ["unit features"] * (o.normalize or o.expand) + ["query expansion"] * o.expand + ["re-ranking"] * o.rerank
+    print(f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, "
+          f"{', '.join([f'{o.metric} distance', *words])}")
     for k in (1, 5, 10, 20):
         print(f"Rank-{k:<2} {score.hits(k)}/{score.num_valid} = {score.rank(k):.6f}")
     print(f"mAP     {score.mAP:.6f}")
+    print(f"mINP    {score.mINP:.6f}")
     name = o.name if o.name.endswith(".json") else f"{o.name}.json"
     print(write_guide_json(Path(o.folder) / name, score.rank(1), score.mAP))
 
 
+def _score(o: argparse.Namespace, query: Features, gallery: Features) -> Evaluation:
+    from .metrics import evaluate, evaluate_distances, expand_queries, rerank
+
+    rows, unit = query.features, o.normalize or o.expand
+    if o.expand:
+        rows = expand_queries(rows, gallery.features)
+    if o.rerank:
+        distances = rerank(rows, gallery.features, metric=o.metric, normalize=unit, progress=True)
+        return evaluate_distances(distances, query.pids, query.camids, gallery.pids, gallery.camids)
+    return evaluate(rows, query.pids, query.camids, *gallery.labelled, metric=o.metric, normalize=unit)
+
+
 def _features(path: str, split: str) -> Features:
-    from .guide.dump import check_published, read_dump
     from .features import load_features
+    from .guide.dump import check_published, read_dump
 
     if not Path(path).is_dir():
         return load_features(path)

@@ -9,10 +9,11 @@ import numpy as np
 
 from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .errors import FeatureError, ResultError
-from .features import Features, check_pair, load_features
+from .features import Features, check_pair, load_features, without_junk
+from .guide.binfiles import stem
 from .market1501 import LANDMARKS, PUBLISHED
+from .metrics.agreement import agreement
 from .metrics.evaluation import Evaluation, evaluate
-from .metrics.ranking import ranked_list
 from .metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
 from .parity import Difference
 from .parity import compare as feature_difference
@@ -23,12 +24,15 @@ from .table import Table
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a score was computed from: features, their evaluation and its intervals over queries."""
+    """What a score was computed from: features, their evaluation and its intervals over queries.
+
+    Junk is left out of the features. There are no intervals where all queries with a match are of one identity.
+    """
 
     query: Features
     gallery: Features
     evaluation: Evaluation
-    by_query: Intervals
+    by_query: Intervals | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ class Comparison:
     acceptance : Acceptance
         The gate.
     paired : PairedTest, optional
-        Over identities; this and what follows where both sides have features.
+        Over identities, where there are two or more; this and what follows where both sides have features.
     top1_changed : int, optional
         Queries whose nearest gallery image is another one, right or wrong.
     difference : osnet_lib.parity.Difference, optional
@@ -66,15 +70,19 @@ class Comparison:
     def text(self) -> str:
         """Table, gate and, where both sides have features, what changed."""
         parts = [str(comparison_table(self)), self.acceptance.text()]
-        if self.paired:
+        if self.top1_changed is not None:
             features = "Features of different width are not compared."
             if self.difference:
                 features = ("Features differ by up to {:.3g} (mean {:.3g}), smallest cosine {:.7f}."
                             .format(*self.difference))
             labels = [side.score.label for side in (self.reference, self.candidate)]
-            parts.append(f"{features}\nThe nearest image changed for {self.top1_changed:,} of {self.paired.queries:,} "
-                         f"queries.\n{self.paired.verdict(*labels)}")
-        intervals = [f"{side.score.label}: {found.text()}" for side in (self.reference, self.candidate) if side.measured
+            verdict = [self.paired.verdict(*labels)] if self.paired else []
+            parts.append("\n".join([features, f"The nearest image changed for {self.top1_changed:,} of "
+                                    f"{self.reference.score.queries:,} queries.", *verdict]))
+        measured = [side for side in (self.reference, self.candidate) if side.measured]
+        if any(side.score.intervals is None for side in measured):
+            parts.append("Queries with a match are of one identity only: no intervals, and no paired test.")
+        intervals = [f"{side.score.label}: {found.text()}" for side in measured if side.score.intervals
                      for found in (side.measured.by_query, side.score.intervals)]
         return "\n\n".join([*parts, *(["\n".join(intervals)] if intervals else [])])
 
@@ -85,7 +93,7 @@ class Comparison:
                 "top1_changed": self.top1_changed, "features": self.difference and self.difference._asdict(),
                 "intervals": {name: {"queries": side.measured.by_query.as_dict(),
                                      "identities": side.score.intervals.as_dict()}
-                              for name, side in sides.items() if side.measured}}
+                              for name, side in sides.items() if side.score.intervals}}
 
 
 def read_sides(reference: str | Path, candidate: str | Path, metric: str | None = None,
@@ -134,7 +142,7 @@ def _read_features(source: str, metric: str, level: float) -> Side:
 
 def measured_side(label: str, query: Features, gallery: Features, metric: str = "euclidean",
                   level: float = 0.95) -> Side:
-    """Score features and put intervals to the scores, over queries and over identities.
+    """Score features without junk, and put intervals to the scores, over queries and over identities.
 
     Raises
     ------
@@ -142,31 +150,35 @@ def measured_side(label: str, query: Features, gallery: Features, metric: str = 
         Features that do not belong together or cannot be scored.
     """
     check_pair(query, gallery)
-    evaluation = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids,
-                          metric)
-    dataset, session = (query.conditions.get(part) or {} for part in ("dataset", "session"))
-    score = measured_score(label, evaluation, bootstrap(evaluation, query.pids, level), dataset=dataset.get("file"),
+    query, gallery = without_junk(query), without_junk(gallery)
+    evaluation = evaluate(*query.labelled, *gallery.labelled, metric)
+    by_query = by_identity = None
+    if len(np.unique(query.pids[evaluation.first_hit >= 0])) > 1:
+        by_query, by_identity = (bootstrap(evaluation, clusters, level) for clusters in (None, query.pids))
+    facts = [query.conditions.get(part) for part in ("dataset", "session")]
+    dataset, session = (found if isinstance(found, dict) else {} for found in facts)  # other tools write what they like
+    score = measured_score(label, evaluation, by_identity, dataset=dataset.get("file"),
                            dataset_sha256=dataset.get("sha256"), is_market1501=_is_market1501(query, gallery),
                            device=session.get("device"), precision=session.get("precision"),
                            preprocess=query.conditions.get("preprocess"), source=session.get("model"))
-    return Side(score, Measured(query, gallery, evaluation, bootstrap(evaluation, level=level)))
+    return Side(score, Measured(query, gallery, evaluation, by_query))
 
 
 def _is_market1501(query: Features, gallery: Features) -> bool:
-    """Whether the features are of all images of Market-1501's test split; junk is not extracted."""
-    splits = {"query": query, "gallery": gallery}
-    return all(len(features) == PUBLISHED[split]["images"] - PUBLISHED[split]["junk"]
-               and LANDMARKS[split] <= set(features.names.tolist()) for split, features in splits.items())
+    """Whether the features, which hold no junk, are of all images of Market-1501's test split."""
+    stems = {"query": set(map(stem, query.names.tolist())), "gallery": set(map(stem, gallery.names.tolist()))}
+    return all(len(found) == PUBLISHED[split]["images"] - PUBLISHED[split]["junk"]
+               and set(map(stem, LANDMARKS[split])) <= found for split, found in stems.items())
 
 
 def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_DROP, level: float = 0.95,
                   rounds: int = 10_000, seed: int = 0) -> Comparison:
-    """Compare a candidate with its reference; images are paired by name.
+    """Compare a candidate with its reference; images are paired by name, with or without ``.jpg``.
 
     Raises
     ------
     FeatureError
-        Features of other images, or with other labels; one image is named.
+        Features of other images, or with other labels, or two of one stem; one image is named.
     ResultError
         Scores that must not be compared: see `osnet_lib.scores.check_comparable`.
     """
@@ -176,9 +188,14 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
     where = f"{reference.score.label} and {candidate.score.label}"
     queries, images = _pairs(a.query, b.query, where), _pairs(a.gallery, b.gallery, where)
     aligned = replace(b.evaluation, ap=b.evaluation.ap[queries], first_hit=b.evaluation.first_hit[queries])
-    paired = paired_test(a.evaluation, aligned, a.query.pids, level, rounds, seed)
-    acceptance = accept(reference.score, candidate.score, mAP_drop, paired)
-    changed = (_nearest(a) != _nearest(b)[queries]) & (a.evaluation.first_hit >= 0)
+    paired = None
+    if a.by_query:
+        paired = paired_test(a.evaluation, aligned, a.query.pids, level, rounds, seed)
+    acceptance = accept(reference.score, candidate.score, mAP_drop, paired, level)
+    agreed = agreement((a.query.features, a.gallery.features),
+                       (b.query.features[queries], b.gallery.features[images]), a.query.pids, a.query.camids,
+                       a.gallery.pids, a.gallery.camids, metric=a.evaluation.metric)
+    changed = agreed.top1_changed & (a.evaluation.first_hit >= 0)
     difference = None
     if a.query.features.shape[1] == b.query.features.shape[1]:
         difference = feature_difference(np.concatenate([a.query.features, a.gallery.features]),
@@ -188,14 +205,14 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
 
 def _pairs(a: Features, b: Features, where: str) -> np.ndarray:
     """For every image of `a` its row in `b`."""
-    for label, lacking in (("second", set(a.names.tolist()) - set(b.names.tolist())),
-                           ("first", set(b.names.tolist()) - set(a.names.tolist()))):
+    first, second = (_rows_by_stem(features, where) for features in (a, b))
+    for label, features, lacking in (("second", a, [first[name] for name in first.keys() - second.keys()]),
+                                     ("first", b, [second[name] for name in second.keys() - first.keys()])):
         if lacking:
             more = f", nor {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
-            raise FeatureError(f"the {label} has no {min(lacking)}{more}", where=where,
+            raise FeatureError(f"the {label} has no {min(features.names[lacking].tolist())}{more}", where=where,
                                cure="Extract both from the same data set")
-    rows = np.empty(len(a), dtype=np.int64)
-    rows[np.argsort(a.names)] = np.argsort(b.names)
+    rows = np.array([second[name] for name in first], dtype=np.int64)
     wrong = np.flatnonzero((a.pids != b.pids[rows]) | (a.camids != b.camids[rows]))
     if len(wrong):
         raise FeatureError(f"{a.names[wrong[0]]} has another identity or camera in the second", where=where,
@@ -203,11 +220,14 @@ def _pairs(a: Features, b: Features, where: str) -> np.ndarray:
     return rows
 
 
-def _nearest(side: Measured) -> np.ndarray:
-    """The name of every query's nearest gallery image under the protocol."""
-    first = ranked_list(side.query.features, side.query.pids, side.query.camids, side.gallery.features,
-                        side.gallery.pids, side.gallery.camids, 1, side.evaluation.metric)
-    return side.gallery.names[first.indices[:, 0]]
+def _rows_by_stem(features: Features, where: str) -> dict[str, int]:
+    """Row of every image, in the order of the rows; some tools write names without ``.jpg``."""
+    rows: dict[str, int] = {}
+    for row, name in enumerate(features.names.tolist()):
+        if (other := rows.setdefault(stem(name), row)) != row:
+            raise FeatureError(f"{features.names[other]} and {name} have the same stem", where=where,
+                               cure="Images are paired by the part of the name before its first dot: rename one")
+    return rows
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -224,5 +244,6 @@ def comparison_table(comparison: Comparison) -> Table:
     rank1, mAP = comparison.acceptance.criteria
     records.append({"": "difference", "Rank-1": f"{100 * rank1.difference:+.2f} points",
                     "mAP": f"{100 * mAP.difference:+.2f} points", "queries": rank1.queries})
-    level = next((s.score.intervals.level for s in (comparison.reference, comparison.candidate) if s.measured), None)
+    sides = comparison.reference, comparison.candidate
+    level = next((side.score.intervals.level for side in sides if side.score.intervals), None)
     return Table.from_records(records, caption=level and f"In brackets: {100 * level:g} % intervals over identities")

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import FeatureError
 from .files import atomic_path
+from .metrics.labels import JUNK
 
 ARRAYS = ("names", "pids", "camids", "features")
 _AGAIN = "Run the extraction again."
@@ -120,6 +121,14 @@ def check_pair(query: Features, gallery: Features) -> None:
         models = " and ".join(str(f.conditions["session"].get("model")) for f in (query, gallery))
         warnings.warn(f"query and gallery were computed by different models ({models}); unless one was converted from "
                       "the other, their distances mean nothing", stacklevel=2)
+
+
+def without_junk(features: Features) -> Features:
+    """The same without junk (pid -1), which no score counts; features of other tools may hold it."""
+    kept = features.pids != JUNK
+    if kept.all():
+        return features
+    return Features(*(getattr(features, name)[kept] for name in ARRAYS), features.conditions)
 
 
 def average_mirrored(features: Features, mirrored: Features) -> Features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,8 +17,15 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary name keeps the suffix (writers such as ``numpy.savez`` look at it) and
     holds the process id, so that two runs never share one. A failed block leaves nothing.
+
+    Raises
+    ------
+    IsADirectoryError
+        A folder that is there, or a path without a name such as ``.``; nothing is made.
     """
     path = Path(path)
+    if not path.name or path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import MetricError
 from .features import Features
-from .metrics import evaluate
+from .metrics import METRICS, evaluate
 from .metrics.labels import JUNK
 from .onnxfile import FEATURE_SHAPE
 
@@ -123,17 +123,32 @@ def check_rows(features: Features, same_picture: Callable[[int, int], bool] | No
     return found
 
 
-def check_features(query: Features, gallery: Features, metric: str = "euclidean") -> list[Finding]:
+def check_features(query: Features, gallery: Features, metric: str = "euclidean", rows: bool = True) -> list[Finding]:
     """Features of query and gallery as far as they speak for themselves, without images or network.
+
+    Parameters
+    ----------
+    metric : {"euclidean", "cosine"}
+        Of the score.
+    rows : bool
+        Look at the rows of each; False where `osnet_lib.mistakes.diagnose`, which knows the pictures, found nothing
+        wrong with them.
 
     Returns
     -------
     list of Finding
         `check_rows` of both; the same images in both; a single camera, or no match at all; a score as by chance.
         What is right comes last, with the score.
+
+    Raises
+    ------
+    MetricError
+        An unknown metric.
     """
+    if metric not in METRICS:
+        raise MetricError(f"unknown distance {metric!r}", where="metric", cure=f"Use one of {', '.join(METRICS)}")
     found = [Finding(f"{split}: {f.name}", f.severity, f.what, f"in {split}, {f.evidence}", f.cure)
-             for split, features in (("query", query), ("gallery", gallery)) for f in check_rows(features)]
+             for split, features in (("query", query), ("gallery", gallery)) if rows for f in check_rows(features)]
     shared = np.intersect1d(query.names, gallery.names)
     if len(shared):
         found.append(Finding("shared images", "wrong", "Query and gallery hold the same images",

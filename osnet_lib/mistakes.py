@@ -17,6 +17,7 @@ from .features import Features
 from .findings import Finding, check_rows, in_order, repeated_rows
 from .fit import SAME, Fit, Search, search
 from .market1501 import Market1501, Sample
+from .metrics.labels import JUNK
 from .session import Session
 
 _AGAIN = "Extract again with osnet extract."
@@ -41,7 +42,8 @@ def diagnose(features: Features, dataset: Market1501, session: Session, images: 
     Returns
     -------
     list of Finding
-        What is wrong first. Where the features are what they should be, ``agrees`` with its evidence.
+        What is wrong first. Where the features are what they should be, ``agrees`` with its evidence; where fewer
+        than 2 could be recomputed and nothing else is wrong, ``not recomputed``, which is wrong.
 
     Raises
     ------
@@ -73,12 +75,16 @@ def diagnose(features: Features, dataset: Market1501, session: Session, images: 
         else:
             findings += [*_setup_findings(made, features, session), *_pairing_findings(made.best, features),
                          *_value_findings(made.best, features)]
+    elif all(finding.severity != "wrong" for finding in findings):
+        findings.append(Finding("not recomputed", "wrong", "Nothing is known of these features", f"of {len(features):,}"
+                                f" rows, {len(rows)} could be recomputed, and no fewer than 2 tell anything",
+                                "Give the features of more images, no two of them the same picture."))
     return in_order(findings)
 
 
 def _samples(features: Features, dataset: Market1501) -> tuple[list[Sample | None], tuple[Sample, ...]]:
     """The image of each row, None where there is none of its name, and the split that most of them are of."""
-    splits = (dataset.query, dataset.gallery, dataset.train)
+    splits = (dataset.query, (*dataset.gallery, *dataset.junk), dataset.train)  # other tools extract junk, too
     stems = [{_stem(sample.name): sample for sample in samples} for samples in splits]
     exact = [{sample.name: sample for sample in samples} for samples in splits]
     found = [[table.get(name) or by_stem.get(_stem(name)) for name in features.names.tolist()]
@@ -107,10 +113,11 @@ def _check_names(features: Features, samples: Sequence[Sample | None], split: Se
                              f"they contradict the name in {len(lying):,} of {total:,} rows, the first is "
                              f"{features.names[row]} with pid {features.pids[row]} and camid {features.camids[row]}",
                              "Take pid and camid from the name of each image, and pair nothing by order."))
-    missing = len(split) - len({sample.name for _, sample in known})
+    wanted = {sample.name for sample in split if sample.pid != JUNK}
+    missing = len(wanted - {sample.name for _, sample in known})
     if known and missing:
         found.append(Finding("part", "harmless", "These are features of a part of the data set", f"{missing:,} of the "
-                             f"{len(split):,} {split[0].split} images have none", "A score of a part is none of the "
+                             f"{len(wanted):,} {split[0].split} images have none", "A score of a part is none of the "
                              "whole."))
     return found
 
@@ -124,14 +131,14 @@ def _spread_out(features: Features, rows: np.ndarray, count: int) -> np.ndarray:
 def _setup_findings(made: Search, features: Features, session: Session) -> list[Finding]:
     """How the images were prepared."""
     best, right = made.best, made.right
-    there = ~best.nowhere
+    there = ~best.lost
     count, cosine = int(there.sum()), best.nearest[there].min()
     if best is not right:
         evidence = (f"prepared like that, {count} images give them again (cosine >= {_cosine(cosine)}); as this study "
                     f"prepares them, only to {right.own.min():.6f}")
         return [Finding(best.setup.name, "harmless" if best.setup.harmless else "wrong",
                         f"These features are those of {best.setup.what}", evidence, best.setup.cure)]
-    if best.elsewhere.any() or best.nowhere.any():
+    if best.elsewhere.any() or best.lost.any():
         return []
     evidence = f"{count} images recomputed: cosine >= {_cosine(cosine)}"
     if best.distance >= SAME:
@@ -140,14 +147,15 @@ def _setup_findings(made: Search, features: Features, session: Session) -> list[
                         "Expect this of int8; whether it costs accuracy is a question for osnet compare.")]
     theirs, ours = _facts(features.conditions.get("session")), session.describe()
     if theirs.get("model_sha256") not in (None, ours["model_sha256"]):
-        evidence += f"; they were made by {theirs.get('model')}, which computes the same as {ours['model']}"
+        evidence += (f"; they were made by {theirs.get('model')}, which gives the same features within rounding as "
+                     f"{ours['model']}")
     return [Finding("agrees", "right", "These are the features of this model and these images", evidence)]
 
 
 def _pairing_findings(fit: Fit, features: Features) -> list[Finding]:
     """Whether each feature stands under its own name."""
     names, found = features.names, []
-    moved, lost = np.flatnonzero(fit.elsewhere), np.flatnonzero(fit.nowhere)
+    moved, lost = np.flatnonzero(fit.elsewhere), np.flatnonzero(fit.lost)
     if len(moved):
         one = moved[0]
         evidence = (f"of {len(fit.rows)} recomputed features, {len(moved)} stand under the name of another image: that "
@@ -184,7 +192,8 @@ def _value_findings(fit: Fit, features: Features) -> list[Finding]:
     matrix, found = features.features, []
     if (matrix == matrix.astype(np.float16)).all():
         found.append(Finding("float16", "harmless", "The features were rounded to float16",
-                             f"all {matrix.size:,} values are float16 numbers", "No score moves by it."))
+                             f"all {matrix.size:,} values are float16 numbers",
+                             "Scores move by a query or so at most; osnet compare tells."))
     lengths, made = np.linalg.norm(matrix[fit.found[there]].astype(np.float64), axis=1), fit.lengths[there]
     ratio = lengths / made
     if np.allclose(lengths, 1, atol=2e-3) and not np.allclose(made, 1, atol=2e-3):
@@ -196,6 +205,11 @@ def _value_findings(fit: Fit, features: Features) -> list[Finding]:
         found.append(Finding("scaled", "harmless", "The features are multiplied by a constant",
                              f"they are {ratio.mean():.4g} times as long as the network gives them",
                              "Multiply query and gallery alike."))
+    elif not fit.setup.mirror and fit.distance < SAME and np.ptp(ratio) > (0.01 + 2 * fit.rounding) * ratio.mean():
+        found.append(Finding("lengths", "harmless", "Each feature is multiplied by a factor of its own",
+                             f"they are {ratio.min():.4g} to {ratio.max():.4g} times as long as the network gives "
+                             f"them, and {lengths.min():.4g} to {lengths.max():.4g} long",
+                             "Euclidean distance then ranks otherwise, cosine distance as before: compare by cosine."))
     return found
 
 

@@ -64,6 +64,9 @@ def measure_evaluation_speed(workspace: Workspace, queries: int = MARKET[0], gal
     """
     if not 0 < share <= 1:
         raise StudyError(f"a share of {share}", where="share", cure="Give a part of the size: above 0, at most 1.")
+    if isinstance(distractors, (str, int)) or not all(isinstance(number, int) for number in distractors):
+        raise StudyError(f"distractors {distractors!r}", where="distractors",
+                         cure="Give a list of whole numbers; with papermill: -y 'distractors: [0, 100000]'.")
     some, part = (max(1, round(number * share)) for number in (queries, gallery))
     sizes = {
         "metrics": ["--queries", queries, "--gallery", gallery, "--rounds", rounds],
@@ -113,27 +116,29 @@ def _run(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
 def evaluation_speed_table(results: Sequence[Result]) -> Table:
     """Every contestant of evaluation and re-ranking: seconds, how many times ours that is, memory, measured or quoted.
 
-    Rows of one benchmark stand together, this package first.
+    Rows of one benchmark stand together, this package first. Allocated is what a call takes beside its input; the
+    whole process holds interpreter, libraries and input as well.
     """
     records = []
     for result in (r for r in results if r.conditions["benchmark"] in OURS):
         values, conditions = result.values, result.conditions
         ours = values["seconds"][OURS[conditions["benchmark"]]]["median"]
         size = {"queries": conditions["queries"], "gallery": conditions["gallery"]}
-        peaks = values.get("peak_rss_bytes") or values["peak_bytes"]
+        allocated, whole = values.get("peak_bytes", {}), values.get("peak_rss_bytes", {})
         for name, times in sorted(values["seconds"].items(), key=lambda item: item[1]["median"] != ours):
             scaled = name == "list loop" and conditions["loop_queries"] < conditions["queries"]
             figure = f"scaled from {conditions['loop_queries']} queries" if scaled else "measured"
             records.append({
                 **size, "program": WORDS.get(name, name), "figure": figure, "seconds": times["median"],
                 "range": f"{times['min']:.2f} to {times['max']:.2f}", "times ours": times["median"] / ours,
-                "memory, MB": None if scaled else peaks[name] / 1e6, "rounds": conditions["rounds"],
+                "allocated, MB": allocated[name] / 1e6 if name in allocated and not scaled else None,
+                "whole process, MB": whole[name] / 1e6 if name in whole else None, "rounds": conditions["rounds"],
                 "cores": conditions["environment"]["cores"]})
-        for name, seconds in values.get("quoted_seconds", {}).items():
-            records.append({**size, "program": name, "figure": "quoted, another machine", "seconds": seconds,
-                            "times ours": seconds / ours, "cores": 2})
-    formats = {"seconds": ".2f", "times ours": ".1f", "memory, MB": ",.0f"} if records else None
-    return Table.from_records(records, formats=formats)
+        for figure, kind in (("quoted, another machine", "quoted"), ("estimated for this machine", "estimated")):
+            records += [{**size, "program": name, "figure": figure, "seconds": seconds, "times ours": seconds / ours,
+                         "cores": 2} for name, seconds in values.get(f"{kind}_seconds", {}).items()]
+    formats = dict.fromkeys(("allocated, MB", "whole process, MB"), ",.0f") | {"seconds": ".2f", "times ours": ".1f"}
+    return Table.from_records(records, formats=formats if records else None)
 
 
 def gallery_size_table(results: Sequence[Result]) -> Table:
@@ -174,6 +179,9 @@ def explain_evaluation_speed(results: Sequence[Result]) -> str:
             for name, seconds in values["quoted_seconds"].items():
                 ours = values["seconds"]["evaluate"]["median"]
                 words += f"; {name}, quoted at {seconds:g} s, would be {seconds / ours:.1f} times"
+            for name, seconds in values.get("estimated_seconds", {}).items():
+                words += (f"; brought to this machine by the Python path, which ran on both, {name} would take "
+                          f"{seconds:.1f} s, {seconds / ours:.1f} times")
         elif result.conditions["benchmark"] == "reranking":
             peaks = values["peak_rss_bytes"]
             words = (f"**Re-ranking** ({size}): the published dense algorithm takes {values['ratio']:.1f} times as "

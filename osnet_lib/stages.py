@@ -5,7 +5,7 @@ What *breaks* means is settled here once:
 * A float32 stage (ONNX, simplified) computes the same numbers in another order. It breaks where its features leave the
   tolerance of `osnet_lib.parity`; what that does to the ranking need not be asked.
 * A stage of reduced precision (float16, int8, an OM) gives other features by design, so its ranking is what counts. It
-  breaks where the guide's gate against torch fails: mAP is more than 1 % of torch's below it, or Rank-1 is below
+  breaks where mAP is more than the guide's 1 % of torch's below torch's, or Rank-1 is below
   torch's by more than chance explains (McNemar's test, and the interval of the difference leaves out zero). The
   guide's literal line for Rank-1, not below at all, is one query in thousands; it is reported, and breaks nothing.
 """
@@ -134,6 +134,8 @@ def compare_stage(name: str, batch_size: int | None, reference: tuple[Features, 
         raise MetricError(f"unknown stage {name!r}", where="stage", cure=f"Use one of {', '.join(STAGES)}")
     sides = [measured_side(label, *pair, metric) for label, pair in (("torch", reference), (name, candidate))]
     comparison = compare_sides(*sides)
+    if comparison.paired is None:
+        raise MetricError("queries with a match are of one identity only", where=name, cure="Take more queries")
     if comparison.difference is None:
         raise MetricError("features of another width than torch's", where=name, cure="Compare stages of one network")
     matrices = [[split.features[np.argsort(split.names)] for split in pair] for pair in (reference, candidate)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from .stages import STAGES, Stage, compare_stage, first_broken, verdict
 from .workspace import Workspace, artefact
 
 CALIBRATION_IMAGES = 32
+_QUERIES = "queries (stage_queries in the notebook)"
 _TORCH_BATCH = 16  # for speed only: torch's rows do not depend on it beyond rounding
 
 T = TypeVar("T")
@@ -54,19 +56,23 @@ def fair_share(dataset: Market1501, queries: int) -> tuple[tuple[Sample, ...], t
     Raises
     ------
     DatasetError
-        A negative number, or fewer queries than the first identity has.
+        Fewer queries than two identities have, or a split of one identity: it has no interval.
     """
+    pids = sorted({sample.pid for sample in dataset.query})
+    if len(pids) < 2:
+        raise DatasetError("those of the whole test split are of fewer than two identities", where=_QUERIES,
+                           cure="There is no interval without two: give another data set.")
     if queries == 0 or queries >= len(dataset.query):
         return dataset.query, dataset.gallery
-    pids = sorted({sample.pid for sample in dataset.query})
     number = dict.fromkeys(pids, 0)
     for sample in dataset.query:
         number[sample.pid] += 1
     shares = (spread(pids, count) for count in range(len(pids), 0, -1))
     kept = set(next((share for share in shares if sum(number[pid] for pid in share) <= queries), ()))
-    if not kept:
-        raise DatasetError(f"no identity has as few as {queries} queries", where="queries",
-                           cure="Give more, or 0 for the whole test split.")
+    if len(kept) < 2:
+        fewest = sum(number[pid] for pid in spread(pids, 2))
+        raise DatasetError(f"{queries} are too few for two identities, without which there is no interval",
+                           where=_QUERIES, cure=f"Give at least {fewest}, or 0 for the whole test split.")
     others = [sample for sample in dataset.gallery if sample.pid not in number]
     wrong = set(spread(others, round(len(others) * len(kept) / len(pids))))
     return (tuple(sample for sample in dataset.query if sample.pid in kept),
@@ -113,6 +119,8 @@ def measure_stages(workspace: Workspace, dataset: Market1501, checkpoint: Checkp
 
     Parameters
     ----------
+    batch_sizes : sequence of int
+        From 1; each counts once, in ascending order.
     backend, device
         Of the study. On ``"ascend"`` there is the stage ``"om"``, on that device; the others run on ONNX Runtime's
         first device, torch with one thread.
@@ -127,12 +135,14 @@ def measure_stages(workspace: Workspace, dataset: Market1501, checkpoint: Checkp
 
     Raises
     ------
+    SessionError
+        Batch sizes that are no sequence of whole numbers from 1.
     ParityError
         A stage that gave no features at all, such as float16 that overflowed; it is named.
     DatasetError, ExportError, ConvertError
         As the steps.
     """
-    sizes, chosen = sorted(set(batch_sizes)), choose_backend(backend)
+    sizes, chosen = _sizes(batch_sizes), choose_backend(backend)
     query, gallery = fair_share(dataset, queries)
     calibration, calibrated_on = calibration_samples(dataset, gallery)
 
@@ -173,6 +183,16 @@ def measure_stages(workspace: Workspace, dataset: Market1501, checkpoint: Checkp
         {"stages": [stage.as_dict() for stage in stages], "first_broken": broken and broken.where,
          "verdict": verdict(stages)}))
     return stages
+
+
+def _sizes(batch_sizes: Sequence[int]) -> list[int]:
+    """Batch sizes, each once; text is what papermill makes of a list given with -p."""
+    listed = isinstance(batch_sizes, Sequence) and not isinstance(batch_sizes, (str, bytes))
+    if not listed or not all(isinstance(size, Integral) and not isinstance(size, bool) and size >= 1
+                             for size in batch_sizes):
+        raise SessionError(f"{batch_sizes!r}", where="batch sizes",
+                           cure="Give a list of whole numbers from 1; with papermill: -y 'stage_batches: [1, 8]'")
+    return sorted(set(map(int, batch_sizes)))
 
 
 def _features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, source: Checkpoint | Path,

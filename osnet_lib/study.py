@@ -70,7 +70,8 @@ def run_matrix(
         "progress": False,
     }
     chapters = [Run(name, common) for name in ("01_export", "02_convert", "03_preprocess", "04_inference")]
-    chapters.append(Run("05_accuracy", common, reads=("accuracy",)))
+    accuracy = {**common, "stage_batches": sorted({1, batch_size})}
+    chapters.append(Run("05_accuracy", accuracy, reads=("accuracy",)))
     timings = [
         Run("06_performance", {**common, "batch_size": size}, f"_bs{size:03d}", f"Performance at batch {size}")
         for size in sorted({*GUIDE_BATCHES, batch_size})

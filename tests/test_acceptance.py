@@ -132,8 +132,9 @@ def evaluations(lost: int, won: int, size: int = 400, fall: float = 0.0):
     (60, 1, 0.0, False, "Chance does not explain that Rank-1 fails", "Chance: mAP passes for other"),
     (3, 3, 0.0, True, "Chance: Rank-1 passes, but other queries like these could make it fail", "for other queries"),
     (0, 30, 0.0, True, "Chance: Rank-1 passes for other queries", "for other queries"),
-    (0, 0, 0.002, True, "for other queries", "Chance: mAP passes for other queries"),  # 0.3 % less, in every resample
-    (0, 0, 0.1, False, "Chance: Rank-1 passes for other", "Chance does not explain that mAP fails"),
+    (0, 0, 0.002, True, "could make it fail (0 queries lost, 0 won)", "Chance: mAP passes for other queries"),
+    (0, 0, 0.1, False, "Chance: Rank-1 passes, but", "Chance does not explain that mAP fails"),
+    (4, 0, 0.0, False, "Chance explains that Rank-1 fails", "Chance: mAP passes for other"),  # the interval leaves out 0
 ])
 def test_chance_is_told_and_never_decides(lost, won, fall, passed, rank1, mAP):
     a, b = evaluations(lost, won, fall=fall)

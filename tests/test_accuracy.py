@@ -13,6 +13,8 @@ from scipy.io import savemat
 
 from osnet_lib import accuracy, pipeline
 from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.errors import FeatureError
+from osnet_lib.features import Features
 from osnet_lib.files import sha256
 from osnet_lib.metrics import evaluate, expand_queries, rerank
 from osnet_lib.metrics import evaluate_distances, normalize
@@ -137,6 +139,39 @@ def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, chec
     assert not changed[~same_as_first].any()  # the one box that was drawn belongs to one query
     lists = variants["gt_query's own lists"].evaluation
     assert np.array_equal(lists.ap, lists.inp) and lists.num_valid == len(query)  # one good image each
+
+
+def test_a_handful_of_images_takes_smaller_neighbourhoods(work, checkpoint, tiny_market):
+    with pipeline.open_dataset(work, tiny_market()) as dataset:
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
+        names = [v.name for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4,
+                                                           progress=False)]
+    assert names[-1] == f"re-ranking (k1 {len(query) + len(gallery) - 1}, k2 6)"
+
+
+def test_features_that_do_not_say_where_they_are_from_are_refused_at_once(work, checkpoint):
+    features = Features(np.array(["a"]), np.array([1]), np.array([1]), np.ones((1, 512), np.float32))
+    with pytest.raises(FeatureError, match="do not say what they were made from"):
+        accuracy.measure_accuracy(work, features, features, checkpoint)
+
+
+def test_a_model_that_normalises_on_the_device_is_diagnosed_by_its_onnx(work, checkpoint, small_market, monkeypatch):
+    """Features of an OM with AIPP: no wrong input could be given to it, so the ONNX behind it stands in."""
+    opened = []
+
+    def spy(model, *arguments):
+        opened.append(model)
+        session = open_session(model, *arguments)
+        if len(opened) == 1:
+            session.input_dtype = np.dtype(np.uint8)
+        return session
+
+    with pipeline.open_dataset(work, small_market) as dataset:
+        query, gallery = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)
+        monkeypatch.setattr("osnet_lib.accuracy.open_session", spy)
+        found = accuracy.diagnose_features(work, dataset, query, gallery, checkpoint, batch_size=4)
+    assert len(opened) == 2 and opened[1].name.endswith("_bs4_sim.onnx")
+    assert {"query: agrees", "gallery: agrees"} <= {finding.name for finding in found}
 
 
 class TestEmbedded:

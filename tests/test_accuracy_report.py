@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_report import accuracy, evaluation, rows
@@ -29,6 +31,15 @@ def test_score_table_counts_queries_and_gives_intervals():
     assert table["TPR at FPR 0.0001"] == "20.00 %"  # only the best query's match is nearer than every stranger
     assert table["pairs of one identity, of two"] == "5, 25" and table["queries, with a match"] == "5, 5"
     assert list(table)[:2] == ["Rank-1", "Rank-1, 95 % interval over queries"]
+
+
+def test_an_interval_of_none_right_is_not_without_width():
+    score, query, gallery = evaluation()
+    none = replace(score, first_hit=np.maximum(score.first_hit, 1))
+    found = Assessment(none, bootstrap(none), bootstrap(none, query.pids), assessment().verification)
+    table = {row[""]: row["euclidean"] for row in rows(accuracy_report.score_table({"euclidean": found}))}
+    exact = found.by_query.rank1_exact
+    assert table["Rank-1, 95 % interval over queries"] == f"0.00 to {100 * exact.high:.2f} %" and exact.high > 0.3
 
 
 def test_score_table_has_a_column_a_distance():

@@ -88,9 +88,11 @@ def test_metrics_quotes_at_market_size_only(script):
                                "loop_queries": 100, "environment": {"cores": 2}},
                 "seconds": seconds, "peak_bytes": dict.fromkeys(seconds, 1e6), "ratio": 1.0, "same": True,
                 "ratios": dict.fromkeys(seconds, 1.0), "quoted_seconds": metrics.QUOTED, "difference": {},
+                "estimated_seconds": {metrics.CYTHON: 2.5},
                 "figures": {"rank1": 0.9, "mAP": 0.7}}
     said = metrics.report(measured)
     assert "quoted, not run here" in said and "6.8 s measured elsewhere on two cores, takes 13.6 times" in said
+    assert "which ran on both, it would take 2.50 s, 5.0 times as long" in said
 
 
 def test_reranking_compares_and_measures(tmp_path):

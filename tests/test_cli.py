@@ -21,9 +21,9 @@ import torch
 from osnet_lib import __version__, cli
 from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import StudyError
-from osnet_lib.features import load_features, save_features
+from osnet_lib.features import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf
-from osnet_lib.metrics import evaluate
+from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, rerank
 from osnet_lib.minimarket import Recipe, render_minimarket
 from osnet_lib.onnxfile import inspect_onnx
 from osnet_lib.workspace import REPOSITORY
@@ -148,12 +148,35 @@ def test_evaluate_prints_the_scores_and_writes_the_guide_s_json(osnet, place, tm
                      max_rank=5)
     assert code == 0 and not err and f"6 of 6 queries, {len(gallery)} gallery images, {metric} distance" == out[0]
     assert out[1] == f"Rank-1  {score.hits(1)}/6 = {score.rank(1):.6f}" and out[4].startswith("Rank-20 6/6 = 1.0")
-    assert out[5] == f"mAP     {score.mAP:.6f}"
+    assert out[5:7] == [f"mAP     {score.mAP:.6f}", f"mINP    {score.mINP:.6f}"]
     document = json.loads((tmp_path / "made" / "result.json").read_text())
     assert [entry["key"] for entry in document["value"]] == ["R1", "mAP"]
-    assert out[6] == str(tmp_path / "made" / "result.json")
+    assert out[7] == str(tmp_path / "made" / "result.json")
     assert float(document["value"][0]["value"]) == pytest.approx(score.rank(1))
     assert float(document["value"][1]["value"]) == score.mAP
+
+
+@pytest.mark.parametrize("options, words, change", [
+    ("--normalize", "unit features", lambda q, g: evaluate(*q.labelled, *g.labelled, normalize=True)),
+    ("--expand", "unit features, query expansion", lambda q, g: evaluate(
+        expand_queries(q.features, g.features), q.pids, q.camids, *g.labelled, normalize=True)),
+    ("--rerank --metric cosine", "re-ranking", lambda q, g: evaluate_distances(
+        rerank(q.features, g.features, metric="cosine"), q.pids, q.camids, g.pids, g.camids)),
+])
+def test_evaluate_uses_features_otherwise(osnet, tmp_path, options, words, change):
+    random = np.random.default_rng(1)
+    people = random.standard_normal((9, 512))
+    sides = []
+    for camera, side in ((1, "q"), (2, "g")):
+        pids = np.repeat(np.arange(1, 10), 3)
+        rows = (people[pids - 1] + 1.5 * random.standard_normal((27, 512))) * random.uniform(0.5, 2, (27, 1))
+        names = np.array([f"{pid:04d}_c{camera}s1_{i:06d}_00.jpg" for i, pid in enumerate(pids)])
+        sides.append(Features(names, pids, np.full(27, camera), rows.astype(np.float32)))
+        save_features(tmp_path / f"{side}.npz", sides[-1])
+    code, out, _ = osnet(f"evaluate {{new}}/q.npz {{new}}/g.npz {{new}} r {options}", new=tmp_path)
+    score = change(*sides)
+    assert code == 0 and out[0].endswith(f"distance, {words}") and f"mAP     {score.mAP:.6f}" in out
+    assert score.mAP != evaluate(*sides[0].labelled, *sides[1].labelled).mAP
 
 
 def test_evaluate_takes_features_of_other_tools(osnet, tmp_path):

@@ -78,6 +78,12 @@ def place(tmp_path_factory):
     (folder / "empty").mkdir()
     score = evaluate(*(array for f in good.values() for array in (f.features, f.pids, f.camids)))
     assert 0.6 < score.rank(1) < 1  # neither trivial nor hopeless
+    junk = good["gallery"]
+    write(folder / "junk", {**good, "gallery": Features(
+        np.append(junk.names, "-1_c3s1_000001_00.jpg"), np.append(junk.pids, -1), np.append(junk.camids, 3),
+        np.vstack([junk.features, junk.features[:1]]), junk.conditions)})
+    write(folder / "stems", {split: replace(f, names=np.array([name[:-4] for name in f.names]))
+                             for split, f in good.items()})
     result(folder, "toy", score.rank(1), score.mAP, False, queries=60, digest="d" * 64)
     result(folder, "toycosine", score.rank(1), score.mAP, False, "cosine", 60, "d" * 64)
     result(folder, "market", 3176 / 3368, 0.8257)
@@ -117,6 +123,21 @@ def test_features_against_themselves_in_another_order(osnet):
     assert "shuffled and good rank alike: the same average precision" in out
     assert re.search(r"^good: Rank-1 .* 95 % intervals, resampling 60 queries$", out, re.M)
     assert re.search(r"^shuffled: Rank-1 .* 95 % intervals, resampling 30 identities$", out, re.M)
+
+
+@pytest.mark.parametrize("arguments", ["good junk", "junk good", "good stems", "stems junk"])
+def test_junk_and_names_without_jpg_are_no_difference(osnet, arguments):
+    code, out, err = osnet(*arguments.split())
+    assert (code, err) == (0, []) and "smallest cosine 1.0000000." in out and "rank alike" in out
+
+
+@pytest.mark.parametrize("target", [".", "folder", "/"])
+def test_a_folder_cannot_receive_the_figures(osnet, tmp_path, monkeypatch, place, target):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    code, _, err = osnet(str(place / "good"), str(place / "close"), "--mAP-drop", "0.5", "--json", target)
+    assert code == 2 and err == [f"osnet: {target}: is a directory. Check the path, its permissions and the space on "
+                                 "the disk."]
 
 
 def test_a_worse_model_fails_and_every_figure_is_true(osnet, place, tmp_path):
@@ -243,12 +264,15 @@ def test_nothing_is_written_where_something_is_refused(osnet, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_all_of_market1501_can_stand_beside_the_published_score(osnet, tmp_path):
+@pytest.mark.parametrize("junk, suffix", [(0, ".jpg"), (3819, "")])
+def test_all_of_market1501_can_stand_beside_the_published_score(osnet, tmp_path, junk, suffix):
     """Rows in the numbers of the published release, with its landmark names; the features are made up."""
     rng = np.random.default_rng(0)
-    for split, images, camid in (("query", 3368, 1), ("gallery", 15913, 2)):
-        names = sorted(LANDMARKS[split] | {f"made_up_{i}" for i in range(images - len(LANDMARKS[split]))})
+    for split, images, ignored, camid in (("query", 3368, 0, 1), ("gallery", 15913 + junk, junk, 2)):
+        names = sorted({name.replace(".jpg", suffix) for name in LANDMARKS[split]}
+                       | {f"made_up_{i}" for i in range(images - len(LANDMARKS[split]))})
         pids = np.arange(images) % 750 + 1
+        pids[images - ignored:] = -1
         features = np.eye(750, 64, dtype=np.float32)[pids - 1] + rng.normal(0, 1, (images, 64)).astype(np.float32)
         save_features(tmp_path / f"{split}.npz", Features(np.array(names), pids, np.full(images, camid), features))
     code, out, err = osnet("published:osnet_x1_0", str(tmp_path))

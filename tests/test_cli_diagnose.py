@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import networks
@@ -11,6 +12,7 @@ import torch
 
 from osnet_lib import cli
 from osnet_lib.features import Features, load_features, save_features
+from osnet_lib.findings import check_rows
 from osnet_lib.guide.dump import write_feature
 from osnet_lib.market1501 import open_market1501
 from osnet_lib.minimarket import Recipe, render_minimarket
@@ -85,10 +87,32 @@ def test_the_features_of_random_weights(osnet, place, metric):
     assert all("right: agrees" in line for line in out[:2]) and f"({metric}), where guessing gives" in out[2]
 
 
+def test_the_same_picture_under_two_names(capsys, market, tmp_path):
+    """The rows are equal because the pictures are: nothing that the score of both condemns."""
+    copy = shutil.copytree(market, tmp_path / "market")
+    with open_market1501(copy) as dataset:
+        first, second, *_ = (copy / "bounding_box_test" / s.name for s in dataset.gallery if s.pid > 0)
+    second.write_bytes(first.read_bytes())
+    (tmp_path / "features").mkdir()
+    features = extracted(copy, MINI, tmp_path / "features")
+    assert [f.name for f in check_rows(load_features(features / "gallery.npz"))] == ["repeated rows"]
+    code = cli.main(["diagnose", str(features), "mini", str(copy), "--threads", "1", "--images", "2"])
+    out = capsys.readouterr().out.splitlines()
+    assert code == 0 and [line.split(". ")[0] for line in out] == [
+        "query: right: agrees", "gallery: right: agrees", "query and gallery: right: score"]
+
+
 def test_one_file_and_a_checkpoint(osnet, place):
     code, out, err = osnet(place / "query.npz", networks.checkpoint_path())
     assert code == 0 and len(out) == 1 and out[0].startswith("query.npz: right: agrees. ")
-    assert "which computes the same as osnet_x0_25.pt" in out[0]
+    assert "which gives the same features within rounding as osnet_x0_25.pt" in out[0]
+
+
+@pytest.mark.parametrize("split", ["query", "gallery"])
+def test_a_folder_with_one_split(osnet, place, tmp_path, split):
+    save_features(tmp_path / f"{split}.npz", load_features(place / f"{split}.npz"))
+    code, out, err = osnet(tmp_path)
+    assert code == 0 and [line.split(". ")[0] for line in out] == [f"{split}: right: agrees"]
 
 
 def test_a_dump_folder(osnet, place, tmp_path):

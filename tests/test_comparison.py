@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,17 @@ def test_the_order_of_rows_is_no_difference():
     found = compare_sides(REFERENCE, measured_side("again", *splits(0, order=3)))
     assert found.paired.alike and found.top1_changed == 0 and found.acceptance.passed
     assert found.difference.max_abs == 0
+
+
+def test_images_that_are_equally_near_are_no_change():
+    """Both gallery images of a person have one feature: which of them a file names first is not a difference."""
+    query, gallery = splits(0)
+    twins = np.column_stack([np.cos(gallery.pids * 0.5), np.sin(gallery.pids * 0.5)]).astype(np.float32)
+    sides = [measured_side(label, query, Features(gallery.names[rows], gallery.pids[rows], gallery.camids[rows],
+                                                  twins[rows]))
+             for label, rows in (("onnx", np.arange(20)), ("om", np.arange(20)[::-1]))]
+    found = compare_sides(*sides)
+    assert found.top1_changed == 0 and found.paired.alike and found.difference.max_abs == 0
 
 
 def test_the_table_and_the_text_hold_the_figures():
@@ -95,3 +107,77 @@ def test_other_images_are_refused():
     other = measured_side("other", Features(names, query.pids, query.camids, query.features), gallery)
     with pytest.raises(FeatureError, match=f"onnx and other: the second has no {query.names[2]}"):
         compare_sides(REFERENCE, other)
+
+
+def with_junk(query: Features, gallery: Features) -> tuple[Features, Features]:
+    """Two junk boxes more in the gallery, on the very place of the first query."""
+    return query, Features(np.concatenate([["-1_c1s1_000001_00.jpg"], gallery.names, ["-1_c2s1_000001_00.jpg"]]),
+                           np.concatenate([[-1], gallery.pids, [-1]]), np.concatenate([[1], gallery.camids, [2]]),
+                           np.concatenate([query.features[:1], gallery.features, query.features[:1]]))
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_junk_in_one_of_the_two_is_no_difference(swap):
+    other = measured_side("junk", *with_junk(*splits(0.2, order=1)))
+    plain = measured_side("om", *splits(0.2, order=1))
+    found, expected = (compare_sides(*((side, REFERENCE) if swap else (REFERENCE, side))) for side in (other, plain))
+    assert found.as_dict()["paired"]["lost"] == expected.paired.lost and found.difference == expected.difference
+    assert found.top1_changed == expected.top1_changed and len(other.measured.gallery) == 20
+    assert other.score.intervals == plain.score.intervals
+
+
+def named(pair: tuple[Features, Features], name) -> tuple[Features, Features]:
+    return tuple(replace(part, names=np.array([name(old) for old in part.names])) for part in pair)
+
+
+@pytest.mark.parametrize("name", [lambda old: old[:-len(".jpg")], lambda old: f"{old}.jpg"])
+def test_names_are_paired_by_their_stem(name):
+    noisy = splits(0.2, order=1)
+    expected = compare_sides(REFERENCE, measured_side("om", *noisy))
+    found = compare_sides(REFERENCE, measured_side("om", *named(noisy, name)))
+    assert found.as_dict() == expected.as_dict() and found.top1_changed > 0
+
+
+def test_two_images_of_one_stem_are_refused():
+    query, gallery = splits(0)
+    names = gallery.names.astype("U30")
+    names[5] = f"{names[2]}.jpg"
+    other = measured_side("other", query, replace(gallery, names=names))
+    with pytest.raises(FeatureError, match=f"onnx and other: {names[2]} and {names[5]} have the same stem.*rename"):
+        compare_sides(REFERENCE, other)
+
+
+def of_one_identity(noise: float) -> tuple[Features, Features]:
+    """Queries of person 2 alone, three of them, before the whole gallery."""
+    query, gallery = splits(noise)
+    row = np.flatnonzero(query.pids == 2).repeat(3)
+    names = np.array([f"0002_c1s1_00000{i}_00.jpg" for i in range(3)])
+    return Features(names, query.pids[row], query.camids[row], query.features[row]), gallery
+
+
+@pytest.mark.parametrize("noise, passed", [(0, True), (0.2, False)])
+def test_one_identity_has_no_interval_but_a_gate(noise, passed):
+    sides = [measured_side(label, *of_one_identity(value)) for label, value in (("onnx", 0), ("om", noise))]
+    assert all(side.score.intervals is side.measured.by_query is None for side in sides)
+    found = compare_sides(*sides)
+    assert found.paired is None and found.acceptance.passed is passed and found.top1_changed == (0 if passed else 3)
+    assert found.acceptance.criteria[0].queries == (0 if passed else -3)
+    text, values = found.text(), json.loads(json.dumps(found.as_dict()))
+    assert "one identity only: no intervals, and no paired test." in text and "resampling" not in text
+    assert f"The nearest image changed for {found.top1_changed} of 3 queries." in text
+    assert f"The gate {'is passed' if passed else 'fails'}." in text
+    assert values["paired"] is None and values["intervals"] == {} and values["features"]["max_abs"] >= 0
+    assert comparison_table(found).caption is None
+
+
+def test_an_identity_without_a_match_is_none_to_draw_from():
+    query, gallery = of_one_identity(0)
+    query = replace(query, pids=np.array([2, 2, 77]))
+    side = measured_side("onnx", query, gallery)
+    assert side.score.queries == 2 and side.score.intervals is None
+
+
+def test_conditions_of_other_tools_are_left_alone():
+    query, gallery = splits(0)
+    side = measured_side("theirs", replace(query, conditions={"dataset": "Market", "session": ["x"]}), gallery)
+    assert side.score.dataset is side.score.device is None and side.score.rank1 == 1

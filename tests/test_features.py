@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osnet_lib.errors import FeatureError
-from osnet_lib.features import Features, average_mirrored, check_pair, load_features, save_features
+from osnet_lib.features import Features, average_mirrored, check_pair, load_features, save_features, without_junk
 
 QUERY = [f"{pid:04d}_c{cam}s1_{pid:06d}_00.jpg" for pid in range(1, 7) for cam in (1, 2)][:11]
 
@@ -172,3 +172,13 @@ def test_conditions_of_other_tools_are_left_alone(recwarn):
     theirs.conditions.update(dataset="Market", session=None)
     check_pair(ours, theirs)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("junk", [(), (0,), (2, 3, 10), range(11)])
+def test_junk_is_left_out(whole, junk):
+    kept = [row for row in range(11) if row not in junk]
+    mixed = Features(whole.names, np.where(np.isin(range(11), junk), -1, whole.pids), whole.camids, whole.features,
+                     whole.conditions)
+    found = without_junk(mixed)
+    assert same(found, Features(*(getattr(whole, name)[kept] for name in ("names", "pids", "camids", "features"))))
+    assert found.conditions == whole.conditions and (mixed.pids == -1).sum() == len(junk)

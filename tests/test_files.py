@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -38,6 +39,16 @@ def test_a_failed_write_leaves_things_as_they_were(tmp_path, before):
         raise ZeroDivisionError
     assert os.listdir(tmp_path) == (["x.txt"] if before else [])
     assert not before or target.read_text() == before
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "", "folder"])
+def test_a_folder_is_no_file_to_write(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as refused:
+        write_json(name, {})
+    assert (refused.value.errno, refused.value.strerror) == (errno.EISDIR, "is a directory")
+    assert refused.value.filename == (name or ".") and os.listdir(tmp_path) == ["folder"]
 
 
 def test_a_block_that_writes_nothing_does_not_pass_silently(tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.errors import MetricError
 from osnet_lib.features import Features
 from osnet_lib.findings import (Finding, chance_map, check_features, check_rows, check_weights, findings_text, in_order,
                                 repeated_rows)
@@ -100,6 +101,23 @@ def test_rows_that_may_be_equal():
     asked = []
     assert check_rows(replace(query, features=matrix), lambda a, b: asked.append((a, b)) or True) == []
     assert asked == [(4, 59)]
+
+
+@pytest.mark.parametrize("change", [repeated, zeros, dead])
+def test_rows_that_were_looked_at_already(change):
+    query, gallery = people()
+    query = replace(query, features=change(query.features.copy()))
+    assert check_features(query, gallery)[0].name.startswith("query: ")
+    assert [f.name for f in check_features(query, gallery, rows=False)] == ["score"]
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_an_unknown_metric(rows):
+    """Raised even where wrong rows would end the check before any score."""
+    query, gallery = people()
+    query = replace(query, features=zeros(query.features.copy()))
+    with pytest.raises(MetricError, match="unknown distance 'manhattan'.* Use one of euclidean, cosine"):
+        check_features(query, gallery, "manhattan", rows)
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from osnet_lib.errors import FeatureError
 from osnet_lib.features import Features
 from osnet_lib.findings import findings_text
+from osnet_lib.fit import NEAR, Fit
 from osnet_lib.market1501 import open_market1501
 from osnet_lib.mistakes import diagnose
 from osnet_lib.preprocess import preprocess
@@ -226,10 +227,20 @@ def coarse(matrix):
     return matrix + (0.1 * matrix.std() * random.normal(size=matrix.shape)).astype(np.float32)
 
 
+def rough(matrix):
+    """As int8 weights do to real images: some are far off, yet nearest to their own feature."""
+    matrix = coarse(matrix)
+    random = np.random.default_rng(2)
+    matrix[::6] += (0.4 * matrix.std() * random.normal(size=matrix[::6].shape)).astype(np.float32)
+    return matrix
+
+
 @pytest.mark.parametrize("change, expected", [
     (unit, ["unit length", "agrees"]), (lambda m: m * 0.125, ["scaled", "agrees"]),
     (lambda m: m.astype(np.float16).astype(np.float32), ["float16", "agrees"]),
-    (coarse, ["reduced precision"]), (lambda m: m + 1e-6, ["agrees"]),
+    (lambda m: 10 * unit(m), ["lengths", "agrees"]),
+    (lambda m: m * np.linspace(1, 2, len(m), dtype=np.float32)[:, None], ["lengths", "agrees"]),
+    (coarse, ["reduced precision"]), (rough, ["reduced precision"]), (lambda m: m + 1e-6, ["agrees"]),
 ])
 @pytest.mark.parametrize("seed", range(2))
 def test_what_is_harmless_is_said_and_no_alarm(published_size, change, expected, seed):
@@ -237,6 +248,16 @@ def test_what_is_harmless_is_said_and_no_alarm(published_size, change, expected,
     features = place.features(session)
     found = diagnose(replace(features, features=change(features.features)), place.dataset, session, 8, progress=False)
     assert [finding.name for finding in found] == expected and not wrong(found)
+
+
+def test_what_changed_lengths_is_told(published_size):
+    """By how much, how long the features are, and how to compare them."""
+    right = published_size.features(Network(0))
+    lengths = np.linalg.norm(right.features, axis=1)
+    changed = replace(right, features=10 * unit(right.features))
+    finding, _ = diagnose(changed, published_size.dataset, Network(0), 18, progress=False)
+    assert finding.evidence == (f"they are {10 / lengths.max():.4g} to {10 / lengths.min():.4g} times as long as the "
+                                "network gives them, and 10 to 10 long") and "compare by cosine" in finding.cure
 
 
 @pytest.mark.parametrize("share", [1, 0.5])
@@ -262,7 +283,7 @@ def test_a_converted_model_computes_the_same(published_size):
     features.conditions["session"] |= {"model": "osnet.om", "model_sha256": "e" * 64}
     found = diagnose(features, published_size.dataset, Network(0), 6, progress=False)
     assert [f.name for f in found] == ["agrees"]
-    assert "made by osnet.om, which computes the same as random.onnx" in found[0].evidence
+    assert "made by osnet.om, which gives the same features within rounding as random.onnx" in found[0].evidence
 
 
 @pytest.mark.parametrize("names", [lambda names: [name.split(".")[0] for name in names], list])
@@ -335,6 +356,22 @@ def test_rows_of_two_models(published_size, stale):
     assert f"{stale} of 18 recomputed features are not in the file" in finding.evidence
 
 
+@pytest.mark.parametrize("own, found, off, lost", [
+    ("exact", "own", 2, 2),      # the model is exact, so that these rows are of something else
+    ("rough", "own", 2, 0),      # the model is rough, as int8 is
+    ("rough", "another", 2, 2),  # nearest to the row of another image
+    ("rough", "own", 10, 10),    # most are far off: more than int8 does
+])
+def test_which_images_are_lost(own, found, off, lost):
+    rows, spread = np.arange(16), 0.5
+    distance = np.full(16, {"exact": 1e-8, "rough": 0.5 * NEAR}[own])
+    distance[:off] = 2 * NEAR
+    places = np.where((rows < off) & (found == "another"), rows + 1, rows)
+    cosines = 1 - distance * spread / 2
+    fit = Fit(RIGHT, rows, places, np.where(places == rows, cosines, 0), cosines, np.ones(16), spread)
+    assert fit.lost.sum() == lost and fit.nowhere.sum() == off and not fit.elsewhere.any()
+
+
 # ---- rows and names -------------------------------------------------------------------------------------------------
 
 
@@ -364,6 +401,28 @@ def test_a_part_of_the_data_set(published_size):
     assert [f.name for f in found] == ["part", "agrees"]
     missing = len(published_size.dataset.gallery) - len(samples)
     assert f"{missing} of the {len(published_size.dataset.gallery)} gallery images have none" in found[0].evidence
+
+
+@pytest.mark.parametrize("missing", [0, 4])
+def test_junk_of_other_tools(published_size, missing):
+    """They extract every image of the folder; that junk has no feature, is as this study has it."""
+    data = published_size.dataset
+    assert data.junk
+    features = published_size.features(Network(0), samples=[*data.gallery[missing:], *data.junk[1:]])
+    found = diagnose(features, data, Network(0), 64, progress=False)
+    assert [f.name for f in found] == ["part"] * bool(missing) + ["agrees"]
+    if missing:
+        assert f"{missing} of the {len(data.gallery)} gallery images have none" in found[0].evidence
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_rows_to_recompute_any(published_size, count):
+    features = published_size.features(Network(0))
+    few = Features(features.names[:count], features.pids[:count], features.camids[:count], features.features[:count])
+    found = diagnose(few, published_size.dataset, Network(0), progress=False)
+    assert [f.name for f in found] == [["not recomputed", "part"], ["part", "agrees"]][count - 1]
+    if count == 1:
+        assert "of 1 rows, 1 could be recomputed" in only(found, "not recomputed").evidence
 
 
 def zeros(matrix):

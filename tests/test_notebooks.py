@@ -98,7 +98,7 @@ SMALL = {
     "03_preprocess": ({"columns": 3}, ["query", "gallery"], 3),
     "04_inference": ({"batch_size": 4}, ["onnxruntime", "512"], 0),
     "05_accuracy": (
-        {"batch_size": 4, "stage_queries": 6},
+        {"batch_size": 4, "stage_batches": [2], "stage_queries": 6},
         ["Rank-1", "interval over identities", "published", "not Market-1501", "re-ranking", "int8", "Kendall"],
         7,
     ),

@@ -68,21 +68,31 @@ def test_changed_scripts_are_run_again(work, results, monkeypatch, tmp_path):
     assert [path.stem for path in ran] == list(scale.BENCHMARKS)
 
 
+@pytest.mark.parametrize("distractors", ["[0, 100]", 100, [0, "100"]])
+def test_distractors_that_papermill_passed_as_text(distractors, tmp_path):
+    with pytest.raises(StudyError, match=r"papermill: -y 'distractors: \[0, 100000\]'"):
+        scale.measure_evaluation_speed(Workspace(tmp_path), distractors=distractors)
+
+
 def test_speed_table_says_what_is_measured_scaled_and_quoted(results):
     metrics = results[0]
-    values = {**metrics.values, "quoted_seconds": {"torchreid, Cython": 6.8}}
+    values = {**metrics.values, "quoted_seconds": {"torchreid": 6.8}, "estimated_seconds": {"torchreid, Cython": 2.9}}
     conditions = {**metrics.conditions, "loop_queries": 10}
     quoted = type(metrics)("evaluation", "x", conditions, values)
     table = scale.evaluation_speed_table([quoted, *results[1:]])
     figures = dict(zip(column(table, "program"), column(table, "figure")))
-    assert figures["torchreid, Cython"] == "quoted, another machine"
+    assert figures["torchreid"] == "quoted, another machine"
+    assert figures["torchreid, Cython"] == "estimated for this machine"
     assert figures[scale.WORDS["list loop"]] == "scaled from 10 queries"
     assert figures[scale.WORDS["argsort loop"]] == figures[scale.WORDS["dense"]] == "measured"
     ours = values["seconds"]["evaluate"]["median"]
     ratios = dict(zip(column(table, "program"), column(table, "times ours")))
-    assert ratios["torchreid, Cython"] == pytest.approx(6.8 / ours) and ratios[scale.WORDS["evaluate"]] == 1
+    assert ratios["torchreid"] == pytest.approx(6.8 / ours) and ratios[scale.WORDS["evaluate"]] == 1
     assert ratios[scale.WORDS["dense"]] == pytest.approx(results[1].values["ratio"])
     assert column(table, "program")[0] == scale.WORDS["evaluate"]
+    both = list(zip(column(table, "allocated, MB"), column(table, "whole process, MB")))
+    assert all(None in pair for pair in both)  # two quantities: never one beside the other as if they were the same
+    assert f"would take 2.9 s, {2.9 / ours:.1f} times" in scale.explain_evaluation_speed([quoted])
 
 
 def test_gallery_table_and_words(results):

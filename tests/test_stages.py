@@ -122,6 +122,13 @@ def test_other_images_are_refused(crowd, wrong):
         compare_stage("fp16", 1, crowd, wrong(crowd))
 
 
+def test_one_person_is_too_few(crowd):
+    one = tuple(Features(*(getattr(part, name)[part.pids == 1] for name in ("names", "pids", "camids", "features")),
+                         part.conditions) for part in crowd)
+    with pytest.raises(MetricError, match="^fp16: queries with a match are of one identity only. Take more queries"):
+        compare_stage("fp16", 1, one, one)
+
+
 def test_an_unknown_stage_and_another_width_are_refused(crowd):
     with pytest.raises(MetricError, match="unknown stage 'fp8'.*torch, onnx"):
         compare_stage("fp8", 1, crowd, crowd)

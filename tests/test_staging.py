@@ -18,7 +18,7 @@ from onnx import numpy_helper
 
 from osnet_lib import pipeline, staging
 from osnet_lib.checkpoint import load_checkpoint
-from osnet_lib.errors import DatasetError, ParityError
+from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.market1501 import open_market1501, parse_name
 from osnet_lib.model import build_model
 from osnet_lib.onnxfile import inspect_onnx, load_onnx, write_onnx
@@ -106,10 +106,20 @@ def test_the_whole_split_is_left_as_it_is(queries):
     assert fair_share(whole, queries) == (whole.query, whole.gallery)
 
 
-@pytest.mark.parametrize("queries", [-1, 1])
-def test_too_few_queries_are_refused(queries):
-    with pytest.raises(DatasetError, match=f"no identity has as few as {queries} queries"):
-        fair_share(table(EVEN, 3), queries)
+@pytest.mark.parametrize("people, queries, least", [(EVEN, -1, 4), (EVEN, 1, 4), (EVEN, 2, 4), (EVEN, 3, 4),
+                                                    (UNEVEN, 3, 4)])
+def test_too_few_queries_for_two_identities_are_refused(people, queries, least):
+    whole = table(people, 3)
+    words = rf"^queries \(stage_queries in the notebook\): {queries} are too few for two.*Give at least {least}, or 0"
+    with pytest.raises(DatasetError, match=words):
+        fair_share(whole, queries)
+    assert len({sample.pid for sample in fair_share(whole, least)[0]}) == 2
+
+
+@pytest.mark.parametrize("queries", [0, 1, 9])
+def test_a_split_of_one_identity_is_refused(queries):
+    with pytest.raises(DatasetError, match=r"^queries \(stage_queries.*: those .* of fewer than two identities"):
+        fair_share(table({4: (5, 9)}, 3), queries)
 
 
 def test_calibration_images_are_not_scored_where_that_can_be():
@@ -122,6 +132,21 @@ def test_calibration_images_are_not_scored_where_that_can_be():
     whole.train = whole.gallery[:40]
     assert calibration_samples(whole, scored)[1] == "train"
     assert len(calibration_samples(table({1: (1, 2)}, 0), ())[0]) == 2
+
+
+@pytest.mark.parametrize("sizes", ["[1, 8]", "8", b"8", 8, None, 2.0, [1, "8"], [2.0], [0], [-1], [True], [[1]],
+                                   [None], [np.float32(2)]])
+def test_batch_sizes_that_are_none_are_refused(work, sizes):
+    with pytest.raises(SessionError) as refused:  # before a data set or a checkpoint is looked at
+        measure_stages(work, None, None, sizes)
+    assert str(refused.value) == (f"batch sizes: {sizes!r}. Give a list of whole numbers from 1; with papermill: "
+                                  "-y 'stage_batches: [1, 8]'")
+
+
+@pytest.mark.parametrize("sizes", [[8, 1, 8], (8, 1), range(1, 9, 7), [np.int64(8), 1]])
+def test_batch_sizes_count_once_in_order(sizes):
+    found = staging._sizes(sizes)
+    assert found == [1, 8] and {type(size) for size in found} == {int}
 
 
 # ---- the whole way --------------------------------------------------------------------------------------------------

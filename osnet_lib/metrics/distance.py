@@ -161,11 +161,17 @@ def prepare(features: ArrayLike, side: str, unit: bool = False) -> tuple[np.ndar
         raise MetricError(f"{len(wrong)} of {len(rows)} rows are not finite or too large to square, first row "
                           f"{wrong[0]}", where=where, cure="Look for NaN, infinity or overflow (fp16?) in the model")
     if unit:
-        zero = np.flatnonzero(squared == 0)
+        small = np.flatnonzero(squared < np.finfo(rows.dtype).tiny * 1e8)  # their squares have lost digits
+        largest = np.abs(rows[small]).max(axis=1)
+        zero = small[largest == 0]
         if len(zero):
             raise MetricError(f"{len(zero)} of {len(rows)} rows are all zero, first row {zero[0]}: they have no "
                               "direction, so no cosine and no unit length", where=where,
                               cure="Check the model's output, or use the euclidean distance without normalising")
+        if len(small):
+            rows = rows.copy()
+            rows[small] /= largest[:, None]
+            squared[small] = np.einsum("ij,ij->i", rows[small], rows[small])
         rows = rows / np.sqrt(squared)[:, None]
         squared = np.einsum("ij,ij->i", rows, rows)
     return rows, squared

@@ -8,7 +8,7 @@ matches at ranks r_1 < ... < r_n (from 1)
     AP = 1/n * sum_i  i / r_i,      CMC(k) = share of valid queries with r_1 <= k,      mAP = mean AP
 
 which is what torchreid's ``evaluate_rank`` computes. Zheng et al., ICCV 2015, take the trapezoid of the
-precision-recall curve for AP, which differs in the third digit; it is reported beside it. mINP is the mean of n / r_n
+precision-recall curve for AP, which is lower by up to a point; it is reported beside it. mINP is the mean of n / r_n
 (Ye et al., TPAMI 2021). `osnet_lib.metrics.scoring` holds the formulas.
 
 Ties: a match ranks behind every wrong image at the same distance. The score is the worst one that the distances allow,

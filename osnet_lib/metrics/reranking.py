@@ -238,6 +238,7 @@ def _add_jaccard(result: np.ndarray, weights: csr_array, factor: float, progress
             place = np.repeat(of_query * gallery, number)
             place += columns.indices[index]
             total = np.bincount(place, shared, minlength=(stop - start) * gallery).reshape(stop - start, gallery)
+            np.minimum(total, 1, out=total)  # two images alike share 1, which rounding may exceed
             result[start:stop] += factor * (1 - total / (2 - total))
             bar.update(stop - start)
             start = stop

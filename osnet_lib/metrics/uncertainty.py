@@ -2,19 +2,17 @@
 
 The queries of a data set are a sample of the queries that there could have been. The percentile bootstrap (Efron and
 Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13) draws as many queries as there are, with replacement,
-many times over, and looks at how the score scatters. Several queries show the same person, and a person who is hard to
-find is so in all of them: drawing whole identities (the cluster bootstrap; Davison and Hinkley, *Bootstrap Methods and
-their Application*, 1997, section 3.8) respects that, and its intervals are as a rule the wider, more honest ones. The
-gallery and the trained weights are taken as they are: no interval here says what another gallery or training would
-give.
+many times over, and looks at how the score scatters. Who is hard to find is so in all of his queries, so whole
+identities may be drawn (cluster bootstrap; Davison and Hinkley, *Bootstrap Methods and their Application*, 1997, section
+3.8): those intervals are as a rule the wider, more honest ones. Gallery and weights are taken as they are.
 
 Two models scored on the same queries are compared query by query, which is far sharper than two intervals side by side:
-McNemar's exact test (*Psychometrika* 12, 1947) counts the queries that only one of them gets right at Rank-1, and the
-bootstrap of the differences gives intervals for both scores.
+McNemar's exact test (*Psychometrika* 12, 1947) counts the queries that only one of them gets right at Rank-1, the
+bootstrap of the differences gives intervals for both scores, and a randomisation test guards that of mAP.
 
 Nothing here depends on the order of the queries or on how identities are numbered: units are sorted by their values
 before they are drawn. The same seed gives the same numbers, and exchanging the two models mirrors the result (the
-Monte Carlo part of it does so exactly unless the differences are their own mirror image).
+bootstrap does so exactly unless the differences are their own mirror image).
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from scipy.special import bdtr, bdtrc, betaincinv
 
 from ..errors import MetricError
 from .evaluation import Evaluation
-from .resampling import Interval, check_clusters, intervals_of, orientation_of, resampled_means, units_of
+from .resampling import Interval, check_clusters, intervals_of, orientation_of, resampled_means, sign_flip, units_of
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,8 @@ class PairedTest:
         equally good; 1 where no query is lost or won. It takes queries as independent.
     p_worse : float
         The same one-sided, for who asked beforehand only whether B is worse.
+    p_mAP : float
+        Randomisation test of the difference of mAP, two-sided, over what was resampled.
     level, rounds, seed, resampled, units, queries
         As `Intervals`.
     """
@@ -101,6 +101,7 @@ class PairedTest:
     alike: bool
     p: float
     p_worse: float
+    p_mAP: float
     level: float
     rounds: int
     seed: int
@@ -115,8 +116,8 @@ class PairedTest:
 
     @property
     def mAP_shown(self) -> bool:
-        """Whether a change of mAP is shown: its interval leaves out zero."""
-        return not self.mAP.holds(0)
+        """Whether a change of mAP is shown: test and interval must agree, as few queries or identities may differ."""
+        return self.p_mAP < 1 - self.level and not self.mAP.holds(0)
 
     @property
     def outcome(self) -> str:
@@ -147,7 +148,8 @@ class PairedTest:
         level = f"{100 * self.level:g} % interval over {self.units:,} {self.resampled}"
         if not self.mAP_shown:
             value, ends = self.mAP.points()
-            return f"mAP changes by {value} points ({level} {ends}), not shown"
+            few = "" if self.mAP.holds(0) else f", but a randomisation test gives p = {self.p_mAP:.2f}"
+            return f"mAP changes by {value} points ({level} {ends}{few}), not shown"
         change, verb = self.mAP, "rises"
         if change.value < 0:
             change, verb = Interval(-change.value, -change.high, -change.low), "falls"
@@ -241,7 +243,8 @@ def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLik
                       int(np.count_nonzero(~right_a & ~right_b)), int(np.count_nonzero(changed)),
                       not (changed | (first_a != first_b)).any(),
                       min(1.0, 2 * float(bdtr(min(lost, won), lost + won, 0.5))),
-                      float(bdtrc(lost - 1, lost + won, 0.5)), level, rounds, seed,
+                      float(bdtrc(lost - 1, lost + won, 0.5)), float(sign_flip(table, rounds, seed)[1]), level, rounds,
+                      seed,
                       *_sizes(clusters, table, differences))
 
 

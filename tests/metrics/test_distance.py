@@ -56,6 +56,17 @@ def test_normalised_distances_are_those_of_unit_rows():
         distances(query, gallery * (np.arange(7) != 3)[:, None], normalize=True)
 
 
+@pytest.mark.parametrize("dtype, scale", [(np.float32, 1e-20), (np.float32, 1e-25), (np.float32, 1e-36),
+                                          (np.float64, 1e-200)])
+def test_a_direction_does_not_depend_on_the_length(dtype, scale):
+    """Squares of such numbers lose their digits, or are 0, before a row does."""
+    rows = np.random.default_rng(2).standard_normal((6, 64)).astype(dtype)
+    short = rows * dtype(scale)
+    short[3] = rows[3]  # among them one of usual length
+    np.testing.assert_allclose(distances(short, rows, "cosine"), distances(rows, rows, "cosine"), atol=2e-6)
+    assert np.array_equal(short[3], rows[3])  # the caller's features stay as they are
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 8])
 def test_blocks_are_the_rows_of_the_matrix(metric, rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -189,6 +190,28 @@ def test_equal_models_are_seldom_told_apart():
     assert 0.02 <= claims[0] / rounds <= 0.10 and claims[1] / rounds <= 0.07
 
 
+@pytest.mark.parametrize("by_identity", [False, True])
+def test_a_fall_of_few_queries_or_identities_is_not_shown(by_identity):
+    """Four that fall alike: no resample with one of them rises, but four coins agree in one case of eight."""
+    pids = np.arange(300) if not by_identity else np.repeat(np.arange(4), 75)
+    before, after = np.full(300, 0.9), np.full(300, 0.9)
+    after[np.unique(pids, return_index=True)[1][:4]] = 0.5
+    found = paired_test(scored(before), scored(after), pids, rounds=2000)
+    assert found.mAP.high < 0 and found.p_mAP == pytest.approx(1 / 8, abs=0.03) and not found.mAP_shown
+    assert found.outcome == "no difference" and "a randomisation test gives p = 0.1" in found.verdict()
+
+
+def test_the_randomisation_test_is_the_plain_loop():
+    a, pids = draw(3)
+    b = replace(a, ap=np.clip(a.ap + np.random.default_rng(4).normal(-0.02, 0.05, len(a.ap)), 0, 1))
+    found = paired_test(a, b, pids, rounds=20_000)
+    valid = a.first_hit >= 0
+    units = np.array([(b.ap - a.ap)[valid & (pids == pid)].sum() for pid in np.unique(pids[valid])])
+    signs = np.array(list(itertools.product((-1, 1), repeat=len(units))))  # every assignment of signs
+    assert found.p_mAP == pytest.approx(np.mean(np.abs(signs @ units) >= abs(units.sum()) - 1e-12), abs=0.015)
+    assert paired_test(b, a, pids, rounds=20_000).p_mAP == found.p_mAP
+
+
 def test_a_real_loss_is_found_where_two_intervals_overlap():
     rng = np.random.default_rng(10)
     ap = rng.random(400)
@@ -269,7 +292,7 @@ def test_the_verdict_tells_the_numbers():
         "B is better than A: mAP changes by +0.00 points (95 % interval over 3,368 queries +0.00 to +0.00), not shown; "
         "Rank-1 loses 0 and wins 12 of 3,368 queries (McNemar p < 0.001, shown); average precision differs in 0.")
     fallen = replace(found, mAP=Interval(-0.0193, -0.024, -0.015), lost=31, won=12, p=0.0054,
-                     rank1=Interval(-0.0056, -0.0095, -0.002), changed=900)
+                     rank1=Interval(-0.0056, -0.0095, -0.002), changed=900, p_mAP=0.001)
     assert fallen.verdict("onnx", "om") == (
         "om is worse than onnx: mAP falls by 1.93 points (95 % interval over 3,368 queries 1.50 to 2.40); Rank-1 loses "
         "31 and wins 12 of 3,368 queries (McNemar p = 0.005, shown); average precision differs in 900.")
