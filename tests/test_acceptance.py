@@ -134,7 +134,7 @@ def evaluations(lost: int, won: int, size: int = 400, fall: float = 0.0):
     (0, 30, 0.0, True, "Chance: Rank-1 passes for other queries", "for other queries"),
     (0, 0, 0.002, True, "could make it fail (0 queries lost, 0 won)", "Chance: mAP passes for other queries"),
     (0, 0, 0.1, False, "Chance: Rank-1 passes, but", "Chance does not explain that mAP fails"),
-    (4, 0, 0.0, False, "Chance explains that Rank-1 fails", "Chance: mAP passes for other"),  # the interval leaves out 0
+    (4, 0, 0.0, False, "Chance explains that Rank-1 fails", "Chance: mAP passes for other"),  # interval without 0
 ])
 def test_chance_is_told_and_never_decides(lost, won, fall, passed, rank1, mAP):
     a, b = evaluations(lost, won, fall=fall)

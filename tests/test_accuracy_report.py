@@ -61,7 +61,8 @@ def test_variants_are_tested_against_the_first():
     assert f"{100 * (worse.mAP - score.mAP):+.2f}" in str(accuracy_report.variants_table(variants))
     assert second["verdict"] in ("worse", "no difference")
     text = accuracy_report.variants_text(variants)
-    assert text == f"- {variants[1].test.verdict('the features as extracted', 'upside down')}" and "loses 1 and wins 0 of 5" in text
+    assert text == f"- {variants[1].test.verdict('the features as extracted', 'upside down')}"
+    assert "loses 1 and wins 0 of 5" in text
 
 
 def test_accuracy_table_marks_what_is_published():

@@ -1,18 +1,16 @@
 """How far a score can be believed: intervals for Rank-1 and mAP, and a paired test of two rankings.
 
-The queries of a data set are a sample of the queries that there could have been. The percentile bootstrap (Efron and
-Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13) draws as many queries as there are, with replacement,
-many times over, and looks at how the score scatters. Who is hard to find is so in all of his queries, so whole
-identities may be drawn (cluster bootstrap; Davison and Hinkley, *Bootstrap Methods and their Application*, 1997, section
-3.8): those intervals are as a rule the wider, more honest ones. Gallery and weights are taken as they are.
+The percentile bootstrap (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13) draws as many
+queries as there are, with replacement, many times over, and looks at how the score scatters. Who is hard to find is so
+in all queries, so whole identities may be drawn (Davison and Hinkley, *Bootstrap Methods and their Application*, 1997,
+section 3.8); those intervals are as a rule wider and more honest. Gallery and weights are taken as they are.
 
 Two models scored on the same queries are compared query by query, which is far sharper than two intervals side by side:
 McNemar's exact test (*Psychometrika* 12, 1947) counts the queries that only one of them gets right at Rank-1, the
 bootstrap of the differences gives intervals for both scores, and a randomisation test guards that of mAP.
 
 Nothing here depends on the order of the queries or on how identities are numbered: units are sorted by their values
-before they are drawn. The same seed gives the same numbers, and exchanging the two models mirrors the result (the
-bootstrap does so exactly unless the differences are their own mirror image).
+before they are drawn. The same seed gives the same numbers, and exchanging the two models mirrors the result.
 """
 
 from __future__ import annotations
