@@ -10,7 +10,7 @@ McNemar's exact test (*Psychometrika* 12, 1947) counts the queries that only one
 bootstrap of the differences gives intervals for both scores, and a randomisation test guards that of mAP.
 
 Nothing here depends on the order of the queries or on how identities are numbered: units are sorted by their values
-before they are drawn. The same seed gives the same numbers, and exchanging the two models mirrors the result.
+before they are drawn. The same seed gives the same numbers; exchanging the models mirrors them, to resampling noise.
 """
 
 from __future__ import annotations
