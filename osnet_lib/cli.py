@@ -91,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("dataset", help="mini, or a folder or zip in Market-1501's layout")
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
-    p.add_argument("--devices", metavar="0,1,…", help="several devices, which share the images (in place of --device)")
+    p.add_argument("--devices", metavar="0,1,…",
+                   help="several devices, which share the images (in place of --device)")
     _session_options(p)
 
     cli_guide.register(command, _session_options)

@@ -300,7 +300,8 @@ def test_data_count_by_file_name(toy, mention, counted):
 
 
 def test_data_outside_the_data_folder_count_too(toy):
-    package = toy({"data.txt": "1", "shapes/a.csv": "1", "mid.py": "P = 'shapes/a.csv'\ndef f():\n    return P, 'data.txt'"})
+    package = toy({"data.txt": "1", "shapes/a.csv": "1",
+                   "mid.py": "P = 'shapes/a.csv'\ndef f():\n    return P, 'data.txt'"})
     assert {"data.data.txt", "data.shapes/a.csv"} <= set(source_closure(USE_F, package))
 
 

@@ -164,8 +164,9 @@ def test_a_changed_function_reaches_what_uses_it_and_nothing_else(module, functi
 def study_process(checkout: Path, *notebooks: str) -> list[str]:
     """Run the study of a copied checkout in a process of its own; the names it executed."""
     script = (
-        "import json, sys; from osnet_lib.study import *; from osnet_lib.workspace import Workspace; from pathlib import Path;"
-        "print(json.dumps(run_study(Workspace(Path(sys.argv[1])), [Run(n) for n in sys.argv[2:]], False, lambda _: None)))"
+        "import json, sys; from pathlib import Path; from osnet_lib.study import *;"
+        "from osnet_lib.workspace import Workspace; runs = [Run(n) for n in sys.argv[2:]];"
+        "print(json.dumps(run_study(Workspace(Path(sys.argv[1])), runs, False, lambda _: None)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     done = subprocess.run(
@@ -212,7 +213,8 @@ def made(folder: Path) -> dict:
 
 def test_a_killed_study_completes_with_the_same_results(small_market, small_weights, tmp_path):
     script = (
-        "import sys; from pathlib import Path; from osnet_lib.study import *; from osnet_lib.workspace import Workspace;"
+        "import sys; from pathlib import Path; from osnet_lib.study import *;"
+        "from osnet_lib.workspace import Workspace;"
         "c = dict(dataset=sys.argv[2], weights=sys.argv[3], batch_size=2, progress=False, workspace=sys.argv[1]);"
         "runs = [Run('04_inference', c), Run('01_export', {**c, 'batch_sizes': [2]})];"
         "run_study(Workspace(Path(sys.argv[1])), runs, False, print)"

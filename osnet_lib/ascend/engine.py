@@ -13,9 +13,8 @@ import os
 import threading
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable, Iterator
+from typing import Iterable, Iterator
 
 import numpy as np
 
@@ -27,23 +26,7 @@ from . import acl_codes as codes
 from .acl_api import Acl, AclError, Held, load_acl, process
 from .acl_bridge import lend, read
 from .om import Network, read_network
-
-
-@dataclass
-class Slot:
-    """One batch on its way: data sets, their memory, and the events of a batch in flight.
-
-    `host_in` and `host_out` are pinned memory; 0 in run mode device, where the device's memory is the host's.
-    """
-
-    inputs: int
-    outputs: int
-    device_in: int
-    device_out: int
-    host_in: int = 0
-    host_out: int = 0
-    images: int = 0
-    events: list[int] = field(default_factory=list)
+from .slot import Slot, make, make_slot
 
 
 class AscendEngine:
@@ -140,7 +123,7 @@ class AscendEngine:
     # ---- set-up -----------------------------------------------------------------------------------------------------
 
     def _set_up(self, device: int) -> Network:
-        acl = self._acl
+        acl, held = self._acl, self._held
         process.initialise(acl)
         count = acl("acl.rt.get_device_count")
         if not count:
@@ -149,46 +132,20 @@ class AscendEngine:
         if device >= count:
             raise no_device(device, "ascend", count)
         process.take(acl, device)
-        self._held.add(process.give_back, acl, device)
-        self._context = self._make("acl.rt.create_context", device, release="acl.rt.destroy_context")
-        streams = [self._make("acl.rt.create_stream", release="acl.rt.destroy_stream") for _ in range(3)]
+        held.add(process.give_back, acl, device)
+        self._context = make(acl, held, "acl.rt.create_context", device, release="acl.rt.destroy_context")
+        streams = [make(acl, held, "acl.rt.create_stream", release="acl.rt.destroy_stream") for _ in range(3)]
         pinned = acl("acl.rt.get_run_mode") == codes.RUN_ON_HOST
         self._up, self._run, self._down = streams if pinned else (0, 0, 0)
         if hasattr(acl.module, "get_soc_name"):
             acl.soc = acl("acl.get_soc_name")
-        self._model_id = self._make("acl.mdl.load_from_file", str(self.model), release="acl.mdl.unload")
-        desc = self._make("acl.mdl.create_desc", release="acl.mdl.destroy_desc")
+        self._model_id = make(acl, held, "acl.mdl.load_from_file", str(self.model), release="acl.mdl.unload")
+        desc = make(acl, held, "acl.mdl.create_desc", release="acl.mdl.destroy_desc")
         acl("acl.mdl.get_desc", desc, self._model_id)
         self._network = read_network(acl, desc, self.model)
         for _ in range(2 if pinned else 1):
-            self._slots.append(self._make_slot(pinned))
+            self._slots.append(make_slot(acl, held, self._network, pinned))
         return self._network
-
-    def _make(self, call: str, *args: Any, release: str) -> int:
-        made = self._acl(call, *args)
-        self._held.add(self._acl, release, made)
-        return made
-
-    def _make_slot(self, pinned: bool) -> Slot:
-        network = self._network
-        inputs, device_in = self._make_dataset(network.input_sizes)
-        outputs, device_out = self._make_dataset([network.output_bytes])
-        slot = Slot(inputs, outputs, device_in[0], device_out[0])
-        if pinned:
-            slot.host_in, slot.host_out = (self._make("acl.rt.malloc_host", size, release="acl.rt.free_host")
-                                           for size in (network.input_bytes, network.output_bytes))
-        return slot
-
-    def _make_dataset(self, sizes: list[int]) -> tuple[int, list[int]]:
-        """A data set with a buffer of each size, and the buffers' addresses."""
-        dataset = self._make("acl.mdl.create_dataset", release="acl.mdl.destroy_dataset")
-        addresses = []
-        for size in sizes:
-            address = self._make("acl.rt.malloc", size, codes.HUGE_FIRST, release="acl.rt.free")
-            buffer = self._make("acl.create_data_buffer", address, size, release="acl.destroy_data_buffer")
-            self._acl("acl.mdl.add_dataset_buffer", dataset, buffer)
-            addresses.append(address)
-        return dataset, addresses
 
     # ---- a batch in flight ------------------------------------------------------------------------------------------
 

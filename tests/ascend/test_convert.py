@@ -15,7 +15,8 @@ from stand_ins.host import add_atc, remove_atc, tiny_onnx
 
 from osnet_lib.ascend.aipp import write_aipp
 from osnet_lib.ascend.cann import detect_soc_version
-from osnet_lib.ascend.convert import AtcCommand, check_conversion, conversion_status, convert, find_atc, model_batch, opsets
+from osnet_lib.ascend.convert import (AtcCommand, check_conversion, conversion_status, convert, find_atc, model_batch,
+                                      opsets)
 from osnet_lib.ascend.diagnosis import CURES, AtcError
 from osnet_lib.errors import ConvertError
 from osnet_lib.files import sha256

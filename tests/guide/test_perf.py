@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osnet_lib.errors import ResultError
-from osnet_lib.guide.perf import (PurePerf, VisionPerf, parse_pure_perf, parse_vision_perf, pure_perf_name, vision_perf_name)
+from osnet_lib.guide.perf import (PurePerf, VisionPerf, parse_pure_perf, parse_vision_perf, pure_perf_name,
+                                  vision_perf_name)
 
 PURE = "ave_throughputRate = 244.742samples/s, ave_latency = 4.15733ms\n"
 VISION = """[e2e] throughputRate: 243.034, latency: 205733
