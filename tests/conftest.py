@@ -11,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from osnet_lib.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.minimarket import Recipe, render_minimarket
 from osnet_lib.model import build_model
+from osnet_lib.workspace import Workspace
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"  # beside the repository
 
@@ -95,3 +97,15 @@ def small_weights(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "osnet.pth"
     torch.save(build_model("osnet_x0_25", 751, seed=0).state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(small_weights) -> Checkpoint:
+    """`small_weights`, loaded."""
+    return load_checkpoint(small_weights)
+
+
+@pytest.fixture
+def work(tmp_path) -> Workspace:
+    """An empty workspace."""
+    return Workspace(tmp_path)

@@ -25,16 +25,6 @@ from osnet_lib.weights import MINI
 from osnet_lib.workspace import Workspace
 
 
-@pytest.fixture
-def work(tmp_path):
-    return Workspace(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(small_weights):
-    return load_checkpoint(small_weights)
-
-
 def test_features_are_used_again_until_the_weights_change(work, checkpoint, small_market):
     with pipeline.open_dataset(work, small_market) as dataset:
         query, gallery = accuracy.measure_features(work, dataset, checkpoint, 4, progress=False)

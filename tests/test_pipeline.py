@@ -7,21 +7,9 @@ from dataclasses import replace
 import pytest
 
 from osnet_lib import pipeline
-from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import ParityError
 from osnet_lib.model import build_model
 from osnet_lib.results import read_results
-from osnet_lib.workspace import Workspace
-
-
-@pytest.fixture
-def work(tmp_path):
-    return Workspace(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(small_weights):
-    return load_checkpoint(small_weights)
 
 
 def test_models_are_made_once_and_again_when_harmed(work, checkpoint):

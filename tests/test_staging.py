@@ -17,7 +17,6 @@ from npu import STAND_INS, npu  # noqa: F401
 from onnx import numpy_helper
 
 from osnet_lib import pipeline, staging
-from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.market1501 import open_market1501, parse_name
 from osnet_lib.model import build_model
@@ -29,11 +28,6 @@ from osnet_lib.workspace import Workspace
 
 
 QUERIES = 12  # of the small data set
-
-
-@pytest.fixture(scope="module")
-def checkpoint(small_weights):
-    return load_checkpoint(small_weights)
 
 
 @pytest.fixture(scope="module")
