@@ -18,12 +18,11 @@ import time
 from typing import Any
 
 import numpy as np
+from command import command, finish, parse, refusals
 from process import peak_rss, run_child, summary
 from synthetic import MARKET, market_like
 from tqdm import tqdm
 
-from osnet_lib.errors import OSNetError
-from osnet_lib.files import write_json
 from osnet_lib.metrics import METRICS, evaluate
 from osnet_lib.results import environment
 
@@ -108,31 +107,20 @@ def report(measured: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 where a score rises or memory exceeds the limit; 2 for options that make no sense."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, default in (("queries", MARKET[0]), ("gallery", MARKET[1]), ("width", 512), ("rounds", 3), ("seed", 0)):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    numbers = {"queries": MARKET[0], "gallery": MARKET[1], "width": 512, "rounds": 3, "seed": 0}
+    parser = command(__doc__, numbers)
     parser.add_argument("--distractors", type=int, nargs="+", default=SIZES, help="numbers, by default up to 500000")
     parser.add_argument("--metric", choices=METRICS, default=METRICS[0])
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"GB of memory allowed, default {LIMIT}")
-    parser.add_argument("--json", metavar="FILE", help="also write every round and all conditions")
     parser.add_argument("--one", action="store_true", help="only take one time of the first size, in this process")
-    options = parser.parse_args(arguments)
-    if min(options.queries, options.gallery, options.width, options.rounds) < 1 \
-            or min(options.distractors) < 0 or options.seed < 0:
-        parser.error("sizes and rounds count from 1, distractors and the seed from 0")
-    if sorted(set(options.distractors)) != list(options.distractors):
-        parser.error("give each number of distractors once, from the smallest to the largest")
-    try:
+    options = parse(parser, numbers, arguments)
+    if min(options.distractors) < 0 or sorted(set(options.distractors)) != list(options.distractors):
+        parser.error("give each number of distractors once, from 0, from the smallest to the largest")
+    with refusals(parser):
         if options.one:
             print(json.dumps(run_size(options)))
             return 0
-        measured = measure(options)
-    except OSNetError as error:
-        parser.error(str(error))
-    print(report(measured))
-    if options.json:
-        print(write_json(options.json, measured))
-    return 0 if measured["same"] and measured["fits"] else 1
+        return finish(measure(options), report, options.json)
 
 
 if __name__ == "__main__":

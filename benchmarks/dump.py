@@ -9,7 +9,6 @@ plain loop only parses, while the reader also pairs by name and checks every fea
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -18,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command import command, finish, parse, refusals
+from synthetic import MARKET
 from tqdm import tqdm
 
-from osnet_lib.files import write_json
 from osnet_lib.guide.dump import read_dump, write_feature
 from osnet_lib.results import environment
 
-MARKET = 3368 + 15913  # queries and gallery
 ALLOWED = 6.0  # seconds for that many
 
 
@@ -69,8 +68,8 @@ def report(measured: dict[str, Any]) -> str:
     cores = measured["conditions"]["environment"]["cores"]
     lines = [f"{files} files of 512 decimals, {cores} cores", f"{'seconds':12}{'median':>9}{'min':>9}{'max':>9}"]
     lines += [f"{name:12}{t['median']:9.3f}{t['min']:9.3f}{t['max']:9.3f}" for name, t in measured["seconds"].items()]
-    whole = measured["seconds"]["read_dump"]["median"] * MARKET / files
-    lines.append(f"the plain loop takes {measured['ratio']:.2f} times as long; {MARKET} files take read_dump "
+    whole = measured["seconds"]["read_dump"]["median"] * sum(MARKET) / files
+    lines.append(f"the plain loop takes {measured['ratio']:.2f} times as long; {sum(MARKET)} files take read_dump "
                  f"{whole:.2f} s (at most {ALLOWED:g} allowed)")
     lines.append("same numbers" if measured["same"] else "THE NUMBERS DIFFER")
     return "\n".join(lines)
@@ -78,18 +77,13 @@ def report(measured: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 where the contestants' numbers differ; 2 for options that make no sense."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--files", type=int, default=MARKET, help=f"default {MARKET}")
-    parser.add_argument("--rounds", type=int, default=5, help="default 5")
-    parser.add_argument("--json", metavar="FILE", help="also write every round and all conditions")
-    options = parser.parse_args(arguments)
-    if not 1 <= options.files <= 1_000_000 or options.rounds < 1:
-        parser.error("files count from 1 to a million, rounds from 1")
-    measured = measure(options.files, options.rounds)
-    print(report(measured))
-    if options.json:
-        print(write_json(options.json, measured))
-    return 0 if measured["same"] else 1
+    numbers = {"files": sum(MARKET), "rounds": 5}
+    parser = command(__doc__, numbers)
+    options = parse(parser, numbers, arguments)
+    if options.files > 1_000_000:
+        parser.error("files count from 1 to a million")
+    with refusals(parser):
+        return finish(measure(options.files, options.rounds), report, options.json)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,11 @@ from typing import Any, Callable
 
 import numpy as np
 from argsort_loop import argsort_loop, distance_matrix, list_loop
+from command import command, finish, parse, refusals
 from process import summary
 from synthetic import MARKET, Split, market_like
 from tqdm import tqdm
 
-from osnet_lib.errors import OSNetError
-from osnet_lib.files import write_json
 from osnet_lib.metrics import METRICS, Evaluation, evaluate
 from osnet_lib.results import environment
 
@@ -150,24 +149,12 @@ def report(measured: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 where the contestants' figures differ; 2 for options that make no sense."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, default in (("queries", MARKET[0]), ("gallery", MARKET[1]), ("width", 512), ("rounds", 5), ("seed", 0),
-                          ("loop-queries", 100)):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    numbers = {"queries": MARKET[0], "gallery": MARKET[1], "width": 512, "rounds": 5, "seed": 0, "loop-queries": 100}
+    parser = command(__doc__, numbers)
     parser.add_argument("--metric", choices=METRICS, default=METRICS[0])
-    parser.add_argument("--json", metavar="FILE", help="also write every round and all conditions")
-    options = parser.parse_args(arguments)
-    sizes = options.queries, options.gallery, options.width, options.rounds, options.loop_queries
-    if min(sizes) < 1 or options.seed < 0:
-        parser.error("sizes and rounds count from 1, the seed from 0")
-    try:
-        measured = measure(options)
-    except OSNetError as error:
-        parser.error(str(error))
-    print(report(measured))
-    if options.json:
-        print(write_json(options.json, measured))
-    return 0 if measured["same"] else 1
+    options = parse(parser, numbers, arguments)
+    with refusals(parser):
+        return finish(measure(options), report, options.json)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command import command, finish, parse, refusals
 from dense_reranking import dense_rerank
 from process import peak_rss, run_child, summary
 from synthetic import MARKET, Split, market_like
 from tqdm import tqdm
 
-from osnet_lib.errors import OSNetError
-from osnet_lib.files import write_json
 from osnet_lib.metrics import evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
 from osnet_lib.results import environment
@@ -116,31 +115,20 @@ def report(measured: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 where the contestants' distances differ; 2 for options that make no sense."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, default in (("queries", MARKET[0] // 4), ("gallery", MARKET[1] // 4), ("width", 512), ("k1", 20),
-                          ("k2", 6), ("rounds", 3), ("seed", 0)):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
-    parser.add_argument("--json", metavar="FILE", help="also write every round and all conditions")
+    numbers = {"queries": MARKET[0] // 4, "gallery": MARKET[1] // 4, "width": 512, "k1": 20, "k2": 6, "rounds": 3,
+               "seed": 0}
+    parser = command(__doc__, numbers)
     parser.add_argument("--contestant", choices=CONTESTANTS, help="only take one time of this one, in this process")
     parser.add_argument("--out", metavar="FILE", help="with --contestant: write its distances (.npy)")
-    options = parser.parse_args(arguments)
-    if min(options.queries, options.gallery, options.width, options.k1, options.k2, options.rounds) < 1 \
-            or options.seed < 0:
-        parser.error("sizes and rounds count from 1, the seed from 0")
+    options = parse(parser, numbers, arguments)
     images = min(WARM_UP, options.queries) + min(WARM_UP, options.gallery)
     if max(options.k1 + 1, options.k2) > images:
         parser.error(f"k1 or k2 is too large for {images} images, those of the warm-up")
-    try:
+    with refusals(parser):
         if options.contestant:
             print(json.dumps(run_contestant(options)))
             return 0
-        measured = measure(options)
-    except OSNetError as error:
-        parser.error(str(error))
-    print(report(measured))
-    if options.json:
-        print(write_json(options.json, measured))
-    return 0 if measured["same"] else 1
+        return finish(measure(options), report, options.json)
 
 
 if __name__ == "__main__":

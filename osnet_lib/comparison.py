@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
-from .errors import FeatureError, ResultError
-from .features import Features, check_pair, load_features, without_junk
-from .guide.binfiles import stem
+from .errors import ResultError
+from .features import Features, check_pair, load_features, match_rows, without_junk
+from .files import stem
 from .market1501 import LANDMARKS, PUBLISHED
 from .metrics.agreement import agreement
 from .metrics.evaluation import Evaluation, evaluate
 from .metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
-from .parity import Difference
+from .parity import Difference, row_cosines
 from .parity import compare as feature_difference
 from .published import find_published
 from .scores import Score, measured_score, published_score, read_score
@@ -56,8 +56,12 @@ class Comparison:
         Over identities, where there are two or more; this and what follows where both sides have features.
     top1_changed : int, optional
         Queries whose nearest gallery image is another one, right or wrong.
+    kendall_tau : float, optional
+        Mean over the queries with a match, see `osnet_lib.metrics.agreement.Agreement`.
     difference : osnet_lib.parity.Difference, optional
         Of the features; None also where they have not the same width.
+    cosines : float64 array, optional
+        Of each image's two features, queries first; there with `difference`.
     """
 
     reference: Side
@@ -65,7 +69,9 @@ class Comparison:
     acceptance: Acceptance
     paired: PairedTest | None = None
     top1_changed: int | None = None
+    kendall_tau: float | None = None
     difference: Difference | None = None
+    cosines: np.ndarray | None = None
 
     def text(self) -> str:
         """Table, gate and, where both sides have features, what changed."""
@@ -90,7 +96,8 @@ class Comparison:
         """Plain values, ready for JSON."""
         sides = {"reference": self.reference, "candidate": self.candidate}
         return {**self.acceptance.as_dict(), "paired": self.paired and self.paired.as_dict(),
-                "top1_changed": self.top1_changed, "features": self.difference and self.difference._asdict(),
+                "top1_changed": self.top1_changed, "kendall_tau": self.kendall_tau,
+                "features": self.difference and self.difference._asdict(),
                 "intervals": {name: {"queries": side.measured.by_query.as_dict(),
                                      "identities": side.score.intervals.as_dict()}
                               for name, side in sides.items() if side.score.intervals}}
@@ -186,7 +193,7 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
     if not a or not b:
         return Comparison(reference, candidate, accept(reference.score, candidate.score, mAP_drop, level=level))
     where = f"{reference.score.label} and {candidate.score.label}"
-    queries, images = _pairs(a.query, b.query, where), _pairs(a.gallery, b.gallery, where)
+    queries, images = match_rows(a.query, b.query, where), match_rows(a.gallery, b.gallery, where)
     aligned = replace(b.evaluation, ap=b.evaluation.ap[queries], first_hit=b.evaluation.first_hit[queries])
     paired = None
     if a.by_query:
@@ -195,39 +202,14 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
     agreed = agreement((a.query.features, a.gallery.features),
                        (b.query.features[queries], b.gallery.features[images]), a.query.pids, a.query.camids,
                        a.gallery.pids, a.gallery.camids, metric=a.evaluation.metric)
-    changed = agreed.top1_changed & (a.evaluation.first_hit >= 0)
-    difference = None
+    valid = a.evaluation.first_hit >= 0
+    difference = cosines = None
     if a.query.features.shape[1] == b.query.features.shape[1]:
-        difference = feature_difference(np.concatenate([a.query.features, a.gallery.features]),
-                                        np.concatenate([b.query.features[queries], b.gallery.features[images]]))
-    return Comparison(reference, candidate, acceptance, paired, int(np.count_nonzero(changed)), difference)
-
-
-def _pairs(a: Features, b: Features, where: str) -> np.ndarray:
-    """For every image of `a` its row in `b`."""
-    first, second = (_rows_by_stem(features, where) for features in (a, b))
-    for label, features, lacking in (("second", a, [first[name] for name in first.keys() - second.keys()]),
-                                     ("first", b, [second[name] for name in second.keys() - first.keys()])):
-        if lacking:
-            more = f", nor {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
-            raise FeatureError(f"the {label} has no {min(features.names[lacking].tolist())}{more}", where=where,
-                               cure="Extract both from the same data set")
-    rows = np.array([second[name] for name in first], dtype=np.int64)
-    wrong = np.flatnonzero((a.pids != b.pids[rows]) | (a.camids != b.camids[rows]))
-    if len(wrong):
-        raise FeatureError(f"{a.names[wrong[0]]} has another identity or camera in the second", where=where,
-                           cure="Extract both from the same data set")
-    return rows
-
-
-def _rows_by_stem(features: Features, where: str) -> dict[str, int]:
-    """Row of every image, in the order of the rows; some tools write names without ``.jpg``."""
-    rows: dict[str, int] = {}
-    for row, name in enumerate(features.names.tolist()):
-        if (other := rows.setdefault(stem(name), row)) != row:
-            raise FeatureError(f"{features.names[other]} and {name} have the same stem", where=where,
-                               cure="Images are paired by the part of the name before its first dot: rename one")
-    return rows
+        features = (np.concatenate([a.query.features, a.gallery.features]),
+                    np.concatenate([b.query.features[queries], b.gallery.features[images]]))
+        difference, cosines = feature_difference(*features), row_cosines(*features)
+    return Comparison(reference, candidate, acceptance, paired, int(np.count_nonzero(agreed.top1_changed[valid])),
+                      float(agreed.tau[valid].mean()), difference, cosines)
 
 
 def comparison_table(comparison: Comparison) -> Table:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import FeatureError
-from .files import atomic_path
+from .files import atomic_path, stem
 from .metrics.labels import JUNK
 
 ARRAYS = ("names", "pids", "camids", "features")
@@ -121,6 +121,39 @@ def check_pair(query: Features, gallery: Features) -> None:
         models = " and ".join(str(f.conditions["session"].get("model")) for f in (query, gallery))
         warnings.warn(f"query and gallery were computed by different models ({models}); unless one was converted from "
                       "the other, their distances mean nothing", stacklevel=2)
+
+
+def match_rows(a: Features, b: Features, where: str) -> np.ndarray:
+    """For every image of `a` its row in `b`, int64; paired by name, with or without ``.jpg``.
+
+    Raises
+    ------
+    FeatureError
+        Other images, or with other labels, or two of one stem; one image is named.
+    """
+    first, second = (_rows_by_stem(features, where) for features in (a, b))
+    for label, features, lacking in (("second", a, [first[name] for name in first.keys() - second.keys()]),
+                                     ("first", b, [second[name] for name in second.keys() - first.keys()])):
+        if lacking:
+            more = f", nor {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+            raise FeatureError(f"the {label} has no {min(features.names[lacking].tolist())}{more}", where=where,
+                               cure="Extract both from the same data set")
+    rows = np.array([second[name] for name in first], dtype=np.int64)
+    wrong = np.flatnonzero((a.pids != b.pids[rows]) | (a.camids != b.camids[rows]))
+    if len(wrong):
+        raise FeatureError(f"{a.names[wrong[0]]} has another identity or camera in the second", where=where,
+                           cure="Extract both from the same data set")
+    return rows
+
+
+def _rows_by_stem(features: Features, where: str) -> dict[str, int]:
+    """Row of every image, in the order of the rows."""
+    rows: dict[str, int] = {}
+    for row, name in enumerate(features.names.tolist()):
+        if (other := rows.setdefault(stem(name), row)) != row:
+            raise FeatureError(f"{features.names[other]} and {name} have the same stem", where=where,
+                               cure="Images are paired by the part of the name before its first dot: rename one")
+    return rows
 
 
 def without_junk(features: Features) -> Features:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the hashes that tell whether they are current."""
+"""Files written whole or not at all, the hashes that tell whether they are current, the stem that pairs them."""
 
 from __future__ import annotations
 
@@ -60,3 +60,11 @@ def fingerprint(value: Any) -> str:
     """Hex SHA-256 of a JSON-serialisable value; the order of dictionary keys does not matter."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def stem(name: str) -> str:
+    """The part of a file name by which images and what was made of them are paired: up to its first dot.
+
+    Market-1501 has 24 images whose names end in ``.jpg.jpg``; some tools write names without ``.jpg``.
+    """
+    return name.split(".", 1)[0]

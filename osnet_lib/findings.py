@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ import numpy as np
 
 from .errors import MetricError
 from .features import Features
-from .metrics import METRICS, evaluate
-from .metrics.labels import JUNK
+from .metrics import evaluate
+from .metrics.chance import chance_map
+from .metrics.distance import check_metric
 from .onnxfile import FEATURE_SHAPE
 
 if TYPE_CHECKING:  # torch takes a second to import
@@ -145,8 +145,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     MetricError
         An unknown metric.
     """
-    if metric not in METRICS:
-        raise MetricError(f"unknown distance {metric!r}", where="metric", cure=f"Use one of {', '.join(METRICS)}")
+    check_metric(metric)
     found = [Finding(f"{split}: {f.name}", f.severity, f.what, f"in {split}, {f.evidence}", f.cure)
              for split, features in (("query", query), ("gallery", gallery)) if rows for f in check_rows(features)]
     shared = np.intersect1d(query.names, gallery.names)
@@ -157,8 +156,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     if any(finding.severity == "wrong" for finding in found):
         return in_order(found)  # a score of such features says nothing
     try:
-        score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids,
-                         metric)
+        score = evaluate(*query.labelled, *gallery.labelled, metric)
     except MetricError as error:
         cameras = np.union1d(query.camids, gallery.camids)
         if len(cameras) == 1:
@@ -168,7 +166,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
         else:
             found.append(Finding("no score", "wrong", "There is nothing to score", error.what, f"{error.cure}."))
         return in_order(found)
-    chance = chance_map(query, gallery)
+    chance = chance_map(query.pids, query.camids, gallery.pids, gallery.camids)
     evidence = (f"Rank-1 {score.rank(1):.3f} and mAP {score.mAP:.3f} ({metric}), where guessing gives an mAP of "
                 f"{chance:.3f}")
     if score.mAP < chance + CHANCE * (1 - chance):
@@ -178,26 +176,6 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     else:
         found.append(Finding("score", "right", "The features tell people apart", evidence))
     return in_order(found)
-
-
-def chance_map(query: Features, gallery: Features) -> float:
-    """The mAP to expect of features that mean nothing, which is small but not zero.
-
-    For n matches among N ranked images in random order,
-    ``E[AP] = ((n - 1) / (N - 1) * (N - H_N) + H_N) / N`` with the harmonic number H_N (Bestgen, "Exact expected average
-    precision of the random baseline for system evaluation", The Prague Bulletin of Mathematical Linguistics, 2015).
-    """
-    ranked = int(np.count_nonzero(gallery.pids != JUNK))
-    pids = Counter(gallery.pids.tolist())
-    pairs = Counter(zip(gallery.pids.tolist(), gallery.camids.tolist()))
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, ranked + 1))])
-    expected = []
-    for pid, camid in zip(query.pids.tolist(), query.camids.tolist()):
-        matches, images = pids[pid] - pairs[pid, camid], ranked - pairs[pid, camid]
-        if matches:
-            share = (matches - 1) / max(images - 1, 1)
-            expected.append((share * (images - harmonic[images]) + harmonic[images]) / images)
-    return float(np.mean(expected))
 
 
 def directions(matrix: np.ndarray) -> np.ndarray:

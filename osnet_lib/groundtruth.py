@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from .archive import Archive, open_archive
 from .errors import DatasetError, first_line
+from .files import stem
 from .market1501 import FOLDERS, Market1501, Sample
 
 FOLDER = "gt_query"
@@ -110,8 +111,8 @@ def read_ground_truth(dataset: Market1501, progress: bool = False) -> GroundTrut
 
 
 def _file(query: Sample, kind: str) -> str:
-    """The name of a query's list; the published code takes the query's name up to its first dot."""
-    return f"{query.name.partition('.')[0]}_{kind}.mat"
+    """The name of a query's list, which begins as the query's does, up to its first dot."""
+    return f"{stem(query.name)}_{kind}.mat"
 
 
 def _check_files(archive: Archive, dataset: Market1501) -> None:

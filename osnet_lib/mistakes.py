@@ -14,6 +14,7 @@ import numpy as np
 
 from .errors import FeatureError
 from .features import Features
+from .files import stem
 from .findings import Finding, check_rows, in_order, repeated_rows
 from .fit import SAME, Fit, Search, search
 from .market1501 import Market1501, Sample
@@ -85,16 +86,12 @@ def diagnose(features: Features, dataset: Market1501, session: Session, images: 
 def _samples(features: Features, dataset: Market1501) -> tuple[list[Sample | None], tuple[Sample, ...]]:
     """The image of each row, None where there is none of its name, and the split that most of them are of."""
     splits = (dataset.query, (*dataset.gallery, *dataset.junk), dataset.train)  # other tools extract junk, too
-    stems = [{_stem(sample.name): sample for sample in samples} for samples in splits]
+    stems = [{stem(sample.name): sample for sample in samples} for samples in splits]
     exact = [{sample.name: sample for sample in samples} for samples in splits]
-    found = [[table.get(name) or by_stem.get(_stem(name)) for name in features.names.tolist()]
+    found = [[table.get(name) or by_stem.get(stem(name)) for name in features.names.tolist()]
              for table, by_stem in zip(exact, stems)]
     best = max(range(len(splits)), key=lambda i: sum(sample is not None for sample in found[i]))
     return found[best], splits[best]
-
-
-def _stem(name: str) -> str:
-    return name.split(".", 1)[0]  # of Market-1501's 24 names in .jpg.jpg, too
 
 
 def _check_names(features: Features, samples: Sequence[Sample | None], split: Sequence[Sample]) -> list[Finding]:

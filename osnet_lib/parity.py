@@ -89,7 +89,7 @@ def compare(reference: np.ndarray, candidate: np.ndarray) -> Difference:
     Parameters
     ----------
     reference, candidate : float array, shape (N, D)
-        Row i of both belongs to the same image. The cosine of two zero rows is 1, of a zero row and another one 0.
+        Row i of both belongs to the same image.
 
     Raises
     ------
@@ -106,10 +106,15 @@ def compare(reference: np.ndarray, candidate: np.ndarray) -> Difference:
             raise ParityError(f"the {name} holds NaN or infinity in {broken.size} of {len(matrix)} rows, the first of "
                               f"them row {broken[0]}", cure="Look for an overflow: half precision ends at 65504.")
     absolute = np.abs(a - b)
+    return Difference(float(absolute.max()), float(absolute.mean()), float(row_cosines(a, b).min()))
+
+
+def row_cosines(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:
+    """Cosine of each pair of rows, float64 (N,), at most 1; of two zero rows 1, of a zero row and another one 0."""
+    a, b = (np.asarray(m, np.float64) for m in (reference, candidate))
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)
-    cosine = np.divide((a * b).sum(axis=1), lengths, out=both_zero.astype(np.float64), where=lengths > 0)
-    return Difference(float(absolute.max()), float(absolute.mean()), float(min(cosine.min(), 1.0)))
+    return np.minimum(np.divide((a * b).sum(axis=1), lengths, out=both_zero.astype(np.float64), where=lengths > 0), 1)
 
 
 def check_parity(reference: Network | np.ndarray, candidate: Network, images: np.ndarray, stage: str,

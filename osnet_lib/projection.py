@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .errors import MetricError
 from .features import Features
-from .metrics.distance import METRICS, prepare
+from .metrics.distance import check_metric, prepare
 from .metrics.evaluation import Evaluation
 
 ORDERS = ("images", "worst", "best")
@@ -71,8 +71,7 @@ def project(features: ArrayLike, metric: str = "euclidean") -> Projection:
         Unknown metric; what `osnet_lib.metrics.normalize` refuses (under euclidean rows of zeros are taken); fewer
         than two rows; features that are all equal.
     """
-    if metric not in METRICS:
-        raise MetricError(f"unknown distance {metric!r}", where="metric", cure=f"Use one of {', '.join(METRICS)}")
+    check_metric(metric)
     rows = prepare(features, "", unit=metric == "cosine")[0].astype(np.float64)
     if len(rows) < 2:
         raise MetricError("one image makes no map", where="features", cure="Give at least two")

@@ -5,9 +5,9 @@ What *breaks* means is settled here once:
 * A float32 stage (ONNX, simplified) computes the same numbers in another order. It breaks where its features leave the
   tolerance of `osnet_lib.parity`; what that does to the ranking need not be asked.
 * A stage of reduced precision (float16, int8, an OM) gives other features by design, so its ranking is what counts. It
-  breaks where mAP is more than the guide's 1 % of torch's below torch's, or Rank-1 is below
-  torch's by more than chance explains (McNemar's test, and the interval of the difference leaves out zero). The
-  guide's literal line for Rank-1, not below at all, is one query in thousands; it is reported, and breaks nothing.
+  breaks where mAP is more than the guide's 1 % of torch's below torch's, or Rank-1 is below torch's by more than
+  chance explains (McNemar's test, and the interval of the difference leaves out zero). The guide's literal line for
+  Rank-1, not below at all, is one query in thousands; it is reported, and breaks nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .acceptance import Criterion
 from .comparison import compare_sides, measured_side
 from .errors import MetricError
 from .features import Features
-from .metrics.agreement import agreement
+from .metrics.agreement import NEAREST
 from .metrics.resampling import Interval
 from .metrics.uncertainty import PairedTest
 from .parity import Tolerance
@@ -29,7 +29,6 @@ from .table import Table
 
 STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way
 FLOAT32 = STAGES[:3]
-NEAREST = 50  # images of a ranking that Kendall's tau looks at
 
 
 @dataclass(frozen=True)
@@ -138,27 +137,11 @@ def compare_stage(name: str, batch_size: int | None, reference: tuple[Features, 
         raise MetricError("queries with a match are of one identity only", where=name, cure="Take more queries")
     if comparison.difference is None:
         raise MetricError("features of another width than torch's", where=name, cure="Compare stages of one network")
-    matrices = [[split.features[np.argsort(split.names)] for split in pair] for pair in (reference, candidate)]
-    order = [np.argsort(split.names) for split in reference]
-    labels = [values[rows] for split, rows in zip(reference, order) for values in (split.pids, split.camids)]
-    valid = sides[0].measured.evaluation.first_hit[order[0]] >= 0
-    agreed = agreement(*matrices, *labels, NEAREST, metric)
-    cosine = _cosines(*(np.concatenate(pair) for pair in matrices))
-    intervals = sides[1].score.intervals
+    score, cosines = sides[1].score, comparison.cosines
     session = candidate[0].conditions.get("session") or {}
-    return Stage(name, batch_size, session.get("precision", ""), len(cosine), int(valid.sum()),
-                 comparison.difference.max_abs, comparison.difference.mean_abs, float(cosine.min()),
-                 *np.quantile(cosine, (0.01, 0.5)).tolist(), int(np.count_nonzero(agreed.top1_changed & valid)),
-                 float(agreed.tau[valid].mean()), intervals.rank1, intervals.mAP, metric, comparison.paired,
-                 comparison.acceptance.criteria)
-
-
-def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine of each pair of rows, in float64; of two zero rows 1, of one 0. At most 1."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
-    return np.minimum(np.divide((a * b).sum(axis=1), lengths, out=both_zero.astype(np.float64), where=lengths > 0), 1)
+    return Stage(name, batch_size, session.get("precision", ""), len(cosines), score.queries, *comparison.difference,
+                 *np.quantile(cosines, (0.01, 0.5)).tolist(), comparison.top1_changed, comparison.kendall_tau,
+                 score.intervals.rank1, score.intervals.mAP, metric, comparison.paired, comparison.acceptance.criteria)
 
 
 def first_broken(stages: Sequence[Stage]) -> Stage | None:

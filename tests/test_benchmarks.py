@@ -153,11 +153,13 @@ def test_distractors_fails_above_its_limit(script, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("script_name, options, message", [
-    ("reranking.py", ["--rounds", "0"], "sizes and rounds count from 1"),
+    ("reranking.py", ["--rounds", "0"], "--rounds counts from 1"),
+    ("dump.py", ["--files", "1000001"], "files count from 1 to a million"),
+    ("metrics.py", ["--seed", "-1"], "--seed counts from 0"),
     ("reranking.py", ["--queries", "5", "--gallery", "9"], "k1 or k2 is too large for 14 images"),
-    ("distractors.py", ["--distractors", "-1"], "distractors and the seed from 0"),
+    ("distractors.py", ["--distractors", "-1"], "give each number of distractors once, from 0"),
     ("distractors.py", ["--distractors", "9", "3"], "from the smallest to the largest"),
-    ("metrics.py", ["--loop-queries", "0"], "sizes and rounds count from 1"),
+    ("metrics.py", ["--loop-queries", "0"], "--loop-queries counts from 1"),
 ])
 def test_options_without_sense(script, capsys, script_name, options, message):
     with pytest.raises(SystemExit) as stopped:

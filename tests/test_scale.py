@@ -112,7 +112,7 @@ def test_refusals(tmp_path, work):
     for share in (0, 1.2):
         with pytest.raises(StudyError, match=f"share: a share of {share}"):
             scale.measure_evaluation_speed(work, **{**SMALL, "share": share})
-    message = "exit code 2.*sizes and rounds count from 1.*Run it by hand: python metrics.py"
+    message = "exit code 2.*--rounds counts from 1.*Run it by hand: python metrics.py"
     with pytest.raises(StudyError, match=message):
         scale.measure_evaluation_speed(work, **{**SMALL, "rounds": 0})
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ..archive import Archive, open_archive
 from ..errors import DatasetError
-from ..files import atomic_path, fingerprint, write_json
+from ..files import atomic_path, fingerprint, stem, write_json
 from ..jpeg import decode_jpeg
 from ..lineage import code_digest
 from ..machine import usable_cores
@@ -32,14 +32,6 @@ SHAPES = {"float32": (3, HEIGHT, WIDTH), "uint8": (HEIGHT, WIDTH, 3)}
 def bin_bytes(dtype: str) -> int:
     """Bytes of a file of ``"float32"`` or ``"uint8"``."""
     return int(np.prod(SHAPES[dtype])) * np.dtype(dtype).itemsize
-
-
-def stem(name: str) -> str:
-    """The part of a file name by which the guide's files are paired: up to its first dot.
-
-    The release has 24 images whose names end in ``.jpg.jpg``; their files are called like all others.
-    """
-    return name.split(".", 1)[0]
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from tqdm import tqdm
 
 from ..errors import FeatureError
 from ..features import Features
-from ..files import atomic_path
+from ..files import atomic_path, stem
 from ..market1501 import LANDMARKS, PUBLISHED, parse_name
 from ..metrics.labels import JUNK
 from ..onnxfile import FEATURE_SHAPE
-from .binfiles import stem
 
 FORMATS = ("txt", "bin")  # those we write
 _WIDTH = FEATURE_SHAPE[0]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import write_text
+from ..files import stem, write_text
 from ..preprocess import HEIGHT, WIDTH
-from .binfiles import SHAPES, bin_bytes, stem
+from .binfiles import SHAPES, bin_bytes
 
 _LINE = re.compile(r"(\d+) (\S+) (\d+) (\d+)", re.ASCII)
 _AGAIN = "Write it again with osnet info."

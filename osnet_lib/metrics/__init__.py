@@ -6,7 +6,7 @@ distance, labels, truth -> scoring -> evaluation -> uncertainty; ranking, verifi
 from .cameras import CameraPairs, camera_pairs
 from .distance import METRICS, distances, normalize
 from .evaluation import Evaluation, evaluate, evaluate_distances, evaluate_lists
-from .expansion import expand_gallery, expand_queries
+from .expansion import expand_queries
 from .pooling import pool_queries
 from .ranking import RankedList, ranked_list
 from .reranking import rerank
@@ -16,6 +16,6 @@ from .verification import PairHistogram, Verification, pair_histogram, verificat
 __all__ = [
     "CameraPairs", "Evaluation", "Interval", "Intervals", "METRICS", "PairHistogram", "PairedTest", "RankedList",
     "Verification", "bootstrap", "camera_pairs", "distances", "evaluate", "evaluate_distances", "evaluate_lists",
-    "expand_gallery", "expand_queries", "normalize", "pair_histogram", "paired_test", "pool_queries", "ranked_list",
-    "rerank", "verification",
+    "expand_queries", "normalize", "pair_histogram", "paired_test", "pool_queries", "ranked_list", "rerank",
+    "verification",
 ]

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from .distance import BLOCK_BYTES
 from .ranking import ranked_list
 
+NEAREST = 50  # images of a ranking that Kendall's tau looks at
+
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
@@ -29,7 +31,7 @@ class Agreement:
 
 
 def agreement(reference: tuple[ArrayLike, ArrayLike], candidate: tuple[ArrayLike, ArrayLike], query_pids: ArrayLike,
-              query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = 50,
+              query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = NEAREST,
               metric: str = "euclidean") -> Agreement:
     """Compare the rankings that two sets of features give under the Market-1501 protocol.
 

@@ -25,6 +25,12 @@ def rows_that_fit(bytes_per_query: int) -> int:
     return max(1, BLOCK_BYTES // bytes_per_query)
 
 
+def check_metric(metric: str) -> None:
+    """Refuse a distance that is none of `METRICS`; MetricError."""
+    if metric not in METRICS:
+        raise MetricError(f"unknown distance {metric!r}", where="metric", cure=f"Use one of {', '.join(METRICS)}")
+
+
 def real_matrix(values: ArrayLike, where: str, cure: str) -> np.ndarray:
     """`values` as a matrix of real numbers, or a MetricError."""
     try:
@@ -56,8 +62,7 @@ class Gallery:
     """
 
     def __init__(self, features: ArrayLike, metric: str, normalize: bool = False):
-        if metric not in METRICS:
-            raise MetricError(f"unknown distance {metric!r}", where="metric", cure=f"Use one of {', '.join(METRICS)}")
+        check_metric(metric)
         self.metric, self.unit = metric, normalize or metric == "cosine"
         self.features, self.squared = prepare(features, "gallery", self.unit)
         self.copies, self.originals = _identical_rows(self.features, self.squared)

@@ -4,8 +4,7 @@ With unit features, k neighbours g_j of the query q and similarity s_j = cos(q, 
 
     q' = q + sum_j max(s_j, 0)^alpha g_j,      scaled to unit length
 
-(Chum et al., ICCV 2007, for the plain average, alpha 0; weighted by similarity: Radenovic et al., TPAMI 2019.) Doing
-the same to the gallery is database-side augmentation (Arandjelovic and Zisserman, CVPR 2012).
+(Chum et al., ICCV 2007, for the plain average, alpha 0; weighted by similarity: Radenovic et al., TPAMI 2019.)
 
 It looks at no label, so it may be used where nobody knows the people. That also means that it cannot leave out what
 the protocol leaves out for a query, such as images of its own camera; junk must not be among the gallery features (the
@@ -59,30 +58,12 @@ def expand_queries(query_features: ArrayLike, gallery_features: ArrayLike, k: in
     return rows
 
 
-def expand_gallery(gallery_features: ArrayLike, k: int = 5, alpha: float = 3.0, times: int = 1) -> np.ndarray:
-    """Gallery features, each expanded by its `k` nearest other gallery images; see `expand_queries`.
-
-    To expand both sides, expand the queries by the gallery that comes out of this. Time grows with the square of the
-    gallery, memory does not: distances are held a block at a time.
-    """
-    gallery = Gallery(gallery_features, "cosine")
-    _check(k, alpha, times, len(gallery) - 1)
-    rows = _expand(gallery, gallery.features, gallery.squared, k, alpha, itself=True)
-    for _ in range(times - 1):
-        gallery = Gallery(rows, "cosine")
-        rows = _expand(gallery, gallery.features, gallery.squared, k, alpha, itself=True)
-    return rows
-
-
-def _expand(gallery: Gallery, rows: np.ndarray, squared: np.ndarray, k: int, alpha: float,
-            itself: bool = False) -> np.ndarray:
-    """Unit `rows`, expanded once; with `itself` row i is gallery image i and no neighbour of its own."""
+def _expand(gallery: Gallery, rows: np.ndarray, squared: np.ndarray, k: int, alpha: float) -> np.ndarray:
+    """Unit `rows`, expanded once."""
     expanded = rows.astype(np.result_type(rows, gallery.features))
     rounding = 16 * np.finfo(expanded.dtype).eps  # of a cosine; equal ones may differ by it
     for start, block in gallery.blocks(rows, squared):
         for i, distances in enumerate(block, start):
-            if itself:
-                distances[i] = np.inf
             near = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1] + rounding)
             similarity = 1 - distances[near]
             near, similarity = near[similarity > 0], similarity[similarity > 0]

@@ -242,8 +242,7 @@ def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLik
                       not (changed | (first_a != first_b)).any(),
                       min(1.0, 2 * float(bdtr(min(lost, won), lost + won, 0.5))),
                       float(bdtrc(lost - 1, lost + won, 0.5)), float(sign_flip(table, rounds, seed)[1]), level, rounds,
-                      seed,
-                      *_sizes(clusters, table, differences))
+                      seed, *_sizes(clusters, table, differences))
 
 
 def _sizes(clusters: ArrayLike | None, table: np.ndarray, scores: np.ndarray) -> tuple[str, int, int]:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from osnet_lib.errors import DatasetError
+from osnet_lib.files import stem
 from osnet_lib.guide import binfiles
-from osnet_lib.guide.binfiles import SHAPES, bin_bytes, preprocess_folder, read_bin, stem
+from osnet_lib.guide.binfiles import SHAPES, bin_bytes, preprocess_folder, read_bin
 from osnet_lib.preprocess import preprocess, to_uint8
 
 BINS = sorted(f"{name.split('.')[0]}.bin" for name in TINY["bounding_box_test"])
@@ -33,12 +34,6 @@ def stamps(folder):
 
 def test_sizes_are_those_of_the_guide_and_of_aipp():
     assert (bin_bytes("float32"), bin_bytes("uint8")) == (393_216, 98_304)
-
-
-@pytest.mark.parametrize("name, short", [("0003_c5s2_000014_01.jpg.jpg", "0003_c5s2_000014_01"),
-                                         ("-1_c3s2_000017_01.jpg", "-1_c3s2_000017_01"), ("plain", "plain")])
-def test_stem_ends_at_the_first_dot(name, short):
-    assert stem(name) == short
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])

@@ -8,21 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osnet_lib.errors import MetricError
-from osnet_lib.metrics import evaluate, expand_gallery, expand_queries
+from osnet_lib.metrics import evaluate, expand_queries
 
 
 def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def plain_expansion(queries, gallery, k, alpha, times, itself=False):
+def plain_expansion(queries, gallery, k, alpha, times):
     """The formula in float64; images within rounding of the k-th count as ties."""
     queries, gallery = unit(queries), unit(gallery)
     for _ in range(times):
-        pool = queries if itself else gallery
         expanded = []
-        for i, query in enumerate(queries):
-            others = [(query @ image, image) for j, image in enumerate(pool) if not (itself and j == i)]
+        for query in queries:
+            others = [(query @ image, image) for image in gallery]
             reach = sorted((similarity for similarity, _ in others), reverse=True)[k - 1]
             total = query.copy()
             for similarity, image in others:
@@ -45,9 +44,6 @@ def test_by_hand():
     for k, alpha, total in ((1, 3, [2, 0]), (2, 2, [2 + half / 2, half / 2]), (2, 0, [2 + half, half]),
                             (4, 0, [2 + half, half])):  # what is not similar has no weight
         np.testing.assert_allclose(expand_queries(query, gallery, k, alpha), unit(np.array([total])), atol=1e-7)
-    # Of [1, 0], [0, 1] and [1, 1], each with its nearest other image; the two axes are equally near the third.
-    found = expand_gallery(np.array([[1.0, 0], [0, 4], [1, 1]]), k=1, alpha=0)
-    np.testing.assert_allclose(found, unit(np.array([[1 + half, half], [half, 1 + half], [1, 1]])), atol=1e-12)
 
 
 def test_one_thousand_random_cases():
@@ -58,8 +54,6 @@ def test_one_thousand_random_cases():
         k, alpha = rng.integers(1, len(gallery)), (0, 1, 3.0, 0.5)[case % 4]
         np.testing.assert_allclose(expand_queries(queries, gallery, k=k, alpha=alpha),
                                    plain_expansion(queries, gallery, k, alpha, 1), atol=1e-12)
-        np.testing.assert_allclose(expand_gallery(gallery, k=k, alpha=alpha),
-                                   plain_expansion(gallery, gallery, k, alpha, 1, itself=True), atol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)
@@ -70,8 +64,6 @@ def test_without_ties(seed, k, alpha, times):
     found = expand_queries(queries, gallery, k, alpha, times)
     np.testing.assert_allclose(found, plain_expansion(queries, gallery, k, alpha, times), atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
-    both = expand_gallery(gallery, k, alpha, times)
-    np.testing.assert_allclose(both, plain_expansion(gallery, gallery, k, alpha, times, itself=True), atol=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,18 +77,16 @@ def test_order_does_not_matter_even_among_copies(seed, random, k):
     expanded = expand_queries(queries, gallery, k)
     assert expanded.dtype == np.float32
     np.testing.assert_allclose(expand_queries(queries[q], gallery[g], k), expanded[q], atol=1e-6)
-    np.testing.assert_allclose(expand_gallery(gallery[g], k), expand_gallery(gallery, k)[g], atol=1e-6)
 
 
 def test_inputs_stay_and_lengths_do_not_matter():
     rng = np.random.default_rng(2)
     queries, gallery = rng.standard_normal((3, 6)), rng.standard_normal((9, 6))
     before = queries.copy(), gallery.copy()
-    expanded = expand_queries(queries, gallery), expand_gallery(gallery)
+    expanded = expand_queries(queries, gallery)
     np.testing.assert_array_equal(queries, before[0])
     np.testing.assert_array_equal(gallery, before[1])
-    np.testing.assert_allclose(expand_queries(queries * 7, gallery * 0.5), expanded[0], atol=1e-12)
-    np.testing.assert_allclose(expand_gallery(gallery * 7), expanded[1], atol=1e-12)
+    np.testing.assert_allclose(expand_queries(queries * 7, gallery * 0.5), expanded, atol=1e-12)
 
 
 def test_it_helps_where_neighbours_are_right():
@@ -129,11 +119,6 @@ def test_refusals(options, message):
     with pytest.raises(MetricError) as caught:
         expand_queries(**queries, **arguments)
     assert str(caught.value).startswith(message) and caught.value.cure
-    if arguments["k"] == 5:
-        message = "k: 5 neighbours among 3 gallery images"  # none is its own
-    with pytest.raises(MetricError) as caught:
-        expand_gallery(**arguments)
-    assert str(caught.value).startswith(message.replace("among 4", "among 3").replace("1 to 4", "1 to 3"))
 
 
 def test_other_widths_are_refused():
