@@ -10,8 +10,8 @@ import numpy as np
 from .checkpoint import Checkpoint
 from .errors import FeatureError
 from .export import export_onnx, simplify_onnx
-from .extraction import extract_features
-from .features import Features, average_mirrored, load_features
+from .extraction import kept_features
+from .features import Features, average_mirrored
 from .findings import Finding, check_features, check_weights, in_order
 from .groundtruth import read_ground_truth
 from .lineage import code_digest
@@ -20,10 +20,9 @@ from .metrics import (METRICS, Evaluation, Intervals, PairedTest, Verification, 
                       evaluate_lists, expand_queries, paired_test, pool_queries, rerank, verification)
 from .mistakes import diagnose
 from .pipeline import model_label, runnable_model, simplify_model
-from .preprocess import iter_batches
-from .results import Result, environment, read_results, result_name, write_result
+from .results import Result, read_results, result_name, write_result
 from .session import choose_backend, open_session
-from .workspace import Workspace, artefact
+from .workspace import Workspace
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,18 +88,10 @@ def _split_features(workspace: Workspace, dataset: Market1501, checkpoint: Check
     model = runnable_model(workspace, checkpoint, batch_size, backend, progress=progress)
     chosen = choose_backend(backend)
     name = result_name(dataset.path.stem, model_label(checkpoint), chosen, f"bs{batch_size}", *["flip"] * flip, split)
-    key = {
-        "weights": checkpoint.sha256, "dataset": dataset.digest, "split": split, "batch_size": batch_size, "flip": flip,
-        "backend": chosen, "versions": environment()["versions"],
-        "code": code_digest(extract_features, iter_batches, open_session, export_onnx, simplify_onnx,
-                            type(checkpoint.model)),
-    }
-
-    def make(path: Path) -> None:
-        with open_session(model, backend, device) as session:
-            extract_features(session, dataset, samples, path, batch_size, progress, flip)
-
-    return load_features(artefact(workspace.features / f"{name}.npz", key, make))
+    facts = {"weights": checkpoint.sha256, "backend": chosen,
+             "network": code_digest(export_onnx, simplify_onnx, type(checkpoint.model))}
+    return kept_features(workspace.features / f"{name}.npz", facts, lambda: open_session(model, backend, device),
+                         dataset, samples, batch_size, progress, flip)
 
 
 def diagnose_features(workspace: Workspace, dataset: Market1501, query: Features, gallery: Features,

@@ -124,7 +124,7 @@ def ranked_examples(query: Features, gallery: Features, evaluation: Evaluation, 
 
     `dropped` of the nearest images that the protocol ignores are listed too, where they would stand.
     """
-    valid = np.flatnonzero(~np.isnan(evaluation.ap))
+    valid = np.flatnonzero(evaluation.valid)
     order = valid[np.argsort(evaluation.ap[valid], kind="stable")]
     middle = max(0, (len(order) - each) // 2)
     kinds: dict[int, str] = {}  # a query is of the first kind that names it

@@ -160,7 +160,7 @@ def measured_side(label: str, query: Features, gallery: Features, metric: str = 
     query, gallery = without_junk(query), without_junk(gallery)
     evaluation = evaluate(*query.labelled, *gallery.labelled, metric)
     by_query = by_identity = None
-    if len(np.unique(query.pids[evaluation.first_hit >= 0])) > 1:
+    if len(np.unique(query.pids[evaluation.valid])) > 1:
         by_query, by_identity = (bootstrap(evaluation, clusters, level) for clusters in (None, query.pids))
     facts = [query.conditions.get(part) for part in ("dataset", "session")]
     dataset, session = (found if isinstance(found, dict) else {} for found in facts)  # other tools write what they like
@@ -202,7 +202,7 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
     agreed = agreement((a.query.features, a.gallery.features),
                        (b.query.features[queries], b.gallery.features[images]), a.query.pids, a.query.camids,
                        a.gallery.pids, a.gallery.camids, metric=a.evaluation.metric)
-    valid = a.evaluation.first_hit >= 0
+    valid = a.evaluation.valid
     difference = cosines = None
     if a.query.features.shape[1] == b.query.features.shape[1]:
         features = (np.concatenate([a.query.features, a.gallery.features]),

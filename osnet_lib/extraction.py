@@ -14,14 +14,15 @@ import numpy as np
 from tqdm import tqdm
 
 from .errors import FeatureError, SessionError
-from .features import Features, save_features
+from .features import Features, load_features, save_features
 from .files import fingerprint, write_json
 from .lineage import code_digest
 from .market1501 import Market1501, Sample
 from .onnxfile import FEATURE_SHAPE
 from .preprocess import iter_batches, mirrored
-from .results import NOT_MEASURED
+from .results import NOT_MEASURED, environment
 from .session import Session, open_session
+from .workspace import artefact
 
 try:
     import fcntl
@@ -89,6 +90,28 @@ def extract_features(session: Session, dataset: Market1501, samples: Sequence[Sa
 
     return collect_features(path, samples, extraction_conditions(session, dataset, samples, batch_size, flip),
                             batch_size, compute, progress)
+
+
+def kept_features(path: Path, facts: dict, opened: Callable[[], Session], dataset: Market1501,
+                  samples: Sequence[Sample], batch_size: int, progress: bool = True, flip: bool = False) -> Features:
+    """`extract_features` into a file that is used again while everything that it depends on is the same.
+
+    Parameters
+    ----------
+    facts : dict
+        What tells the network: hashes of model and code, backend.
+    opened : callable
+        Opens the session; it is not called where the file fits.
+    """
+    key = {**facts, "dataset": dataset.digest, "names": fingerprint([sample.name for sample in samples]),
+           "batch_size": batch_size, "flip": flip, "versions": environment()["versions"],
+           "code": code_digest(extract_features, iter_batches, open_session)}
+
+    def make(target: Path) -> None:
+        with opened() as session:
+            extract_features(session, dataset, samples, target, batch_size, progress, flip)
+
+    return load_features(artefact(path, key, make))
 
 
 def check_batch_size(session: Session, batch_size: int) -> None:

@@ -123,7 +123,7 @@ def map_identities(query: Features, gallery: Features, count: int = 8, order: st
         if evaluation is None or len(evaluation.ap) != len(query):
             raise MetricError(f"no evaluation of these {len(query)} queries", where="identities",
                               cure="Give the evaluation of the same query features")
-        scored = ~np.isnan(evaluation.ap)
+        scored = evaluation.valid
         pids = pids[np.isin(pids, query.pids[scored])]
         keys = [evaluation.ap[scored & (query.pids == pid)].mean() for pid in pids]
         keys = np.negative(keys) if order == "best" else keys

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from .errors import StudyError
 from .files import sha256
 from .lineage import code_digest
+from .market1501 import PUBLISHED
 from .metrics import evaluate, evaluate_distances, rerank
 from .results import Result, environment, read_results, result_name, write_result
 from .table import Table
@@ -22,7 +23,7 @@ from .workspace import REPOSITORY, Workspace
 
 SCRIPTS = REPOSITORY / "benchmarks"
 BENCHMARKS = ("metrics", "reranking", "distractors")
-MARKET = 3368, 15913  # queries and gallery of Market-1501
+MARKET = tuple(PUBLISHED[split]["images"] - PUBLISHED[split]["junk"] for split in ("query", "gallery"))
 OURS = {"metrics": "evaluate", "reranking": "rerank"}
 WORDS = {  # what the contestants of the scripts are
     "evaluate": "evaluate, this package", "rerank": "rerank, this package",

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from .checkpoint import Checkpoint
 from .errors import DatasetError, FeatureError, ParityError, SessionError
-from .extraction import extract_features
-from .features import Features, load_features
+from .extraction import kept_features
+from .features import Features
 from .files import fingerprint, sha256
 from .lineage import code_digest
 from .market1501 import Market1501, Sample
@@ -199,14 +199,8 @@ def _features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint,
               samples: Sequence[Sample], name: str, batch_size: int, runs: tuple[str, int, int | None],
               progress: bool) -> Features:
     """Features of one model on one split; `runs` is backend, device and threads."""
-    key = {"model": checkpoint.sha256 if source is checkpoint else sha256(source), "dataset": dataset.digest,
-           "images": fingerprint([sample.name for sample in samples]), "batch_size": batch_size, "runs": runs,
-           "versions": environment()["versions"],
-           "code": code_digest(extract_features, iter_batches, open_session, type(checkpoint.model))}
-
-    def make(path: Path) -> None:
-        with open_session(source, *runs) as session:
-            extract_features(session, dataset, samples, path, batch_size, progress)
-
+    facts = {"model": checkpoint.sha256 if source is checkpoint else sha256(source), "runs": runs,
+             "network": code_digest(type(checkpoint.model))}
     file = f"{result_name(dataset.path.stem, model_label(checkpoint), 'stage', name, f'n{len(samples)}')}.npz"
-    return load_features(artefact(workspace.features / file, key, make))
+    return kept_features(workspace.features / file, facts, lambda: open_session(source, *runs), dataset, samples,
+                         batch_size, progress)

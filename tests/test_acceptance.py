@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from market_scores import GUIDE, ZOO, market
 
 from osnet_lib.acceptance import accept
 from osnet_lib.errors import MetricError, ResultError
@@ -18,15 +19,7 @@ from osnet_lib.metrics.uncertainty import bootstrap, paired_test
 from osnet_lib.published import find_published
 from osnet_lib.scores import Score, measured_score, published_score
 
-ZOO = published_score(find_published("osnet_x1_0"))
-GUIDE = published_score(find_published("osnet_x1_0:Ascend 310"))
 LATER = published_score(find_published("osnet_x1_0:Ascend 310P3"))
-MARKET = {"metric": "euclidean", "is_market1501": True, "queries": 3368}
-
-
-def market(right: int, mAP: float = 0.826, **changes) -> Score:
-    """A measured score on Market-1501."""
-    return Score("measured", right / 3368, mAP, **{**MARKET, **changes})
 
 
 # -------------------------------------------------------------------------------------------------- the decision

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 
 import pytest
+from market_scores import GUIDE, MARKET, ZOO, market
 
 from osnet_lib.acceptance import accept
 from osnet_lib.errors import ResultError
@@ -14,15 +15,6 @@ from osnet_lib.metrics import evaluate_distances
 from osnet_lib.published import find_published
 from osnet_lib.results import Result, write_guide_json, write_result
 from osnet_lib.scores import Score, check_comparable, measured_score, published_score, read_score
-
-ZOO = published_score(find_published("osnet_x1_0"))
-GUIDE = published_score(find_published("osnet_x1_0:Ascend 310"))
-MARKET = {"metric": "euclidean", "is_market1501": True, "queries": 3368}
-
-
-def market(right: int, mAP: float = 0.826, **changes) -> Score:
-    """A measured score on Market-1501."""
-    return Score("measured", right / 3368, mAP, **{**MARKET, **changes})
 
 
 # --------------------------------------------------------------------------------------------------- where from

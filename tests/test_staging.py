@@ -16,7 +16,7 @@ import pytest
 from npu import STAND_INS, npu  # noqa: F401
 from onnx import numpy_helper
 
-from osnet_lib import pipeline, staging
+from osnet_lib import extraction, pipeline, staging
 from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.market1501 import open_market1501, parse_name
 from osnet_lib.model import build_model
@@ -176,11 +176,11 @@ def test_one_result_is_written(work, stages, dataset, checkpoint):
 
 
 def test_a_second_run_computes_nothing(work, stages, dataset, checkpoint, monkeypatch):
-    @functools.wraps(staging.extract_features)
+    @functools.wraps(extraction.extract_features)
     def refuse(*_args):
         raise AssertionError("extracted again")
 
-    monkeypatch.setattr(staging, "extract_features", refuse)
+    monkeypatch.setattr(extraction, "extract_features", refuse)
     folders = (work.models, work.features)
     stamps = {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir()}
     assert measure_stages(work, dataset, checkpoint, [2], queries=QUERIES, progress=False) == stages

@@ -74,11 +74,16 @@ class Evaluation:
     metric: str
     normalized: bool = False
 
+    @property
+    def valid(self) -> np.ndarray:
+        """Which queries have a match, bool (queries,)."""
+        return self.first_hit >= 0
+
     def hits(self, k: int) -> int:
         """Number of valid queries with a match among their first `k` images; any k from 1."""
         if k < 1:
             raise MetricError(f"there is no rank {k}", where="k", cure="Ranks count from 1")
-        return int(np.count_nonzero((self.first_hit >= 0) & (self.first_hit < k)))
+        return int(np.count_nonzero(self.valid & (self.first_hit < k)))
 
     def rank(self, k: int) -> float:
         """Rank-k, the fraction of valid queries with a match among their first `k` images."""

@@ -180,7 +180,7 @@ def bootstrap(evaluation: Evaluation, clusters: ArrayLike | None = None, level: 
     MetricError
         A level, number of rounds or seed that is none; labels that are not one per query; fewer than two units.
     """
-    valid = evaluation.first_hit >= 0
+    valid = evaluation.valid
     scores = np.column_stack([evaluation.first_hit[valid] == 0, evaluation.ap[valid]]).astype(np.float64)
     table = units_of(scores, check_clusters(clusters, valid), level, rounds)
     rank1, mAP = intervals_of(scores.mean(axis=0), resampled_means(table, rounds, seed), level)
@@ -221,11 +221,11 @@ def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLik
     MetricError
         Other queries (another number, or another one of them without a match); as `bootstrap`.
     """
-    valid = reference.first_hit >= 0
-    if len(valid) != len(candidate.first_hit):
-        raise MetricError(f"{len(valid):,} and {len(candidate.first_hit):,} queries", where="paired test",
+    valid = reference.valid
+    if len(valid) != len(candidate.valid):
+        raise MetricError(f"{len(valid):,} and {len(candidate.valid):,} queries", where="paired test",
                           cure="Score both models on the same images, in the same order")
-    differ = np.flatnonzero(valid != (candidate.first_hit >= 0))
+    differ = np.flatnonzero(valid != candidate.valid)
     if len(differ):
         raise MetricError(f"query {differ[0]} has a match in only one of the two", where="paired test",
                           cure="Score both models on the same images, in the same order")

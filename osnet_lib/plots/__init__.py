@@ -3,7 +3,7 @@
 from .charts import plot_cameras, plot_cmc, plot_latency, plot_parity, plot_throughput
 from .images import plot_activation, plot_network_input, plot_samples
 from .maps import plot_map
-from .pairs import plot_pairs, plot_roc
+from .pairs import plot_pairs
 from .queries import plot_ap, plot_camera_pairs
 from .ranked import plot_ranked_lists
 from .roofline import plot_best_batch, plot_roofline
@@ -11,4 +11,4 @@ from .scaling import plot_scaling
 
 __all__ = ["plot_activation", "plot_ap", "plot_best_batch", "plot_camera_pairs", "plot_cameras", "plot_cmc",
            "plot_latency", "plot_map", "plot_network_input", "plot_pairs", "plot_parity", "plot_ranked_lists",
-           "plot_roc", "plot_roofline", "plot_samples", "plot_scaling", "plot_throughput"]
+           "plot_roofline", "plot_samples", "plot_scaling", "plot_throughput"]

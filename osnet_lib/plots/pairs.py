@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..errors import MetricError
 from ..metrics.verification import PairHistogram, Verification
-from .style import BLACK, BLUE, LINES, VERMILLION, line_styles, new_chart, styled
+from .style import BLACK, BLUE, LINES, VERMILLION, new_chart, styled
 
 DISTANCES = {"euclidean": "squared Euclidean distance", "cosine": "cosine distance, 1 − cosine"}
 
@@ -32,7 +29,9 @@ def plot_pairs(histogram: PairHistogram, verification: Verification | None = Non
     MetricError
         No pair of one of the two kinds.
     """
-    _check(histogram, "pairs")
+    if not histogram.same.sum() or not histogram.different.sum():
+        raise MetricError(f"{histogram.same.sum():,} pairs of the same and {histogram.different.sum():,} of different "
+                          "identity", where="pairs", cure="Give the histogram of a query set and its gallery")
     figure = new_chart(5.2, title=title)
     shares, counts = figure.subplots(2, 1, sharex=True)
     looks = (("same identity", histogram.same, BLUE, "-", "////"),
@@ -64,62 +63,5 @@ def plot_pairs(histogram: PairHistogram, verification: Verification | None = Non
     return figure
 
 
-@styled
-def plot_roc(histograms: Mapping[str, PairHistogram], verifications: Mapping[str, Verification] | None = None,
-             title: str | None = None) -> Figure:
-    """Receiver operating characteristic: the share of same-identity pairs accepted, over that of others.
-
-    The curve joins the edges of the histogram's bins, at which it is exact.
-
-    Parameters
-    ----------
-    histograms : dict of str to PairHistogram
-        One curve each, by label.
-    verifications : dict of str to Verification, optional
-        By a label among these; their exact points are hollow markers.
-
-    Raises
-    ------
-    MetricError
-        No curve; no pair of one of the two kinds; a verification without its curve.
-    """
-    verifications = verifications or {}
-    if not histograms or set(verifications) - set(histograms):
-        raise MetricError(f"curves {', '.join(histograms) or 'none'}, points {', '.join(verifications) or 'none'}",
-                          where="ROC", cure="Give at least one curve, and one for each label with points")
-    figure = new_chart(4.2, title=title)
-    axes = figure.add_subplot(xscale="log")
-    least = min(1 / _check(histogram, label).different.sum() for label, histogram in histograms.items())
-    handles = []
-    for look, (label, histogram) in zip(line_styles(len(histograms)), histograms.items()):
-        fpr = histogram.different.cumsum() / histogram.different.sum()
-        tpr = 100 * histogram.same.cumsum() / histogram.same.sum()
-        axes.plot(fpr[fpr > 0], tpr[fpr > 0], **{**look, "marker": ""})
-        if label not in verifications:
-            handles.append(Line2D([], [], **{**look, "marker": ""}, label=label))
-            continue
-        points, look = verifications[label], look | {"markersize": 8, "markerfacecolor": "white"}
-        axes.plot(points.fprs, 100 * np.asarray(points.tprs), **{**look, "linestyle": "none"}, clip_on=False, zorder=3)
-        exact = ", ".join(f"{100 * tpr:.1f} % at {_rate(fpr)}" for fpr, tpr in zip(points.fprs, points.tprs))
-        handles.append(Line2D([], [], **look, label=f"{label}: {exact}"))
-    axes.set(xlabel="false positive rate: share of different identities accepted",
-             ylabel="true positive rate / %", xlim=(max(least, 1e-6), 1), ylim=(0, 100.5))
-    axes.xaxis.set_major_formatter(FuncFormatter(_rate))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.legend(handles=handles, loc="lower right")
-    return figure
-
-
-def _check(histogram: PairHistogram, where: str) -> PairHistogram:
-    if not histogram.same.sum() or not histogram.different.sum():
-        raise MetricError(f"{histogram.same.sum():,} pairs of the same and {histogram.different.sum():,} of different "
-                          "identity", where=where, cure="Give the histogram of a query set and its gallery")
-    return histogram
-
-
 def _count(value: float, _place: object = None) -> str:
     return f"{value:,.0f}"
-
-
-def _rate(value: float, _place: object = None) -> str:
-    return f"{value:g}".replace("e-0", "e-")

@@ -42,7 +42,7 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
     edges = np.linspace(0, 100, bins + 1)
     width = 0.9 * edges[1] / len(evaluations)
     for i, (label, evaluation) in enumerate(evaluations.items()):
-        ap = 100 * evaluation.ap[~np.isnan(evaluation.ap)]
+        ap = 100 * evaluation.ap[evaluation.valid]
         if not len(ap):
             raise MetricError("no query with a match, so no average precision", where=label,
                               cure="Give an evaluation in which queries were scored")

@@ -610,4 +610,4 @@ def test_benchmark_compares_and_measures(tmp_path, metric):
 
 def test_benchmark_refuses_sizes_without_sense():
     run = run_benchmark("--rounds", "0")
-    assert run.returncode == 2 and "sizes and rounds count from 1" in run.stderr
+    assert run.returncode == 2 and "--rounds counts from 1" in run.stderr
