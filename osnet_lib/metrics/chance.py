@@ -29,7 +29,7 @@ def chance_map(query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: Arr
     labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids,
                           (np.size(query_pids), np.size(gallery_pids)))
     rows, _, same_camera = labels.pairs(0, labels.shape[0])
-    own = np.bincount(rows[same_camera], minlength=labels.shape[0])  # images of the query's own camera, which are dropped
+    own = np.bincount(rows[same_camera], minlength=labels.shape[0])  # dropped: the query's own camera
     matches = labels.last - labels.first - own
     if not matches.any():
         raise labels.no_match()
