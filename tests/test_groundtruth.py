@@ -65,6 +65,17 @@ def test_absent_lists_are_no_error(tiny_market):
     assert not truth and truth.good == truth.junk == {}
 
 
+@pytest.mark.parametrize("junk", [[[0.0]], [[0]], np.zeros((1, 0))], ids=["double", "integer", "empty 1x0"])
+def test_a_zero_among_junk_means_none(tiny_market, junk):
+    """So 13 of the 3,368 published junk lists say that there is no junk."""
+    root = write(tiny_market())
+    savemat(root / "gt_query" / f"{ONE}_junk.mat", {"junk_index": np.array(junk)})
+    truth = read(root)
+    assert truth.junk[ONE + ".jpg"] == () and truth.junk[TWO + ".jpg"] == ("-1_c3s2_000017_01.jpg",)
+    good, left_out = truth.indices([ONE + ".jpg"], NAMES)
+    assert good[0].tolist() == [NAMES.index("0001_c2s1_000011_01.jpg")] and len(left_out[0]) == 0
+
+
 def test_a_query_ending_in_two_extensions_has_lists_under_its_stem(tiny_market):
     root = tiny_market(query=[ONE + ".jpg.jpg", *TINY["query"][1:]])
     assert read(write(root)).good[ONE + ".jpg.jpg"] == ("0001_c2s1_000011_01.jpg",)
