@@ -9,4 +9,4 @@ Four rooms hold what belongs together: ``metrics`` the scores, ``plots`` the fig
 ``guide`` the files that the guide and Huawei's tools exchange.
 """
 
-__version__ = "0.1.0"
+from .version import __version__ as __version__

@@ -14,7 +14,7 @@ from .extraction import kept_features
 from .features import Features, average_mirrored
 from .findings import Finding, check_features, check_weights, in_order
 from .groundtruth import read_ground_truth
-from .lineage import code_digest
+from .code_digest import code_digest
 from .market1501 import Market1501, Sample
 from .metrics import (METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances,
                       evaluate_lists, expand_queries, paired_test, pool_queries, rerank, verification)

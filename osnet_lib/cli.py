@@ -14,8 +14,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__, cli_compare, cli_convert, cli_diagnose, cli_guide
+from . import cli_compare, cli_convert, cli_diagnose, cli_guide
 from .errors import OSNetError, ParityError
+from .version import __version__
 
 if TYPE_CHECKING:
     from .parity import Parity

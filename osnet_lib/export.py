@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from . import __version__
 from .errors import ExportError, first_line
 from .onnxfile import BATCH_AXIS, DAMAGED, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT, OnnxFile, load_onnx, write_onnx
+from .version import __version__
 
 if TYPE_CHECKING:  # torch takes a second to import, and looking at an ONNX file does not need it
     from .checkpoint import Checkpoint

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from .errors import FeatureError, SessionError
 from .features import Features, load_features, save_features
 from .files import fingerprint, write_json
-from .lineage import code_digest
+from .code_digest import code_digest
 from .market1501 import Market1501, Sample
 from .onnxfile import FEATURE_SHAPE
 from .preprocess import iter_batches, mirrored

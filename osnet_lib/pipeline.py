@@ -16,7 +16,7 @@ from .checkpoint import Checkpoint
 from .errors import ConvertError
 from .export import export_onnx, simplify_onnx
 from .files import sha256
-from .lineage import code_digest
+from .code_digest import code_digest
 from .market1501 import Market1501, open_market1501
 from .minimarket import Recipe, render_minimarket
 from .onnxfile import OnnxFile, inspect_onnx

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .errors import StudyError
 from .files import sha256
-from .lineage import code_digest
+from .code_digest import code_digest
 from .market1501 import PUBLISHED
 from .metrics import evaluate, evaluate_distances, rerank
 from .results import Result, environment, read_results, result_name, write_result

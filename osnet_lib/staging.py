@@ -13,7 +13,7 @@ from .errors import DatasetError, FeatureError, ParityError, SessionError
 from .extraction import kept_features
 from .features import Features
 from .files import fingerprint, sha256
-from .lineage import code_digest
+from .code_digest import code_digest
 from .market1501 import Market1501, Sample
 from .parity import Tolerance
 from .pipeline import export_model, model_label, runnable_model, simplify_model

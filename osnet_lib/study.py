@@ -14,7 +14,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from .errors import ParityError, StudyError
 from .files import atomic_path, fingerprint, sha256
-from .lineage import PACKAGE, source_closure
+from .code_digest import PACKAGE, source_closure
 from .market1501 import open_market1501
 from .pipeline import GUIDE_BATCHES
 from .results import environment

@@ -17,7 +17,7 @@ import pytest
 from osnet_lib.errors import StudyError
 from osnet_lib.features import load_features
 from osnet_lib.files import sha256
-from osnet_lib.lineage import PACKAGE, definitions
+from osnet_lib.code_digest import PACKAGE, read_package
 from osnet_lib.study import Run, execute, is_current, run_key, run_matrix, run_study
 from osnet_lib.workspace import Workspace
 
@@ -144,7 +144,7 @@ def test_a_changed_function_reaches_what_uses_it_and_nothing_else(module, functi
     work = Workspace(REPOSITORY)
 
     def keys() -> dict:
-        definitions.cache_clear()
+        read_package.cache_clear()
         return {run.notebook: run_key(work, run, package)["library"] for run in run_matrix()}
 
     before = keys()
@@ -157,7 +157,7 @@ def test_a_changed_function_reaches_what_uses_it_and_nothing_else(module, functi
     )
     (package / module).write_text(source[:body] + "\n    _changed = 1" + source[body:])
     after = keys()
-    definitions.cache_clear()
+    read_package.cache_clear()
     assert {name for name in before if before[name] != after[name]} == reached
 
 

@@ -21,7 +21,7 @@ from ..archive import Archive, open_archive
 from ..errors import DatasetError
 from ..files import atomic_path, fingerprint, stem, write_json
 from ..jpeg import decode_jpeg
-from ..lineage import code_digest
+from ..code_digest import code_digest
 from ..machine import usable_cores
 from ..market1501 import parse_name
 from ..preprocess import HEIGHT, WIDTH, preprocess, to_uint8

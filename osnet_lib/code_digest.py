@@ -1,0 +1,147 @@
+"""What code a result depends on, so that it is redone when, and only when, that code changed.
+
+A module depends on the modules that it imports, wherever in it the import stands, and those on theirs. The closure is
+hashed without comments, docstrings and formatting; a file of ``data/`` counts with the modules that name it. Imports
+for type checking alone do not count, nor does the root of the package, which holds nothing but names.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from .errors import StudyError
+from .files import fingerprint, sha256
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A parsed file: its code as a digest, the modules it imports and the strings in it."""
+
+    digest: str
+    imports: frozenset[str]
+    strings: frozenset[str]
+
+
+@lru_cache(maxsize=4)
+def read_package(package: Path = PACKAGE) -> dict[str, _Module]:
+    """Every module of a package by dotted name; read once in a process, whose own code does not change either.
+
+    Raises
+    ------
+    StudyError
+        A file that Python cannot parse.
+    """
+    paths = {".".join((package.name, *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
+             for path in sorted(package.rglob("*.py"))}
+    modules = {}
+    for name, path in paths.items():
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError) as error:
+            raise StudyError(f"is no Python source ({error})", where=path,
+                             cure="Correct it; the library cannot be imported.") from error
+        home = name if path.stem == "__init__" else name.rpartition(".")[0]
+        modules[name] = _Module(fingerprint(_code(tree)), frozenset(_imports(tree, home, set(paths))), _strings(tree))
+    return modules
+
+
+def _code(tree: ast.Module) -> str:
+    """The syntax tree without positions and, unless the module reads them, without docstrings and other bare strings."""
+    if not any(getattr(node, "id", getattr(node, "attr", None)) == "__doc__" for node in ast.walk(tree)):
+        for node in ast.walk(tree):
+            for field, value in ast.iter_fields(node):
+                if isinstance(value, list):
+                    setattr(node, field, [item for item in value if not _is_text(item)])
+    return ast.dump(tree)
+
+
+def _is_text(node: object) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those that only a type checker sees."""
+    yield node
+    if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        children: Iterable[ast.AST] = node.orelse
+    else:
+        children = ast.iter_child_nodes(node)
+    for child in children:
+        yield from _running(child)
+
+
+def _imports(tree: ast.Module, home: str, known: set[str]) -> Iterator[str]:
+    """The modules that code imports, each with the packages around it, which run first; the root where it is all."""
+    root = min(known, key=len)
+    for node in _running(tree):
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            around = home.split(".")[: len(home.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*around, *filter(None, [node.module])])
+            named = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in named:
+            parts = name.split(".")
+            found = known & {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
+            yield from found - {root} or found
+
+
+def _strings(tree: ast.Module) -> frozenset[str]:
+    return frozenset(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)
+                     and isinstance(node.value, str))
+
+
+def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
+    """Digests of modules, of all that they import and of the data files they name, by dotted name or file name.
+
+    The root of the package stands for all of it.
+    """
+    known, seen, queue = read_package(package), set(), list(modules)
+    while queue:
+        name = queue.pop()
+        if name == package.name:
+            queue.extend(known.keys() - seen - {name})
+        elif name not in seen:
+            seen.add(name)
+            queue.extend(known[name].imports)
+    strings = {text for name in seen for text in known[name].strings}
+    # Beside weights x.safetensors their card x.json is read, which code names by its suffix only.
+    stems = {path.stem for path in _data(package) if any(path.name in text for text in strings)}
+    digests = {name.removeprefix(f"{package.name}."): known[name].digest for name in sorted(seen)}
+    return digests | {path.name: sha256(path) for path in _data(package) if path.stem in stems}
+
+
+def _data(package: Path) -> list[Path]:
+    return sorted(path for path in (package / "data").rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def code_digest(*objects: object, package: Path = PACKAGE) -> str:
+    """Hex SHA-256 of the closure of the modules in which functions or classes of the package are defined.
+
+    Raises
+    ------
+    StudyError
+        Something that is not defined in one of its modules, so that nothing is known about it.
+    """
+    modules = {getattr(thing, "__module__", "") for thing in objects}
+    for name in sorted(modules - read_package(package).keys()):
+        raise StudyError(f"not a module of {package.name}", where=name,
+                         cure="Give functions and classes that are defined in its modules.")
+    return fingerprint(closure(modules, package))
+
+
+def source_closure(source: str, package: Path = PACKAGE) -> dict[str, str]:
+    """The closure of a script or notebook; the whole package where it imports that, or where only IPython can parse it."""
+    try:
+        found = set(_imports(ast.parse(source), "", set(read_package(package))))
+    except (SyntaxError, ValueError):
+        found = {package.name}
+    return closure(found, package)
