@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.market import TINY, in_subsample
+from helpers.paths import ROOT
 from PIL import Image
 
 from osnet_lib.checkpoint import Checkpoint, load_checkpoint
+from osnet_lib.market1501 import open_market1501
 from osnet_lib.minimarket import Recipe, render_minimarket
 from osnet_lib.model import build_model
 from osnet_lib.workspace import Workspace
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"  # beside the repository
+pytest_plugins = ["helpers.npu"]  # its fixture
+SHARED = ROOT.parent / "shared" / "data"  # beside the repository
 
 
 def _real(variable: str, name: str) -> Path:
@@ -42,14 +46,17 @@ def market_weights() -> Path:
     return _real("MARKET1501_WEIGHTS", "osnet_x0_25_market1501.pt")
 
 
-TINY = {
-    "query": ["0001_c1s1_000001_00.jpg", "0002_c2s1_000002_00.jpg", "0003_c6s3_000003_00.jpg"],
-    "bounding_box_test": [
-        "0001_c2s1_000011_01.jpg", "0001_c1s1_000012_01.jpg", "0002_c3s1_000013_02.jpg", "0003_c5s2_000014_01.jpg.jpg",
-        "0000_c4s1_000015_01.jpg", "0000_c1s1_000016_04.jpg", "-1_c3s2_000017_01.jpg",
-    ],
-    "bounding_box_train": ["0007_c1s1_000021_01.jpg", "0007_c2s1_000022_01.jpg", "0008_c4s1_000023_01.jpg"],
-}
+@pytest.fixture(scope="module")
+def subset(market_zip, tmp_path_factory) -> Path:
+    """The subsample as a folder in the published layout; bytes as published, removed with the test's folder."""
+    folder = tmp_path_factory.mktemp("market") / "subset"
+    with open_market1501(market_zip) as market:
+        for split, samples in (("query", market.query), ("bounding_box_test", market.gallery)):
+            (folder / split).mkdir(parents=True)
+            for sample in samples:
+                if in_subsample(sample.pid, sample.frame):
+                    (folder / split / sample.name).write_bytes(market.read(sample))
+    return folder
 
 
 @pytest.fixture

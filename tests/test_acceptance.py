@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from market_scores import GUIDE, ZOO, market
+from helpers.market_scores import GUIDE, ZOO, market
 
 from osnet_lib.acceptance import accept
 from osnet_lib.errors import MetricError, ResultError

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_report import accuracy, evaluation, rows
+from helpers.results import accuracy, evaluation, rows
 
 from osnet_lib import accuracy_report
 from osnet_lib.accuracy import Assessment, Variant

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from figures import texts
+from helpers.figures import texts
 
 from osnet_lib import benchmark
 from osnet_lib.benchmark import Benchmark, run_benchmark, sum_throughput

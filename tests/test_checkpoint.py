@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import checkpoint_path, images, state_dict
+from helpers.networks import checkpoint_path, images, state_dict
 from safetensors.torch import save_file
 
 from osnet_lib.checkpoint import CheckpointWarning, load_checkpoint, recognise

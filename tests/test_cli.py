@@ -12,7 +12,7 @@ import sys
 import warnings
 from pathlib import Path
 
-import networks
+from helpers import networks
 import numpy as np
 import onnx
 import pytest

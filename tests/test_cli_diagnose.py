@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-import networks
+from helpers import networks
 import numpy as np
 import pytest
 import torch

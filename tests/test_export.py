@@ -18,7 +18,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import FOLDER, checkpoint, checkpoint_path, onnx_path
+from helpers.networks import FOLDER, checkpoint, checkpoint_path, onnx_path
 from onnx import TensorProto, helper, numpy_helper
 
 import osnet_lib

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import ROOT, TESTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageOps
@@ -192,9 +193,9 @@ def test_rows_of_other_conditions_are_not_used(dataset, tmp_path, monkeypatch, c
 
 def test_a_killed_process_leaves_rows_that_the_next_one_uses(dataset, whole, tmp_path):
     path = tmp_path / "q.npz"
-    script = ("import sys; sys.path[:0] = sys.argv[1:3]; from test_extraction import Fake, extract, open_market1501\n"
-              "with open_market1501(sys.argv[3]) as d: extract(d, sys.argv[4], Fake(pause=0.3))")
-    arguments = [str(Path(__file__).parents[1]), str(Path(__file__).parent), str(dataset.path), str(path)]
+    script = ("import sys; sys.path[:0] = sys.argv[1:4]; from test_extraction import Fake, extract, open_market1501\n"
+              "with open_market1501(sys.argv[4]) as d: extract(d, sys.argv[5], Fake(pause=0.3))")
+    arguments = [*map(str, (ROOT, TESTS, Path(__file__).parent, dataset.path, path))]
     process = subprocess.Popen([sys.executable, "-c", script, *arguments])
     part, deadline = tmp_path / "q.npz.part", time.monotonic() + 60
     while not (part.exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import networks
+from helpers import networks
 import numpy as np
 import pytest
 import torch

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import TINY
+from helpers.market import TINY
 from scipy.io import savemat
 
 from osnet_lib.errors import DatasetError

@@ -12,7 +12,7 @@ from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
 import pytest
-from conftest import TINY
+from helpers.market import TINY
 from hypothesis import given
 from hypothesis import strategies as st
 

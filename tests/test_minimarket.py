@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import ROOT, TESTS
 from PIL import Image
 
 from osnet_lib import minimarket
@@ -103,8 +104,7 @@ def sampled() -> list[Picture]:
 def test_bytes_are_the_same_in_another_process():
     script = ("from test_minimarket import *\n"
               "print(hashlib.sha256(b''.join(render(p, Recipe()) for p in sampled())).hexdigest())")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]),
-                                                                str(Path(__file__).parent)]), "PYTHONHASHSEED": "7"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS, Path(__file__).parent))), "PYTHONHASHSEED": "7"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == hashlib.sha256(b"".join(render(p, Recipe()) for p in sampled())).hexdigest()
 

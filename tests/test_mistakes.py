@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import networks
+from helpers import networks
 import numpy as np
 import pytest
 import torch

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from networks import checkpoint, images
+from helpers.networks import checkpoint, images
 from torch import nn
 
 from osnet_lib.blocks import ChannelGate, OSBlock

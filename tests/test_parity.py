@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from networks import checkpoint, images, onnx_path
+from helpers.networks import checkpoint, images, onnx_path
 from onnx import helper, numpy_helper
 
 from osnet_lib.errors import ExportError, ParityError

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from networks import images, onnx_path
+from helpers.networks import images, onnx_path
 from onnx import TensorProto, helper, numpy_helper
 
 from osnet_lib.errors import ExportError

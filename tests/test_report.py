@@ -5,64 +5,17 @@ from __future__ import annotations
 import json
 import re
 
-import networks
 import numpy as np
 import pytest
+from helpers import networks
+from helpers.results import SESSION, accuracy, evaluation, facts, performance, rows
 
 from osnet_lib import report
 from osnet_lib.benchmark import Benchmark
-from osnet_lib.features import Features
 from osnet_lib.files import sha256
-from osnet_lib.metrics import evaluate
 from osnet_lib.onnxfile import inspect_onnx
 from osnet_lib.parity import Parity
-from osnet_lib.results import NOT_MEASURED, Result, environment
-from osnet_lib.table import Table
-
-SESSION = {"backend": "onnxruntime", "provider": "CPUExecutionProvider", "device": "Some CPU", "precision": "float32",
-           "threads": 2,
-           "model": "osnet_bs8_sim.onnx", "model_sha256": "c" * 64, "versions": {"onnxruntime": "1.2", "numpy": "2.0"}}
-
-
-def rows(table: Table) -> list[dict]:
-    return [dict(zip(table.columns, row)) for row in table.rows]
-
-
-def facts(table: Table) -> dict:
-    return dict(table.rows)
-
-
-def accuracy(network: str = "osnet_x0_25", rank1: float = 0.911817, metric: str = "euclidean") -> Result:
-    return Result("accuracy", f"{network}-{metric}", {
-        "model": {"architecture": network, "sha256": "a1b2c3d4" * 8}, "session": SESSION, "metric": metric,
-        "dataset": {"file": "Market.zip", "sha256": "b" * 64}, "environment": environment()},
-                  {"rank": {"1": rank1}, "mAP": 0.749377, "num_valid": 3368})
-
-
-def performance(batch_size: int, throughput: float = 100.0, weights: str = "a1b2c3d4", **session) -> Result:
-    return Result("performance", f"bs{batch_size}", {
-        "model": {"architecture": "osnet_x1_0", "sha256": weights * 8}, "session": {**SESSION, **session},
-        "batch_size": batch_size,
-        "environment": environment()}, {"throughput": throughput, "ave_latency": 10.0, "relative_spread": 0.05,
-                                        "rounds": 50,
-                                        "latency_ms": {"median": 80.0, "p99": 95.0}})
-
-
-def evaluation(metric: str = "euclidean"):
-    """Five queries of as many people; number i finds its match behind i strangers."""
-    gallery = np.eye(6, 8, dtype=np.float32)
-    near = np.linspace(1, 0.2, 6, dtype=np.float32)
-    query = np.zeros((5, 8), np.float32)
-    for i in range(5):
-        order = [(i + k + 1) % 6 for k in range(i)] + [i]
-        query[i, order] = near[: i + 1]
-    pids, gallery_pids = np.arange(5) + 1, np.arange(6) + 1
-    score = evaluate(query, pids, np.ones(5, int), gallery, gallery_pids, np.full(6, 2), metric, max_rank=6)
-    names = np.array([f"{pid:04d}_c1s1_000001_00.jpg" for pid in pids])
-    gallery_names = np.array([f"{pid:04d}_c2s1_000001_01.jpg" for pid in gallery_pids])
-    return score, Features(names, pids, np.ones(5, int), query), Features(gallery_names, gallery_pids, np.full(6, 2),
-                                                                          gallery)
-
+from osnet_lib.results import NOT_MEASURED, Result
 
 def test_parity_table_shows_every_stage_and_the_tolerance():
     table = report.parity_table([Parity("onnx", 8, 15, 6e-8, 1e-9, 1.0, 2e-8),

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from figures import assert_legible, legend, texts
+from helpers.figures import assert_legible, legend, texts
 
 from osnet_lib import roofline_report
 from osnet_lib.blocks import ChannelGate

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from market_scores import GUIDE, MARKET, ZOO, market
+from helpers.market_scores import GUIDE, MARKET, ZOO, market
 
 from osnet_lib.acceptance import accept
 from osnet_lib.errors import ResultError

@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import checkpoint, checkpoint_path, images, onnx_path
+from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
 
 import osnet_lib
 from osnet_lib import checkpoint as checkpoint_module

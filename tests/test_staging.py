@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from npu import STAND_INS, npu  # noqa: F401
+from helpers.npu import STAND_INS
 from onnx import numpy_helper
 
 from osnet_lib import extraction, pipeline, staging

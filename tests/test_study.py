@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.paths import ROOT
 
 from osnet_lib.errors import StudyError
 from osnet_lib.features import load_features
@@ -21,7 +22,6 @@ from osnet_lib.code_digest import PACKAGE, read_package
 from osnet_lib.study import Run, execute, is_current, run_key, run_matrix, run_study
 from osnet_lib.workspace import Workspace
 
-REPOSITORY = Path(__file__).parents[1]
 
 
 def toy(folder: Path, name: str, *cells: str) -> None:
@@ -110,7 +110,7 @@ def test_failed_cell_stops_the_study_and_keeps_the_notebook(work):
 
 
 def test_scripts_that_a_notebook_runs_belong_to_its_key(work):
-    scripts = {path.name: sha256(path) for path in (REPOSITORY / "benchmarks").glob("*.py")}
+    scripts = {path.name: sha256(path) for path in (ROOT / "benchmarks").glob("*.py")}
     assert "metrics.py" in scripts
     assert run_key(work, Run("add", files=("benchmarks/*.py",)))["files"] == scripts
     assert run_key(work, Run("add"))["files"] == {}
@@ -141,7 +141,7 @@ REACH = [
 def test_a_changed_function_reaches_what_uses_it_and_nothing_else(module, function, reached, tmp_path):
     package = tmp_path / "osnet_lib"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    work = Workspace(REPOSITORY)
+    work = Workspace(ROOT)
 
     def keys() -> dict:
         read_package.cache_clear()
@@ -222,7 +222,7 @@ def test_a_killed_study_completes_with_the_same_results(small_market, small_weig
 
     def start(folder: Path) -> subprocess.Popen:
         folder.mkdir(exist_ok=True)
-        shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks", dirs_exist_ok=True)
+        shutil.copytree(ROOT / "notebooks", folder / "notebooks", dirs_exist_ok=True)
         arguments = [sys.executable, "-c", script, str(folder), str(small_market), str(small_weights)]
         return subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from npu import npu  # noqa: F401  (a fixture)
 from PIL import Image
 from stand_ins import om
 from stand_ins.host import add_atc, remove_atc, tiny_onnx

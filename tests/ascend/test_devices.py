@@ -11,11 +11,11 @@ import time
 import warnings
 from pathlib import Path
 
-import networks
-import npu
+from helpers import networks
+from helpers import npu
 import numpy as np
 import pytest
-from fake_devices import open_fake
+from helpers.fake_devices import open_fake
 
 from osnet_lib.ascend.devices import benchmark_devices, extract_on_devices, parse_devices
 from osnet_lib.benchmark import sum_throughput
@@ -173,7 +173,7 @@ def test_devices_with_different_models_are_refused(extract):
 SCRIPT = """
 import sys
 from pathlib import Path
-from fake_devices import open_fake
+from helpers.fake_devices import open_fake
 from osnet_lib.ascend.devices import extract_on_devices
 from osnet_lib.market1501 import open_market1501
 if __name__ == "__main__":

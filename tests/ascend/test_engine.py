@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import images, onnx_path
-from npu import ACL, PYACL, make_om, npu, tiny_features  # noqa: F401  (npu is a fixture)
+from helpers.networks import images, onnx_path
+from helpers.npu import ACL, PYACL, make_om, tiny_features
 
 import osnet_lib
 from osnet_lib.ascend import acl_codes as codes

@@ -10,9 +10,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-import networks
-from npu import make_om, npu  # noqa: F401  (npu is a fixture)
-from npu import tiny_features as compute
+from helpers import networks
+from helpers.npu import make_om
+from helpers.npu import tiny_features as compute
 
 from osnet_lib.ascend.acl_api import AclError
 from osnet_lib.ascend.acl_codes import BARE

@@ -8,8 +8,8 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from conftest import TINY
-from guide_files import content
+from helpers.market import TINY
+from helpers.guide_files import content
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from guide_files import STEMS, features
+from helpers.guide_files import STEMS, features
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some

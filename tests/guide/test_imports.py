@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_perf import PURE, VISION
-from test_report import rows
+from helpers.guide_files import PURE, VISION
+from helpers.results import rows
 
 from osnet_lib import plots, report
 from osnet_lib.errors import ResultError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from guide_files import STEMS, content
+from helpers.guide_files import STEMS, content
 
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.guide.binfiles import SHAPES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from guide_files import STEMS
+from helpers.guide_files import STEMS
 from hypothesis import given
 from hypothesis import strategies as st
 

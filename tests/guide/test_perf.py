@@ -6,6 +6,7 @@ import re
 from dataclasses import astuple
 
 import pytest
+from helpers.guide_files import PURE, VISION
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,13 +14,6 @@ from osnet_lib.errors import ResultError
 from osnet_lib.guide.perf import (PurePerf, VisionPerf, parse_pure_perf, parse_vision_perf, pure_perf_name,
                                   vision_perf_name)
 
-PURE = "ave_throughputRate = 244.742samples/s, ave_latency = 4.15733ms\n"
-VISION = """[e2e] throughputRate: 243.034, latency: 205733
-[data read] throughputRate: 258.963, moduleLatency: 3.86155
-[preprocess] throughputRate: 258.404, moduleLatency: 3.86991
-[infer] throughputRate: 244.435, Interface throughputRate: 382.328, moduleLatency: 3.35758
-[post] throughputRate: 15.2772, moduleLatency: 65.457
-"""
 speeds = st.floats(1e-6, 1e9)
 
 

@@ -9,20 +9,19 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
+from helpers.paths import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import kept_and_right, make_scene, scenes, scored, squares
+from helpers.scenes import kept_and_right, make_scene, scenes, scored, squares
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import (METRICS, distance, distances, evaluate, evaluate_distances, evaluate_lists, normalize,
                                ranked_list)
 
-ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("argsort_loop", ROOT / "benchmarks" / "argsort_loop.py")
 reference = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(reference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import kept_and_right, scenes
+from helpers.scenes import kept_and_right, scenes
 
 from osnet_lib.metrics.labels import Labels
 from osnet_lib.metrics.truth import Lists

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import make_scene, scenes, scored
+from helpers.scenes import make_scene, scenes, scored
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate, pool_queries

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import tracemalloc
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
+from helpers.paths import ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from osnet_lib.errors import MetricError
 from osnet_lib.metrics import distance, distances, evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
 
-_path = Path(__file__).resolve().parents[2] / "benchmarks" / "dense_reranking.py"
+_path = ROOT / "benchmarks" / "dense_reranking.py"
 _spec = importlib.util.spec_from_file_location("dense_reranking", _path)
 published = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(published)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scenes import kept_and_right, make_scene, scenes, squares
+from helpers.scenes import kept_and_right, make_scene, scenes, squares
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import METRICS, distance, distances, normalize, pair_histogram, verification

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from figures import assert_legible, legend, texts
+from helpers.figures import assert_legible, legend, texts
 from matplotlib.container import BarContainer, ErrorbarContainer
 
 from osnet_lib.errors import MetricError, ParityError, ResultError

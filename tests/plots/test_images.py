@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from figures import assert_legible, lightness, texts
+from helpers.figures import assert_legible, lightness, texts
 from matplotlib import colormaps
 from PIL import Image
 

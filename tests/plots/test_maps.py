@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from figures import assert_legible, legend
+from helpers.figures import assert_legible, legend
 from matplotlib.colors import same_color
 
 from osnet_lib.errors import MetricError

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from figures import assert_legible, in_grey, legend, texts
+from helpers.figures import assert_legible, in_grey, legend, texts
 from matplotlib.patches import StepPatch
 
 from osnet_lib.errors import MetricError

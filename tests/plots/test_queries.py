@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from figures import assert_legible, in_grey, legend, lightness, texts
+from helpers.figures import assert_legible, in_grey, legend, lightness, texts
 from matplotlib.container import BarContainer
 from matplotlib.patches import Rectangle
 

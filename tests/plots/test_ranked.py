@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from figures import assert_legible, texts
+from helpers.figures import assert_legible, texts
 from matplotlib.patches import Rectangle
 
 from osnet_lib.errors import DatasetError, MetricError

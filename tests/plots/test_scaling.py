@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from figures import assert_legible, texts
+from helpers.figures import assert_legible, texts
 
 from osnet_lib.errors import ResultError
 from osnet_lib.plots.scaling import plot_scaling

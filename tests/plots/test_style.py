@@ -7,7 +7,7 @@ import io
 import matplotlib
 import numpy as np
 import pytest
-from figures import assert_legible
+from helpers.figures import assert_legible
 from IPython.core.formatters import DisplayFormatter
 from matplotlib import pyplot, style
 from matplotlib.backends.backend_agg import FigureCanvasAgg

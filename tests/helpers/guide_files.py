@@ -18,3 +18,11 @@ def content(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by its path in it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+PURE = "ave_throughputRate = 244.742samples/s, ave_latency = 4.15733ms\n"
+VISION = """[e2e] throughputRate: 243.034, latency: 205733
+[data read] throughputRate: 258.963, moduleLatency: 3.86155
+[preprocess] throughputRate: 258.404, moduleLatency: 3.86991
+[infer] throughputRate: 244.435, Interface throughputRate: 382.328, moduleLatency: 3.35758
+[post] throughputRate: 15.2772, moduleLatency: 65.457
+"""

@@ -9,11 +9,12 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from helpers.paths import ROOT
 
 from osnet_lib.results import read_results
 from osnet_lib.study import run_matrix
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 COMMON = {"dataset", "weights", "batch_size", "backend", "device", "workspace", "progress"}
 
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES, subset  # noqa: F401 - a fixture
+from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES
 
 from osnet_lib.workspace import REPOSITORY
 

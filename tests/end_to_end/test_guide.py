@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from guide_files import content
+from helpers.guide_files import content
 
 from osnet_lib import cli
 from osnet_lib.benchmark import Benchmark

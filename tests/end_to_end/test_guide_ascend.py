@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from networks import onnx_path
-from npu import make_om, npu  # noqa: F401 - a fixture
+from helpers.networks import onnx_path
+from helpers.npu import make_om
 
 from osnet_lib import cli
 from osnet_lib.ascend.aipp import imagenet_aipp

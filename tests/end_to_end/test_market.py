@@ -7,27 +7,15 @@ for with ``make test-market``, which also derives the figures of the subsample f
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES, in_subsample
 
 from osnet_lib.cli import main
 from osnet_lib.features import Features, load_features
 from osnet_lib.market1501 import Sample, open_market1501
 from osnet_lib.metrics import evaluate
-
-# (Rank-1 hits, mAP) of the README of the data, computed with torchreid's own evaluate_rank.
-FULL = {"euclidean": (3071, 0.749377), "cosine": (3081, 0.773947)}
-# The same features cut down by `in_subsample`; derived by the full run below.
-SUBSAMPLE = {"euclidean": (215, 0.958711), "cosine": (216, 0.969146)}
-SUBSAMPLE_QUERIES = 216
-
-
-def in_subsample(pid: int, frame: int) -> bool:
-    """One person in fifteen, and one distractor in fifteen."""
-    return (frame if pid == 0 else pid) % 15 == 0
-
 
 def scores(query: Features, gallery: Features, metric: str) -> tuple[int, float]:
     score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric)
@@ -39,19 +27,6 @@ def cut(features: Features, samples: tuple[Sample, ...]) -> Features:
     wanted = {sample.name for sample in samples if in_subsample(sample.pid, sample.frame)}
     keep = np.array([name in wanted for name in features.names])
     return Features(features.names[keep], features.pids[keep], features.camids[keep], features.features[keep])
-
-
-@pytest.fixture(scope="module")
-def subset(market_zip, tmp_path_factory) -> Path:
-    """The subsample as a folder in the published layout; bytes as published, removed with the test's folder."""
-    folder = tmp_path_factory.mktemp("market") / "subset"
-    with open_market1501(market_zip) as market:
-        for split, samples in (("query", market.query), ("bounding_box_test", market.gallery)):
-            (folder / split).mkdir(parents=True)
-            for sample in samples:
-                if in_subsample(sample.pid, sample.frame):
-                    (folder / split / sample.name).write_bytes(market.read(sample))
-    return folder
 
 
 @pytest.mark.market

@@ -9,8 +9,8 @@ import threading
 
 import numpy as np
 import pytest
-from networks import images
-from npu import ACL, PYACL, STAND_INS, make_om, npu, tiny_features  # noqa: F401  (npu is a fixture)
+from helpers.networks import images
+from helpers.npu import ACL, PYACL, STAND_INS, make_om, tiny_features
 
 Misuse = ACL.stand_in.Misuse
 INPUT, OUTPUT = 2 * 393216, 2 * 2048  # bytes of two images and of their features

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from helpers.paths import ROOT, STAND_INS
 
 from osnet_lib import accuracy, pipeline
 from osnet_lib.checkpoint import load_checkpoint
@@ -20,8 +21,6 @@ from osnet_lib.features import load_features
 from osnet_lib.results import NOT_MEASURED, read_results
 from osnet_lib.workspace import Workspace
 
-REPOSITORY = Path(__file__).parents[1]
-STAND_INS = Path(__file__).parent / "stand_ins"
 SCRIPT = """
 import sys
 from dataclasses import replace
@@ -43,10 +42,10 @@ run_study(Workspace(Path(folder)), runs, progress=False)
 def study(tmp_path_factory, small_market, small_weights) -> Workspace:
     """A workspace in which the chapters that use a device ran with ``backend="ascend"``, in processes of their own."""
     folder = tmp_path_factory.mktemp("ascend")
-    shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(STAND_INS / "pyacl")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(STAND_INS / "pyacl")]),
         "PATH": os.pathsep.join([str(STAND_INS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
     done = subprocess.run(

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from helpers.paths import STAND_INS
 from onnx import TensorProto, helper, numpy_helper
 
 from osnet_lib.ascend import acl_api
 from osnet_lib.ascend import engine as ascend
 
-STAND_INS = Path(__file__).parent / "stand_ins"
 PYACL = STAND_INS / "pyacl"
 
 
