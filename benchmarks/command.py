@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from osnet_lib.errors import OSNetError
-from osnet_lib.files import write_json
+from osnet_lib.core.files import write_json
 
 
 def command(document: str, numbers: Mapping[str, int]) -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ from synthetic import MARKET, market_like
 from tqdm import tqdm
 
 from osnet_lib.metrics import METRICS, evaluate
-from osnet_lib.results import environment
+from osnet_lib.core.host import environment
 
 NUMBERS = "queries", "gallery", "width", "metric", "seed"
 SIZES = 0, 100_000, 250_000, 500_000

@@ -22,7 +22,7 @@ from synthetic import MARKET
 from tqdm import tqdm
 
 from osnet_lib.guide.dump import read_dump, write_feature
-from osnet_lib.results import environment
+from osnet_lib.core.host import environment
 
 ALLOWED = 6.0  # seconds for that many
 

@@ -27,7 +27,7 @@ from synthetic import MARKET, Split, market_like
 from tqdm import tqdm
 
 from osnet_lib.metrics import METRICS, Evaluation, evaluate
-from osnet_lib.results import environment
+from osnet_lib.core.host import environment
 
 # Measured elsewhere with torchreid itself on two cores at Market size, euclidean; quoted, not run here.
 CYTHON, PYTHON = "torchreid, Cython", "torchreid, plain Python"

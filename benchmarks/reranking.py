@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from osnet_lib.metrics import evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
-from osnet_lib.results import environment
+from osnet_lib.core.host import environment
 
 CONTESTANTS = {"rerank": rerank, "dense": dense_rerank}
 NUMBERS = "queries", "gallery", "width", "k1", "k2", "seed"

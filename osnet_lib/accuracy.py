@@ -14,13 +14,13 @@ from .extraction import kept_features
 from .features import Features, average_mirrored
 from .findings import Finding, check_features, check_weights, in_order
 from .groundtruth import read_ground_truth
-from .code_digest import code_digest
+from .core.code_digest import code_digest
 from .market1501 import Market1501, Sample
-from .metrics import (METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances,
-                      evaluate_lists, expand_queries, paired_test, pool_queries, rerank, verification)
+from .metrics import METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances, evaluate_lists, expand_queries, paired_test, pool_queries, rerank
+from .metrics import verification
 from .mistakes import diagnose
 from .pipeline import model_label, runnable_model, simplify_model
-from .results import Result, read_results, result_name, write_result
+from .core.results import Result, read_results, result_name, write_result
 from .session import choose_backend, open_session
 from .workspace import Workspace
 

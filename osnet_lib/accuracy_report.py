@@ -13,9 +13,9 @@ from .features import Features
 from .metrics import Evaluation, ranked_list
 from .plots.ranked import RankedRow, ranked_rows
 from .published import PublishedAccuracy, published_accuracy
-from .results import Result
+from .core.results import Result
 from .scores import measured_score, published_score
-from .table import Table
+from .core.table import Table
 
 RANKS = (5, 10, 20)
 

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .errors import SessionError
-from .results import NOT_MEASURED
+from .core.results import NOT_MEASURED
 from .session import Session
 
 

@@ -13,11 +13,11 @@ from . import minimarket
 from .checkpoint import Checkpoint, load_checkpoint
 from .errors import CheckpointError
 from .extraction import extract_features
-from .files import atomic_path, write_json
+from .core.files import atomic_path, write_json
 from .market1501 import Market1501, open_market1501
 from .metrics import evaluate
 from .model import build_model
-from .results import environment
+from .core.host import environment
 from .session import open_session
 from .training import Recipe, train_model
 from .workspace import Workspace

@@ -16,7 +16,7 @@ from torch import nn
 
 from .complexity import complexity
 from .errors import CheckpointError
-from .files import sha256
+from .core.files import sha256
 from .model import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split

@@ -185,7 +185,8 @@ def _extract(o: argparse.Namespace) -> None:
     from .extraction import extract_features, extraction_conditions
     from .pipeline import open_dataset
     from .session import open_session
-    from .workspace import artefact, open_workspace
+    from .core.cache import artefact
+    from .workspace import open_workspace
 
     with (open_session(_model(o.model), o.backend, o.device, o.threads) as session,
           open_dataset(open_workspace(), o.dataset) as dataset):

@@ -26,7 +26,7 @@ def compare_command(o: argparse.Namespace) -> None:
     from .acceptance import GUIDE_MAP_DROP
     from .comparison import compare_sides, read_sides
     from .errors import ParityError
-    from .files import write_json
+    from .core.files import write_json
 
     drop = GUIDE_MAP_DROP if o.mAP_drop is None else o.mAP_drop
     compared = compare_sides(*read_sides(o.reference, o.candidate, o.metric, o.level), drop, o.level)

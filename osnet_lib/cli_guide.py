@@ -95,7 +95,7 @@ def _info(o: argparse.Namespace) -> None:
 def _infer(o: argparse.Namespace) -> None:
     from .guide.inference import infer
     from .guide.info import read_info
-    from .results import NOT_MEASURED
+    from .core.results import NOT_MEASURED
     from .session import open_session
     from .weights import find_weights
 
@@ -109,7 +109,7 @@ def _infer(o: argparse.Namespace) -> None:
 def _evaluate(o: argparse.Namespace) -> None:
     from .features import check_pair
     from .guide.dump import check_apart, check_complete
-    from .results import write_guide_json
+    from .core.results import write_guide_json
 
     query, gallery = _features(o.query, "query"), _features(o.gallery, "gallery")
     for features, names, where in zip((query, gallery), _expected(o), (o.query, o.gallery)):
@@ -170,8 +170,9 @@ def _expected(o: argparse.Namespace) -> list[list[str]]:
 def _benchmark(o: argparse.Namespace) -> None:
     from .benchmark import sum_throughput
     from .ascend.devices import benchmark_devices, parse_devices
-    from .files import write_json
-    from .results import NOT_MEASURED, environment
+    from .core.files import write_json
+    from .core.host import environment
+    from .core.results import NOT_MEASURED
     from .weights import find_weights
 
     devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)
@@ -202,7 +203,7 @@ def _benchmark(o: argparse.Namespace) -> None:
 
 def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:
     """The lines and the file of Huawei's tool, and below them what it leaves out."""
-    from .files import write_text
+    from .core.files import write_text
     from .guide.perf import PurePerf, pure_perf_name
 
     if not measured.simulated:

@@ -10,7 +10,7 @@ import numpy as np
 from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .errors import ResultError
 from .features import Features, check_pair, load_features, match_rows, without_junk
-from .files import stem
+from .core.files import stem
 from .market1501 import LANDMARKS, PUBLISHED
 from .metrics.agreement import agreement
 from .metrics.evaluation import Evaluation, evaluate
@@ -19,7 +19,7 @@ from .parity import Difference, row_cosines
 from .parity import compare as feature_difference
 from .published import find_published
 from .scores import Score, measured_score, published_score, read_score
-from .table import Table
+from .core.table import Table
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .errors import ExportError, SessionError, first_line
-from .machine import cpu_name
+from .core.host import cpu_name
 from .onnxfile import IMAGE_SHAPE, INPUT, OUTPUT, inspect_onnx
 from .precision import INT8
 

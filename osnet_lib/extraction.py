@@ -15,14 +15,15 @@ from tqdm import tqdm
 
 from .errors import FeatureError, SessionError
 from .features import Features, load_features, save_features
-from .files import fingerprint, write_json
-from .code_digest import code_digest
+from .core.files import fingerprint, write_json
+from .core.code_digest import code_digest
 from .market1501 import Market1501, Sample
 from .onnxfile import FEATURE_SHAPE
 from .preprocess import iter_batches, mirrored
-from .results import NOT_MEASURED, environment
+from .core.host import environment
+from .core.results import NOT_MEASURED
 from .session import Session, open_session
-from .workspace import artefact
+from .core.cache import artefact
 
 try:
     import fcntl

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import FeatureError
-from .files import atomic_path, stem
+from .core.files import atomic_path, stem
 from .metrics.labels import JUNK
 
 ARRAYS = ("names", "pids", "camids", "features")

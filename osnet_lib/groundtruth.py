@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from .archive import Archive, open_archive
 from .errors import DatasetError, first_line
-from .files import stem
+from .core.files import stem
 from .market1501 import FOLDERS, Market1501, Sample
 
 FOLDER = "gt_query"

@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import FeatureError
 from .features import Features
-from .files import stem
+from .core.files import stem
 from .findings import Finding, check_rows, in_order, repeated_rows
 from .fit import SAME, Fit, Search, search
 from .market1501 import Market1501, Sample

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from .errors import ExportError, first_line
-from .files import atomic_path
+from .core.files import atomic_path
 
 INPUT, OUTPUT, BATCH_AXIS = "image", "feature", "batch"  # the names of the Ascend guide
 IMAGE_SHAPE, FEATURE_SHAPE = (3, 256, 128), (512,)

@@ -15,16 +15,18 @@ from .benchmark import Benchmark, run_benchmark
 from .checkpoint import Checkpoint
 from .errors import ConvertError
 from .export import export_onnx, simplify_onnx
-from .files import sha256
-from .code_digest import code_digest
+from .core.files import sha256
+from .core.code_digest import code_digest
 from .market1501 import Market1501, open_market1501
 from .minimarket import Recipe, render_minimarket
 from .onnxfile import OnnxFile, inspect_onnx
 from .parity import Parity, Tolerance, check_parity
 from .preprocess import preprocess
-from .results import Result, environment, result_name, write_result
+from .core.host import environment
+from .core.results import Result, result_name, write_result
 from .session import choose_backend, open_session
-from .workspace import Workspace, artefact
+from .core.cache import artefact
+from .workspace import Workspace
 
 GUIDE_BATCHES = (1, 4, 8, 16, 32)  # the batch sizes of the guide's throughput table
 GUIDE_CHIP = "Ascend310"  # and its chip

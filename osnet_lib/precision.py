@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 
 from .errors import ExportError, first_line
-from .machine import package_versions
+from .core.host import package_versions
 from .onnxfile import IMAGE_SHAPE, INPUT, OnnxFile, load_onnx, write_onnx
 
 FLOAT16 = "float16 weights and activations, float32 arithmetic"

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import DatasetError
-from .machine import usable_cores
+from .core.host import usable_cores
 from .market1501 import Sample
 
 HEIGHT, WIDTH = 256, 128  # pixels; people are tall

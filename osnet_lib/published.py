@@ -1,4 +1,4 @@
-"""Published figures, read from ``data/published.json``: quoted, never measured here."""
+"""Published figures, read from ``resources/published.json``: quoted, never measured here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import ResultError
 
-_FILE = Path(__file__).with_name("data") / "published.json"
+_FILE = Path(__file__).with_name("resources") / "published.json"
 
 
 @dataclass(frozen=True)

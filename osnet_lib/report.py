@@ -9,12 +9,12 @@ from .ascend.aipp import AippError
 from .ascend.atc import AtcCommand
 from .benchmark import Benchmark
 from .features import Features
-from .files import sha256
+from .core.files import sha256
 from .onnxfile import OnnxFile
 from .parity import Parity
 from .published import published_throughput
-from .results import NOT_MEASURED, Result
-from .table import Table
+from .core.results import NOT_MEASURED, Result
+from .core.table import Table
 
 
 def onnx_table(model: OnnxFile) -> Table:

@@ -1,6 +1,6 @@
 """How fast a chip could run OSNet at most, and where the published speeds stand below that.
 
-Everything here is computed from data sheets (``data/chips.json``), the network's graph and published figures; nothing
+Everything here is computed from data sheets (``resources/chips.json``), the network's graph and published figures; nothing
 is measured. The roofline is that of Williams, Waterman and Patterson (CACM 52(4), 2009): an operator runs no faster
 than the peak, and no faster than its bytes pass the memory.
 """
@@ -20,7 +20,7 @@ from .published import PublishedThroughput, published_throughput
 
 CUBE = 16 * 16 * 16  # multiply-adds of an AI core's matrix unit per clock, half precision
 NETWORK = "osnet_x1_0"  # the network whose speed was published
-_FILE = Path(__file__).with_name("data") / "chips.json"
+_FILE = Path(__file__).with_name("resources") / "chips.json"
 
 
 @dataclass(frozen=True)

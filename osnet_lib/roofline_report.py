@@ -5,7 +5,7 @@ from __future__ import annotations
 from .layers import network_layers
 from .roofline import (NETWORK, Chip, RooflinePoint, Step, chips, find_chip, marginal_times, memory_bytes,
                        network_intensity, operations, roofline_points)
-from .table import Table
+from .core.table import Table
 
 MIB = 2**20
 COMPUTED = "Computed from data sheets, the network's graph and published speeds; nothing here was measured"

@@ -13,12 +13,13 @@ from typing import Any, Sequence
 from tqdm import tqdm
 
 from .errors import StudyError
-from .files import sha256
-from .code_digest import code_digest
+from .core.files import sha256
+from .core.code_digest import code_digest
 from .market1501 import PUBLISHED
 from .metrics import evaluate, evaluate_distances, rerank
-from .results import Result, environment, read_results, result_name, write_result
-from .table import Table
+from .core.host import environment
+from .core.results import Result, read_results, result_name, write_result
+from .core.table import Table
 from .workspace import REPOSITORY, Workspace
 
 SCRIPTS = REPOSITORY / "benchmarks"

@@ -12,7 +12,7 @@ from .metrics.evaluation import Evaluation
 from .metrics.uncertainty import Intervals
 from .preprocess import MEAN, STD
 from .published import PublishedAccuracy
-from .results import read_result
+from .core.results import read_result
 
 _FLOAT32_DECIMALS = 5  # of a per cent: what the guide's script, which prints Rank-1 as a float32, states for certain
 

@@ -16,7 +16,7 @@ import numpy as np
 from .backend import BACKENDS, choose_backend
 from .engine import Engine
 from .errors import SessionError, first_line
-from .machine import package_versions, usable_cores
+from .core.host import package_versions, usable_cores
 from .onnxfile import FEATURE_SHAPE
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from .metrics.agreement import NEAREST
 from .metrics.resampling import Interval
 from .metrics.uncertainty import PairedTest
 from .parity import Tolerance
-from .table import Table
+from .core.table import Table
 
 STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way
 FLOAT32 = STAGES[:3]

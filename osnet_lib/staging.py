@@ -12,17 +12,19 @@ from .checkpoint import Checkpoint
 from .errors import DatasetError, FeatureError, ParityError, SessionError
 from .extraction import kept_features
 from .features import Features
-from .files import fingerprint, sha256
-from .code_digest import code_digest
+from .core.files import fingerprint, sha256
+from .core.code_digest import code_digest
 from .market1501 import Market1501, Sample
 from .parity import Tolerance
 from .pipeline import export_model, model_label, runnable_model, simplify_model
 from .precision import to_float16, to_int8
 from .preprocess import iter_batches
-from .results import Result, environment, result_name, write_result
+from .core.host import environment
+from .core.results import Result, result_name, write_result
 from .session import choose_backend, open_session
 from .stages import STAGES, Stage, compare_stage, first_broken, verdict
-from .workspace import Workspace, artefact
+from .core.cache import artefact
+from .workspace import Workspace
 
 CALIBRATION_IMAGES = 32
 _QUERIES = "queries (stage_queries in the notebook)"

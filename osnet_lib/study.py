@@ -13,11 +13,11 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from .errors import ParityError, StudyError
-from .files import atomic_path, fingerprint, sha256
-from .code_digest import PACKAGE, source_closure
+from .core.files import atomic_path, fingerprint, sha256
+from .core.code_digest import PACKAGE, source_closure
 from .market1501 import open_market1501
 from .pipeline import GUIDE_BATCHES
-from .results import environment
+from .core.host import environment
 from .weights import find_weights
 from .workspace import Workspace
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError
-from .files import atomic_path, sha256
+from .core.files import atomic_path, sha256
 
-MINI = Path(__file__).with_name("data") / "osnet_x1_0_mini.safetensors"
+MINI = Path(__file__).with_name("resources") / "osnet_x1_0_mini.safetensors"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from osnet_lib import benchmark
 from osnet_lib.benchmark import Benchmark, run_benchmark, sum_throughput
 from osnet_lib.errors import SessionError
 from osnet_lib.plots import plot_latency
-from osnet_lib.results import NOT_MEASURED
+from osnet_lib.core.results import NOT_MEASURED
 
 GUIDE = "[INFO] ave_throughputRate: 240.622samples/s, ave_latency: 4.24716ms"
 

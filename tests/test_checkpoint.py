@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from osnet_lib.checkpoint import CheckpointWarning, load_checkpoint, recognise
 from osnet_lib.errors import CheckpointError
-from osnet_lib.files import sha256
+from osnet_lib.core.files import sha256
 from osnet_lib.model import ARCHITECTURES, build_model
 
 NAME = "osnet_x0_25"

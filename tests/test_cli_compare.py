@@ -13,7 +13,7 @@ from osnet_lib import cli
 from osnet_lib.features import Features, load_features, save_features
 from osnet_lib.market1501 import LANDMARKS
 from osnet_lib.metrics import evaluate
-from osnet_lib.results import Result, write_guide_json, write_result
+from osnet_lib.core.results import Result, write_guide_json, write_result
 
 PREPROCESS = "RGB, bilinear 256x128, ImageNet mean and std"
 CONDITIONS = {"dataset": {"file": "toy", "sha256": "d" * 64}, "preprocess": PREPROCESS,

@@ -24,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 import osnet_lib
 from osnet_lib.errors import ExportError
 from osnet_lib.export import OPSETS, export_onnx, simplify_onnx
-from osnet_lib.files import sha256
+from osnet_lib.core.files import sha256
 from osnet_lib.onnxfile import inspect_onnx
 
 

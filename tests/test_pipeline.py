@@ -9,7 +9,7 @@ import pytest
 from osnet_lib import pipeline
 from osnet_lib.errors import ParityError
 from osnet_lib.model import build_model
-from osnet_lib.results import read_results
+from osnet_lib.core.results import read_results
 
 
 def test_models_are_made_once_and_again_when_harmed(work, checkpoint):

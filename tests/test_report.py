@@ -12,10 +12,10 @@ from helpers.results import SESSION, accuracy, evaluation, facts, performance, r
 
 from osnet_lib import report
 from osnet_lib.benchmark import Benchmark
-from osnet_lib.files import sha256
+from osnet_lib.core.files import sha256
 from osnet_lib.onnxfile import inspect_onnx
 from osnet_lib.parity import Parity
-from osnet_lib.results import NOT_MEASURED, Result
+from osnet_lib.core.results import NOT_MEASURED, Result
 
 def test_parity_table_shows_every_stage_and_the_tolerance():
     table = report.parity_table([Parity("onnx", 8, 15, 6e-8, 1e-9, 1.0, 2e-8),

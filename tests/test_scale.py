@@ -8,7 +8,7 @@ import pytest
 
 from osnet_lib import scale
 from osnet_lib.errors import StudyError
-from osnet_lib.results import read_results
+from osnet_lib.core.results import read_results
 from osnet_lib.workspace import Workspace
 
 SMALL = dict(queries=40, gallery=240, share=0.5, distractors=[0, 500], rounds=1, progress=False)

@@ -13,7 +13,7 @@ from osnet_lib.acceptance import accept
 from osnet_lib.errors import ResultError
 from osnet_lib.metrics import evaluate_distances
 from osnet_lib.published import find_published
-from osnet_lib.results import Result, write_guide_json, write_result
+from osnet_lib.core.results import Result, write_guide_json, write_result
 from osnet_lib.scores import Score, check_comparable, measured_score, published_score, read_score
 
 

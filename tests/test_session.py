@@ -23,8 +23,8 @@ import osnet_lib
 from osnet_lib import checkpoint as checkpoint_module
 from osnet_lib import session as session_module
 from osnet_lib.errors import CheckpointError, SessionError
-from osnet_lib.files import sha256
-from osnet_lib.machine import cpu_name, usable_cores
+from osnet_lib.core.files import sha256
+from osnet_lib.core.host import cpu_name, usable_cores
 from osnet_lib.session import BACKENDS, Session, choose_backend, open_session
 
 FIXED = 4

@@ -22,7 +22,7 @@ from osnet_lib.market1501 import open_market1501, parse_name
 from osnet_lib.model import build_model
 from osnet_lib.onnxfile import inspect_onnx, load_onnx, write_onnx
 from osnet_lib.precision import FLOAT16, INT8, to_float16
-from osnet_lib.results import read_results
+from osnet_lib.core.results import read_results
 from osnet_lib.staging import CALIBRATION_IMAGES, calibration_samples, fair_share, measure_stages, spread
 from osnet_lib.workspace import Workspace
 

@@ -17,8 +17,8 @@ from helpers.paths import ROOT
 
 from osnet_lib.errors import StudyError
 from osnet_lib.features import load_features
-from osnet_lib.files import sha256
-from osnet_lib.code_digest import PACKAGE, read_package
+from osnet_lib.core.files import sha256
+from osnet_lib.core.code_digest import PACKAGE, read_package
 from osnet_lib.study import Run, execute, is_current, run_key, run_matrix, run_study
 from osnet_lib.workspace import Workspace
 
@@ -186,7 +186,7 @@ def test_editing_the_library_executes_the_notebooks_that_use_it(tmp_path):
         tmp_path / "notebooks",
         "names",
         "a: int = 1  # unused",
-        "from osnet_lib.results import result_name",
+        "from osnet_lib.core.results import result_name",
         "print(result_name('a', 'b'))",
     )
     toy(

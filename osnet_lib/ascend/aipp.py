@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConvertError
-from ..files import write_text
+from ..core.files import write_text
 from ..preprocess import HEIGHT, MEAN, STD, WIDTH
 
 Channels = tuple[float, float, float]

@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import ConvertError, ExportError
-from ..files import sha256
+from ..core.files import sha256
 from ..onnxfile import OnnxFile, inspect_onnx
 from .aipp import read_aipp
 from .atc import AtcCommand

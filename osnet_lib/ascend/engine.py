@@ -20,7 +20,7 @@ import numpy as np
 
 from ..engine import no_device
 from ..errors import SessionError
-from ..files import sha256
+from ..core.files import sha256
 from ..onnxfile import FEATURE_SHAPE
 from . import acl_codes as codes
 from .acl_api import Acl, AclError, Held, load_acl, process

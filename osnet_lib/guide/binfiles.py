@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from ..archive import Archive, open_archive
 from ..errors import DatasetError
-from ..files import atomic_path, fingerprint, stem, write_json
+from ..core.files import atomic_path, fingerprint, stem, write_json
 from ..jpeg import decode_jpeg
-from ..code_digest import code_digest
-from ..machine import usable_cores
+from ..core.code_digest import code_digest
+from ..core.host import usable_cores
 from ..market1501 import parse_name
 from ..preprocess import HEIGHT, WIDTH, preprocess, to_uint8
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ResultError
-from ..files import sha256
-from ..results import PACKAGES, Result, result_name, write_result
+from ..core.files import sha256
+from ..core.host import PACKAGES
+from ..core.results import Result, result_name, write_result
 from .perf import parse_pure_perf, parse_vision_perf
 
 NOT_STATED = "not stated"

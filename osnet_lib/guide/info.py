@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..files import stem, write_text
+from ..core.files import stem, write_text
 from ..preprocess import HEIGHT, WIDTH
 from .binfiles import SHAPES, bin_bytes
 

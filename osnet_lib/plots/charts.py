@@ -17,7 +17,7 @@ from ..errors import MetricError, ParityError, ResultError
 from ..market1501 import Market1501
 from ..metrics.evaluation import Evaluation
 from ..parity import Parity, Tolerance
-from ..results import NOT_MEASURED
+from ..core.results import NOT_MEASURED
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
 
 Rate = tuple[str, int, float, float | None]  #: label, batch size, images/s, relative spread (None: not stated)

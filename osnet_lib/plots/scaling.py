@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..errors import ResultError
-from ..results import Result
+from ..core.results import Result
 from .style import line_styles, new_chart, styled
 
 

@@ -17,7 +17,7 @@ from osnet_lib.features import load_features
 from osnet_lib.guide.dump import read_dump
 from osnet_lib.guide.info import read_info
 from osnet_lib.guide.perf import parse_pure_perf, parse_vision_perf
-from osnet_lib.results import NOT_MEASURED, read_results
+from osnet_lib.core.results import NOT_MEASURED, read_results
 
 BATCH = "4"
 

@@ -12,7 +12,7 @@ from helpers.npu import make_om
 from osnet_lib import cli
 from osnet_lib.ascend.aipp import imagenet_aipp
 from osnet_lib.guide.dump import read_dump
-from osnet_lib.results import NOT_MEASURED
+from osnet_lib.core.results import NOT_MEASURED
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import papermill
 import pytest
 from helpers.paths import ROOT
 
-from osnet_lib.results import read_results
+from osnet_lib.core.results import read_results
 from osnet_lib.study import run_matrix
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from osnet_lib.errors import DatasetError
-from osnet_lib.files import stem
+from osnet_lib.core.files import stem
 from osnet_lib.guide import binfiles
 from osnet_lib.guide.binfiles import SHAPES, bin_bytes, preprocess_folder, read_bin
 from osnet_lib.preprocess import preprocess, to_uint8

@@ -10,9 +10,9 @@ from helpers.results import rows
 
 from osnet_lib import plots, report
 from osnet_lib.errors import ResultError
-from osnet_lib.files import sha256
+from osnet_lib.core.files import sha256
 from osnet_lib.guide.imports import import_results
-from osnet_lib.results import read_result, read_results
+from osnet_lib.core.results import read_result, read_results
 
 PURE_NAME = "PureInfer_perf_of_osnet_x1_0_bs16_sim_in_device_2.txt"
 VISION_NAME = "perf_vision_batchsize_16_device_1.txt"

@@ -6,8 +6,9 @@ import numpy as np
 
 from osnet_lib.features import Features
 from osnet_lib.metrics import evaluate
-from osnet_lib.results import Result, environment
-from osnet_lib.table import Table
+from osnet_lib.core.host import environment
+from osnet_lib.core.results import Result
+from osnet_lib.core.table import Table
 
 SESSION = {"backend": "onnxruntime", "provider": "CPUExecutionProvider", "device": "Some CPU", "precision": "float32",
            "threads": 2,

@@ -8,7 +8,7 @@ from helpers.figures import assert_legible, texts
 
 from osnet_lib.errors import ResultError
 from osnet_lib.plots.scaling import plot_scaling
-from osnet_lib.results import Result
+from osnet_lib.core.results import Result
 
 
 def measured(queries: int = 842, slope: float = 1e-5) -> Result:

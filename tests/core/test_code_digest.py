@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osnet_lib import files, metrics
-from osnet_lib.code_digest import PACKAGE, closure, code_digest, read_package, source_closure
+from osnet_lib import metrics
+from osnet_lib.core import files
+from osnet_lib.core.code_digest import PACKAGE, closure, code_digest, read_package, source_closure
 from osnet_lib.errors import StudyError
 
 LEAF = "def value():\n    return 1\n"
@@ -129,22 +130,22 @@ def test_the_closure_is_what_can_be_reached_and_circles_end(graph):
 
 
 @pytest.mark.parametrize("mention, counted", [
-    ("'a.json'", {"a.json"}), ("'data/a.json'", {"a.json"}), ("Path(__file__).with_name('b.npz')", {"b.npz", "b.json"}),
-    ("root / 'data'", set()), ("'nothing'", set())])
-def test_data_count_by_file_name(toy, mention, counted):
-    package = toy({"data/a.json": "1", "data/b.npz": "2", "data/b.json": "3",
+    ("'a.json'", {"a.json"}), ("'resources/a.json'", {"a.json"}), ("Path(__file__).with_name('b.npz')", {"b.npz", "b.json"}),
+    ("root / 'resources'", set()), ("'nothing'", set())])
+def test_resources_count_by_file_name(toy, mention, counted):
+    package = toy({"resources/a.json": "1", "resources/b.npz": "2", "resources/b.json": "3",
                    "mid.py": f"from pathlib import Path\nP = {mention}\ndef f():\n    return P"})
     before = source_closure(USE_F, package)
     assert before.keys() == {"mid", *counted}
     for file in counted:
-        toy({f"data/{file}": "changed"})
+        toy({f"resources/{file}": "changed"})
         assert source_closure(USE_F, package)[file] != before[file]
 
 
 def test_files_that_come_and_go_do_not_count(toy):
     package = toy({"leaf.py": LEAF})
     before = source_closure("import toy", package)
-    toy({"__pycache__/leaf.cpython-312.pyc": "x", "data/.a.12.tmp.json": "x"})
+    toy({"__pycache__/leaf.cpython-312.pyc": "x", "resources/.a.12.tmp.json": "x"})
     assert source_closure("import toy", package) == before
 
 
@@ -180,9 +181,9 @@ def test_no_module_reaches_everything():
     assert [name for name, module in read_package(PACKAGE).items() if PACKAGE.name in module.imports] == []
 
 
-def test_every_data_file_is_named():
+def test_every_resource_is_named():
     found = closure([PACKAGE.name])
-    assert {path.name for path in (PACKAGE / "data").iterdir()} <= found.keys()
+    assert {path.name for path in (PACKAGE / "resources").iterdir()} <= found.keys()
 
 
 def notebook_closure(name: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
+
 
 def usable_cores() -> int:
     """Cores this process may run on, which affinity masks and containers make fewer than there are."""
@@ -38,3 +40,9 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def environment() -> dict:
+    """Python, platform, visible cores and the versions of the packages that a figure can depend on; None where absent."""
+    return {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine(),
+            "cores": usable_cores(), "versions": dict.fromkeys(PACKAGES) | package_versions(PACKAGES)}

@@ -1,4 +1,4 @@
-"""osnet_lib.table: what is shown, in text, Markdown and HTML, whatever the cells hold."""
+"""osnet_lib.core.table: what is shown, in text, Markdown and HTML, whatever the cells hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from osnet_lib.errors import ResultError
-from osnet_lib.table import NOTHING, Table
+from osnet_lib.core.table import NOTHING, Table
 
 
 class _Html(HTMLParser):

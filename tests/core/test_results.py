@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osnet_lib.errors import ResultError
-from osnet_lib.results import (KINDS, NEEDED, NOT_MEASURED, Result, environment, read_result, read_results, result_name,
+from osnet_lib.core.results import (KINDS, NEEDED, NOT_MEASURED, Result, environment, read_result, read_results, result_name,
                                write_guide_json, write_result)
 
 MODEL = {"architecture": "osnet_x0_25", "sha256": "a" * 64}
@@ -74,7 +74,7 @@ def test_environment_names_what_a_figure_can_depend_on():
 
 
 def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
-    monkeypatch.setattr("osnet_lib.results.PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr("osnet_lib.core.host.PACKAGES", ("numpy", "no-such-package"))
     assert environment()["versions"] == {"numpy": np.__version__, "no-such-package": None}
 
 

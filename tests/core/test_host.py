@@ -8,7 +8,7 @@ import platform
 import numpy as np
 import pytest
 
-from osnet_lib.machine import cpu_name, package_versions, usable_cores
+from osnet_lib.core.host import cpu_name, package_versions, usable_cores
 
 
 @pytest.mark.parametrize("text, name", [

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from .errors import ResultError
+from ..errors import ResultError
 from .files import write_json, write_text
+from .host import environment
 
 _SESSION = tuple(f"conditions.session.{fact}" for fact in ("backend", "device", "precision", "threads"))
 _ALWAYS = ("conditions.model.architecture", "conditions.model.sha256", "conditions.environment.python",
@@ -36,7 +34,6 @@ KINDS = tuple(NEEDED)
 
 NOT_MEASURED = "simulated device: not measured"  # stands in place of every speed of a device that is not there
 _SPEEDS = ("throughput", "ave_throughputRate", "ave_latency", "relative_spread")
-PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
 
 
 @dataclass(frozen=True)
@@ -69,19 +66,6 @@ class Result:
 def result_name(*parts: object) -> str:
     """Join parts to a file name: letters, digits, ``. _ -``; everything else becomes ``_``."""
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "_", str(part)).strip("_") for part in parts)
-
-
-def environment() -> dict:
-    """Python, platform, visible cores and the versions of the packages that a figure can depend on."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine(),
-            "cores": cores, "versions": versions}
 
 
 def write_result(folder: Path, result: Result) -> Path:

@@ -1,7 +1,7 @@
 """What code a result depends on, so that it is redone when, and only when, that code changed.
 
 A module depends on the modules that it imports, wherever in it the import stands, and those on theirs. The closure is
-hashed without comments, docstrings and formatting; a file of ``data/`` counts with the modules that name it. Imports
+hashed without comments, docstrings and formatting; a file of ``resources/`` counts with the modules that name it. Imports
 for type checking alone do not count, nor does the root of the package, which holds nothing but names.
 """
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from .errors import StudyError
+from ..errors import StudyError
 from .files import fingerprint, sha256
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _strings(tree: ast.Module) -> frozenset[str]:
 
 
 def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
-    """Digests of modules, of all that they import and of the data files they name, by dotted name or file name.
+    """Digests of modules, of all that they import and of the resources they name, by dotted name or file name.
 
     The root of the package stands for all of it.
     """
@@ -114,13 +114,13 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
             queue.extend(known[name].imports)
     strings = {text for name in seen for text in known[name].strings}
     # Beside weights x.safetensors their card x.json is read, which code names by its suffix only.
-    stems = {path.stem for path in _data(package) if any(path.name in text for text in strings)}
+    stems = {path.stem for path in _resources(package) if any(path.name in text for text in strings)}
     digests = {name.removeprefix(f"{package.name}."): known[name].digest for name in sorted(seen)}
-    return digests | {path.name: sha256(path) for path in _data(package) if path.stem in stems}
+    return digests | {path.name: sha256(path) for path in _resources(package) if path.stem in stems}
 
 
-def _data(package: Path) -> list[Path]:
-    return sorted(path for path in (package / "data").rglob("*") if path.is_file() and not path.name.startswith("."))
+def _resources(package: Path) -> list[Path]:
+    return sorted(path for path in (package / "resources").rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
 def code_digest(*objects: object, package: Path = PACKAGE) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osnet_lib.files import atomic_path, fingerprint, sha256, stem, write_json, write_text
+from osnet_lib.core.files import atomic_path, fingerprint, sha256, stem, write_json, write_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ResultError
+from ..errors import ResultError
 
 Cell = str | bool | int | float | None
 NOTHING = "—"  # how None is shown
