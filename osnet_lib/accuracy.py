@@ -13,9 +13,9 @@ from .export import export_onnx, simplify_onnx
 from .extraction import kept_features
 from .features import Features, average_mirrored
 from .findings import Finding, check_features, check_weights, in_order
-from .groundtruth import read_ground_truth
+from .datasets.ground_truth import read_ground_truth
 from .core.code_digest import code_digest
-from .market1501 import Market1501, Sample
+from .datasets.market1501 import Market1501, Sample
 from .metrics import METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances, evaluate_lists, expand_queries, paired_test, pool_queries, rerank
 from .metrics import verification
 from .mistakes import diagnose

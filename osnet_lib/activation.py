@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .checkpoint import Checkpoint
 from .errors import SessionError, first_line
 from .model import OSNet
-from .preprocess import HEIGHT, WIDTH
+from .datasets.preprocess import HEIGHT, WIDTH
 
 STRIDE = 16  # pixels of the input between two places of the last maps
 
@@ -31,7 +31,7 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
     checkpoint : Checkpoint or OSNet
         The network in eval mode; it is not changed.
     batch : float32 array [N, 3, 256, 128]
-        Images as `osnet_lib.preprocess.preprocess` gives them. They are run one by one on one thread of the CPU (or
+        Images as `osnet_lib.datasets.preprocess.preprocess` gives them. They are run one by one on one thread of the CPU (or
         where the model lies), some tenths of a second each.
 
     Returns

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from . import minimarket
+from .datasets import minimarket
 from .checkpoint import Checkpoint, load_checkpoint
 from .errors import CheckpointError
 from .extraction import extract_features
 from .core.files import atomic_path, write_json
-from .market1501 import Market1501, open_market1501
+from .datasets.market1501 import Market1501, open_market1501
 from .metrics import evaluate
 from .model import build_model
 from .core.host import environment

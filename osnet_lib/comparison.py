@@ -11,7 +11,7 @@ from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .errors import ResultError
 from .features import Features, check_pair, load_features, match_rows, without_junk
 from .core.files import stem
-from .market1501 import LANDMARKS, PUBLISHED
+from .datasets.market1501 import LANDMARKS, PUBLISHED
 from .metrics.agreement import agreement
 from .metrics.evaluation import Evaluation, evaluate
 from .metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test

@@ -17,9 +17,9 @@ from .errors import FeatureError, SessionError
 from .features import Features, load_features, save_features
 from .core.files import fingerprint, write_json
 from .core.code_digest import code_digest
-from .market1501 import Market1501, Sample
+from .datasets.market1501 import Market1501, Sample
 from .onnxfile import FEATURE_SHAPE
-from .preprocess import iter_batches, mirrored
+from .datasets.preprocess import iter_batches, mirrored
 from .core.host import environment
 from .core.results import NOT_MEASURED
 from .session import Session, open_session

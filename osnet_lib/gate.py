@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from .errors import ParityError
-from .minimarket import Recipe, plan, render
+from .datasets.minimarket import Recipe, plan, render
 from .parity import Parity, check_parity
-from .preprocess import preprocess
+from .datasets.preprocess import preprocess
 from .session import Session, open_session
 
 

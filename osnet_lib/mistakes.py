@@ -17,7 +17,7 @@ from .features import Features
 from .core.files import stem
 from .findings import Finding, check_rows, in_order, repeated_rows
 from .fit import SAME, Fit, Search, search
-from .market1501 import Market1501, Sample
+from .datasets.market1501 import Market1501, Sample
 from .metrics.labels import JUNK
 from .session import Session
 

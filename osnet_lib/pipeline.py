@@ -17,11 +17,11 @@ from .errors import ConvertError
 from .export import export_onnx, simplify_onnx
 from .core.files import sha256
 from .core.code_digest import code_digest
-from .market1501 import Market1501, open_market1501
-from .minimarket import Recipe, render_minimarket
+from .datasets.market1501 import Market1501, open_market1501
+from .datasets.minimarket import Recipe, render_minimarket
 from .onnxfile import OnnxFile, inspect_onnx
 from .parity import Parity, Tolerance, check_parity
-from .preprocess import preprocess
+from .datasets.preprocess import preprocess
 from .core.host import environment
 from .core.results import Result, result_name, write_result
 from .session import choose_backend, open_session

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from .errors import StudyError
 from .core.files import sha256
 from .core.code_digest import code_digest
-from .market1501 import PUBLISHED
+from .datasets.market1501 import PUBLISHED
 from .metrics import evaluate, evaluate_distances, rerank
 from .core.host import environment
 from .core.results import Result, read_results, result_name, write_result

@@ -10,7 +10,7 @@ from pathlib import Path
 from .errors import ResultError
 from .metrics.evaluation import Evaluation
 from .metrics.uncertainty import Intervals
-from .preprocess import MEAN, STD
+from .datasets.preprocess import MEAN, STD
 from .published import PublishedAccuracy
 from .core.results import read_result
 

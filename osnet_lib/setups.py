@@ -1,7 +1,7 @@
 """Known wrong ways to prepare an image, each exact enough to be recomputed: what users of ReID networks got wrong.
 
 A set-up is four steps: `resize` (picture to uint8 RGB ``[256, 128, 3]``), `channels` (their order), `normalise` (on
-float32, 0 to 255) and `layout` (to ``[3, 256, 128]``). The defaults are those of `osnet_lib.preprocess`; a wrong set-up
+float32, 0 to 255) and `layout` (to ``[3, 256, 128]``). The defaults are those of `osnet_lib.datasets.preprocess`; a wrong set-up
 differs in one step, or in channels and normalisation.
 """
 
@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageOps
 
-from .preprocess import HEIGHT, MEAN, STD, WIDTH, to_uint8
+from .datasets.preprocess import HEIGHT, MEAN, STD, WIDTH, to_uint8
 
 Step = Callable[[np.ndarray], np.ndarray]
 _MEAN, _STD, _WHITE = np.array(MEAN, np.float32), np.array(STD, np.float32), np.float32(255)
@@ -31,7 +31,7 @@ def reverse_channels(pixels: np.ndarray) -> np.ndarray:
 
 
 def imagenet(pixels: np.ndarray) -> np.ndarray:
-    """The right normalisation, bit-identical to `osnet_lib.preprocess.preprocess`."""
+    """The right normalisation, bit-identical to `osnet_lib.datasets.preprocess.preprocess`."""
     return (pixels / _WHITE - _MEAN) / _STD
 
 

@@ -14,11 +14,11 @@ from .extraction import kept_features
 from .features import Features
 from .core.files import fingerprint, sha256
 from .core.code_digest import code_digest
-from .market1501 import Market1501, Sample
+from .datasets.market1501 import Market1501, Sample
 from .parity import Tolerance
 from .pipeline import export_model, model_label, runnable_model, simplify_model
 from .precision import to_float16, to_int8
-from .preprocess import iter_batches
+from .datasets.preprocess import iter_batches
 from .core.host import environment
 from .core.results import Result, result_name, write_result
 from .session import choose_backend, open_session

@@ -15,7 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 from .errors import ParityError, StudyError
 from .core.files import atomic_path, fingerprint, sha256
 from .core.code_digest import PACKAGE, source_closure
-from .market1501 import open_market1501
+from .datasets.market1501 import open_market1501
 from .pipeline import GUIDE_BATCHES
 from .core.host import environment
 from .weights import find_weights

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from .errors import DatasetError, SessionError
 from .model import OSNet, build_model
-from .preprocess import HEIGHT, MEAN, STD, WIDTH
+from .datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 
 
 @dataclass(frozen=True)

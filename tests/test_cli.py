@@ -24,7 +24,7 @@ from osnet_lib.errors import StudyError
 from osnet_lib.features import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, rerank
-from osnet_lib.minimarket import Recipe, render_minimarket
+from osnet_lib.datasets.minimarket import Recipe, render_minimarket
 from osnet_lib.onnxfile import inspect_onnx
 from osnet_lib.workspace import REPOSITORY
 

@@ -11,7 +11,7 @@ import pytest
 
 from osnet_lib import cli
 from osnet_lib.features import Features, load_features, save_features
-from osnet_lib.market1501 import LANDMARKS
+from osnet_lib.datasets.market1501 import LANDMARKS
 from osnet_lib.metrics import evaluate
 from osnet_lib.core.results import Result, write_guide_json, write_result
 

@@ -14,9 +14,9 @@ from osnet_lib import cli
 from osnet_lib.features import Features, load_features, save_features
 from osnet_lib.findings import check_rows
 from osnet_lib.guide.dump import write_feature
-from osnet_lib.market1501 import open_market1501
-from osnet_lib.minimarket import Recipe, render_minimarket
-from osnet_lib.preprocess import preprocess
+from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.datasets.minimarket import Recipe, render_minimarket
+from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.session import open_session
 from osnet_lib.weights import MINI
 

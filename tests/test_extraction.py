@@ -22,8 +22,8 @@ from PIL import ImageOps
 from osnet_lib.errors import FeatureError, SessionError
 from osnet_lib.extraction import _open_alone, _resume, extract_features
 from osnet_lib.features import Features, average_mirrored, load_features
-from osnet_lib.market1501 import open_market1501
-from osnet_lib.preprocess import preprocess
+from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.datasets.preprocess import preprocess
 
 ROW = 2048  # bytes
 QUERY = [f"{pid:04d}_c{cam}s1_{pid:06d}_00.jpg" for pid in range(1, 7) for cam in (1, 2)][:11]

@@ -18,9 +18,9 @@ from osnet_lib.errors import FeatureError
 from osnet_lib.features import Features
 from osnet_lib.findings import findings_text
 from osnet_lib.fit import NEAR, Fit
-from osnet_lib.market1501 import open_market1501
+from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.mistakes import diagnose
-from osnet_lib.preprocess import preprocess
+from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.session import open_session
 from osnet_lib.setups import RIGHT, WRONG
 

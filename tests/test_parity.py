@@ -114,8 +114,8 @@ def test_exported_and_simplified_pass(reference, batch_size):
 def test_real_weights_and_pictures_pass(market_weights, market_zip, tmp_path):
     from osnet_lib.checkpoint import load_checkpoint
     from osnet_lib.export import export_onnx
-    from osnet_lib.market1501 import open_market1501
-    from osnet_lib.preprocess import preprocess
+    from osnet_lib.datasets.market1501 import open_market1501
+    from osnet_lib.datasets.preprocess import preprocess
 
     loaded = load_checkpoint(market_weights)
     source = export_onnx(loaded, tmp_path / "x.onnx").path

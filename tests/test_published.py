@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from osnet_lib import preprocess
+from osnet_lib.datasets import preprocess
 from osnet_lib.errors import ResultError
-from osnet_lib.market1501 import PUBLISHED
+from osnet_lib.datasets.market1501 import PUBLISHED
 from osnet_lib.published import find_published, published_accuracy, published_throughput
 
 # The guide, section 7.1: batch -> (ave_throughputRate, ave_latency, card = 4 chips).

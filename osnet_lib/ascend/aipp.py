@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ConvertError
 from ..core.files import write_text
-from ..preprocess import HEIGHT, MEAN, STD, WIDTH
+from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 
 Channels = tuple[float, float, float]
 
@@ -67,7 +67,7 @@ class AippConfig:
 
 
 def imagenet_aipp(*, split: bool = True) -> AippConfig:
-    """The normalisation of `osnet_lib.preprocess` as AIPP parameters.
+    """The normalisation of `osnet_lib.datasets.preprocess` as AIPP parameters.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class AippError:
 
 
 def aipp_error() -> AippError:
-    """Compute how far AIPP's pixels can be from those of `osnet_lib.preprocess.preprocess`."""
+    """Compute how far AIPP's pixels can be from those of `osnet_lib.datasets.preprocess.preprocess`."""
     pixels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     # The same three float32 operations as in preprocess.
     expected = (pixels / np.float32(255) - np.array(MEAN, np.float32)) / np.array(STD, np.float32)

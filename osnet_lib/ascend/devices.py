@@ -21,8 +21,8 @@ from ..errors import SessionError
 from ..extraction import check_batch_size, collect_features, extract_features, extraction_conditions
 from ..features import Features
 from ..core.host import usable_cores
-from ..market1501 import Market1501, Sample, open_market1501
-from ..preprocess import iter_batches
+from ..datasets.market1501 import Market1501, Sample, open_market1501
+from ..datasets.preprocess import iter_batches
 from ..session import Session, open_session
 from .fleet import SILENCE, Fleet, Opening
 

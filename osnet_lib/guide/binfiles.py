@@ -1,6 +1,6 @@
 """The guide's preprocessed images: one raw ``<stem>.bin`` for each picture, ready for a device to read.
 
-A float32 file holds ``[3, 256, 128]`` as `osnet_lib.preprocess.preprocess` makes it, 393,216 bytes; a uint8 file holds
+A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess.preprocess` makes it, 393,216 bytes; a uint8 file holds
 ``[256, 128, 3]`` for a model that normalises on the device, 98,304 bytes. Numbers are little-endian, without a header.
 """
 
@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..archive import Archive, open_archive
+from ..datasets.archive import Archive, open_archive
 from ..errors import DatasetError
 from ..core.files import atomic_path, fingerprint, stem, write_json
-from ..jpeg import decode_jpeg
+from ..datasets.jpeg import decode_jpeg
 from ..core.code_digest import code_digest
 from ..core.host import usable_cores
-from ..market1501 import parse_name
-from ..preprocess import HEIGHT, WIDTH, preprocess, to_uint8
+from ..datasets.market1501 import parse_name
+from ..datasets.preprocess import HEIGHT, WIDTH, preprocess, to_uint8
 
 SHAPES = {"float32": (3, HEIGHT, WIDTH), "uint8": (HEIGHT, WIDTH, 3)}
 

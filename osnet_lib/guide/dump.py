@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ..errors import FeatureError
 from ..features import Features
 from ..core.files import atomic_path, stem
-from ..market1501 import LANDMARKS, PUBLISHED, parse_name
+from ..datasets.market1501 import LANDMARKS, PUBLISHED, parse_name
 from ..metrics.labels import JUNK
 from ..onnxfile import FEATURE_SHAPE
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..errors import DatasetError, FeatureError, SessionError
 from ..extraction import check_batch_size
 from ..core.files import write_text
-from ..preprocess import HEIGHT, WIDTH
+from ..datasets.preprocess import HEIGHT, WIDTH
 from ..session import Session
 from .binfiles import read_bin
 from .dump import FORMATS, dump_folder, write_feature

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..core.files import stem, write_text
-from ..preprocess import HEIGHT, WIDTH
+from ..datasets.preprocess import HEIGHT, WIDTH
 from .binfiles import SHAPES, bin_bytes
 
 _LINE = re.compile(r"(\d+) (\S+) (\d+) (\d+)", re.ASCII)

@@ -143,7 +143,7 @@ def evaluate_lists(query_features: ArrayLike, gallery_features: ArrayLike, good:
     ----------
     good, junk : sequence of integer sequences, one per query
         Gallery indices from 0. Good images are the query's matches, junk is ignored, all others are wrong.
-        `osnet_lib.groundtruth` reads the published lists. The other parameters are those of `evaluate`.
+        `osnet_lib.datasets.ground_truth` reads the published lists. The other parameters are those of `evaluate`.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import ArrayLike
 
 from ..errors import MetricError, ParityError, ResultError
-from ..market1501 import Market1501
+from ..datasets.market1501 import Market1501
 from ..metrics.evaluation import Evaluation
 from ..parity import Parity, Tolerance
 from ..core.results import NOT_MEASURED

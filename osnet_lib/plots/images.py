@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from ..errors import DatasetError, MetricError
-from ..market1501 import Market1501, Sample
-from ..preprocess import HEIGHT, WIDTH as INPUT_WIDTH, to_uint8
+from ..datasets.market1501 import Market1501, Sample
+from ..datasets.preprocess import HEIGHT, WIDTH as INPUT_WIDTH, to_uint8
 from .sheet import PITCH, Sheet, who
 from .style import LIGHTNESS, new_chart, styled
 
@@ -46,7 +46,7 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
     image : PIL.Image.Image
         As it is in the data set.
     tensor : float array, [3, 256, 128]
-        `osnet_lib.preprocess.preprocess` of it.
+        `osnet_lib.datasets.preprocess.preprocess` of it.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from ..errors import DatasetError, MetricError
-from ..market1501 import Market1501, Sample
+from ..datasets.market1501 import Market1501, Sample
 from ..metrics.ranking import RankedList
 from .sheet import PITCH, Sheet, who
 from .style import GREEN, GREY, VERMILLION, styled

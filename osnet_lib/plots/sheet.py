@@ -7,7 +7,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from ..market1501 import Sample
+from ..datasets.market1501 import Sample
 from .style import WIDTH, new_chart
 
 PITCH = 1.16  # from an image, 1 wide and 2 high, to its neighbour on the right

@@ -12,7 +12,7 @@ from PIL import Image
 
 from osnet_lib.ascend.aipp import AippConfig, aipp_error, apply_aipp, imagenet_aipp, parse_aipp, read_aipp, write_aipp
 from osnet_lib.errors import ConvertError
-from osnet_lib.preprocess import preprocess, to_uint8
+from osnet_lib.datasets.preprocess import preprocess, to_uint8
 
 BY_HAND = """
 # ImageNet, RGB

@@ -19,7 +19,7 @@ from osnet_lib.ascend.convert import (AtcCommand, check_conversion, conversion_s
 from osnet_lib.ascend.diagnosis import CURES, AtcError
 from osnet_lib.errors import ConvertError
 from osnet_lib.core.files import sha256
-from osnet_lib.preprocess import preprocess
+from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.session import open_session
 
 

@@ -22,8 +22,8 @@ from osnet_lib.benchmark import sum_throughput
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.extraction import extract_features
 from osnet_lib.features import load_features
-from osnet_lib.market1501 import open_market1501
-from osnet_lib.preprocess import preprocess
+from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.datasets.preprocess import preprocess
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ import sys
 from pathlib import Path
 from helpers.fake_devices import open_fake
 from osnet_lib.ascend.devices import extract_on_devices
-from osnet_lib.market1501 import open_market1501
+from osnet_lib.datasets.market1501 import open_market1501
 if __name__ == "__main__":
     with open_market1501(sys.argv[1]) as dataset:
         extract_on_devices(Path(sys.argv[2]) / "fake,slow,run1=hang2", dataset, dataset.gallery,

@@ -14,7 +14,7 @@ from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES, in_subsample
 
 from osnet_lib.cli import main
 from osnet_lib.features import Features, load_features
-from osnet_lib.market1501 import Sample, open_market1501
+from osnet_lib.datasets.market1501 import Sample, open_market1501
 from osnet_lib.metrics import evaluate
 
 def scores(query: Features, gallery: Features, metric: str) -> tuple[int, float]:

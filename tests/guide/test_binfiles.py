@@ -18,7 +18,7 @@ from osnet_lib.errors import DatasetError
 from osnet_lib.core.files import stem
 from osnet_lib.guide import binfiles
 from osnet_lib.guide.binfiles import SHAPES, bin_bytes, preprocess_folder, read_bin
-from osnet_lib.preprocess import preprocess, to_uint8
+from osnet_lib.datasets.preprocess import preprocess, to_uint8
 
 BINS = sorted(f"{name.split('.')[0]}.bin" for name in TINY["bounding_box_test"])
 

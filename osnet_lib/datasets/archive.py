@@ -16,7 +16,7 @@ from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 
-from .errors import DatasetError
+from ..errors import DatasetError
 
 LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left behind by file managers; names starting with "." too
 MAX_FILE_BYTES = 64 * 2**20  # a zip member that claims more is no picture but a way to fill the memory

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
-from .errors import DatasetError
-from .figure import CANVAS, VIEWS, Person, draw_person, make_person, shade_folds
-from .core.files import atomic_path, fingerprint, write_text
-from .core.code_digest import code_digest
+from ..errors import DatasetError
+from .pedestrian import CANVAS, VIEWS, Person, draw_person, make_person, shade_folds
+from ..core.files import atomic_path, fingerprint, write_text
+from ..core.code_digest import code_digest
 
 SIZE = (64, 128)  # width, height of a crop
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}

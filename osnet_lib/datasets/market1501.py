@@ -21,7 +21,7 @@ from pathlib import Path
 from PIL import Image
 
 from .archive import Archive, open_archive
-from .errors import DatasetError
+from ..errors import DatasetError
 from .jpeg import decode_jpeg
 
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
@@ -173,7 +173,7 @@ def open_market1501(path: str | PathLike, *, allow_short: bool = False) -> Marke
     Raises
     ------
     DatasetError
-        What `osnet_lib.archive.open_archive` refuses; a name that does not parse; a query or training image without
+        What `osnet_lib.datasets.archive.open_archive` refuses; a name that does not parse; a query or training image without
         identity; no query, no gallery, no query with a match in another camera; Market-1501 with a short split.
     """
     archive = open_archive(path, SPLITS.values())

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from osnet_lib.errors import DatasetError
-from osnet_lib.market1501 import Sample, open_market1501
-from osnet_lib.preprocess import HEIGHT, MEAN, STD, WIDTH, iter_batches, preprocess, to_uint8
+from osnet_lib.datasets.market1501 import Sample, open_market1501
+from osnet_lib.datasets.preprocess import HEIGHT, MEAN, STD, WIDTH, iter_batches, preprocess, to_uint8
 
 
 def torchvision_transform(image: Image.Image) -> torch.Tensor:

@@ -8,7 +8,7 @@ from os import PathLike
 
 from PIL import Image, UnidentifiedImageError
 
-from .errors import DatasetError
+from ..errors import DatasetError
 
 # What Pillow lets through from its decoders when a JPEG is damaged.
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, struct.error,

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from osnet_lib.figure import (BAGS, BOTTOMS, CANVAS, HAIR_STYLES, PATTERNS, VIEWS, Person, draw_person, make_person,
+from osnet_lib.datasets.pedestrian import (BAGS, BOTTOMS, CANVAS, HAIR_STYLES, PATTERNS, VIEWS, Person, draw_person, make_person,
                               shade_folds)
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from osnet_lib.errors import DatasetError
-from osnet_lib.jpeg import decode_jpeg
+from osnet_lib.datasets.jpeg import decode_jpeg
 
 
 def encoded(form: str = "JPEG", mode: str = "RGB") -> bytes:

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from .errors import DatasetError
-from .core.host import usable_cores
+from ..errors import DatasetError
+from ..core.host import usable_cores
 from .market1501 import Sample
 
 HEIGHT, WIDTH = 256, 128  # pixels; people are tall
@@ -27,7 +27,7 @@ _STD = np.array(STD, np.float32)[:, None, None]
 
 
 class Images(Protocol):
-    """What the loader needs of a data set; `osnet_lib.market1501.Market1501` is one."""
+    """What the loader needs of a data set; `osnet_lib.datasets.market1501.Market1501` is one."""
 
     def image(self, sample: Sample) -> Image.Image:
         """Decode one image; called from several threads."""

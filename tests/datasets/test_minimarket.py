@@ -16,11 +16,11 @@ import pytest
 from helpers.paths import ROOT, TESTS
 from PIL import Image
 
-from osnet_lib import minimarket
+from osnet_lib.datasets import minimarket
 from osnet_lib.errors import DatasetError
-from osnet_lib.figure import draw_person
-from osnet_lib.market1501 import FOLDERS, open_market1501, parse_name
-from osnet_lib.minimarket import CAMERAS, SIZE, Picture, Recipe, plan, recipe_digest, render, render_minimarket
+from osnet_lib.datasets.pedestrian import draw_person
+from osnet_lib.datasets.market1501 import FOLDERS, open_market1501, parse_name
+from osnet_lib.datasets.minimarket import CAMERAS, SIZE, Picture, Recipe, plan, recipe_digest, render, render_minimarket
 
 TINY = Recipe(train_pids=2, test_pids=2, pictures_per_camera=1, distractors=2, junk=2)
 PICTURES = plan(Recipe())
