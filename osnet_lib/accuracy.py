@@ -11,7 +11,7 @@ from .checkpoint import Checkpoint
 from .errors import FeatureError
 from .export import export_onnx, simplify_onnx
 from .extraction import kept_features
-from .features import Features, average_mirrored
+from .features.store import Features, average_mirrored
 from .findings import Finding, check_features, check_weights, in_order
 from .datasets.ground_truth import read_ground_truth
 from .core.code_digest import code_digest

@@ -9,7 +9,7 @@ import numpy as np
 from .acceptance import accept
 from .accuracy import Assessment, Variant
 from .errors import ResultError
-from .features import Features
+from .features.store import Features
 from .metrics import Evaluation, ranked_list
 from .plots.ranked import RankedRow, ranked_rows
 from .published import PublishedAccuracy, published_accuracy

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .features import Features
+    from .features.store import Features
     from .findings import Finding
 
 SPLITS = ("query", "gallery")
@@ -34,7 +34,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
     from .backend import choose_backend
     from .checkpoint import load_checkpoint
     from .errors import ParityError
-    from .features import check_pair
+    from .features.store import check_pair
     from .findings import check_features, check_weights
     from .mistakes import diagnose
     from .pipeline import open_dataset
@@ -61,7 +61,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
 
 def _features(path: Path) -> dict[str, Features]:
     """By split, as many as the folder has, or by file name."""
-    from .features import load_features
+    from .features.store import load_features
     from .guide.dump import read_dump
 
     if not path.is_dir():

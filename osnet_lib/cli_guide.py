@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .benchmark import Benchmark
-    from .features import Features
+    from .features.store import Features
     from .metrics import Evaluation
 
 
@@ -107,7 +107,7 @@ def _infer(o: argparse.Namespace) -> None:
 
 
 def _evaluate(o: argparse.Namespace) -> None:
-    from .features import check_pair
+    from .features.store import check_pair
     from .guide.dump import check_apart, check_complete
     from .core.results import write_guide_json
 
@@ -142,7 +142,7 @@ def _score(o: argparse.Namespace, query: Features, gallery: Features) -> Evaluat
 
 
 def _features(path: str, split: str) -> Features:
-    from .features import load_features
+    from .features.store import load_features
     from .guide.dump import check_published, read_dump
 
     if not Path(path).is_dir():

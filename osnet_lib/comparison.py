@@ -9,7 +9,7 @@ import numpy as np
 
 from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .errors import ResultError
-from .features import Features, check_pair, load_features, match_rows, without_junk
+from .features.store import Features, check_pair, load_features, match_rows, without_junk
 from .core.files import stem
 from .datasets.market1501 import LANDMARKS, PUBLISHED
 from .metrics.agreement import agreement

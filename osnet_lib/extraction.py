@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .errors import FeatureError, SessionError
-from .features import Features, load_features, save_features
+from .features.store import Features, load_features, save_features
 from .core.files import fingerprint, write_json
 from .core.code_digest import code_digest
 from .datasets.market1501 import Market1501, Sample

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import MetricError
-from .features import Features
+from .features.store import Features
 from .metrics import evaluate
 from .metrics.chance import chance_map
 from .metrics.distance import check_metric

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .errors import FeatureError
-from .features import Features
+from .features.store import Features
 from .core.files import stem
 from .findings import Finding, check_rows, in_order, repeated_rows
 from .fit import SAME, Fit, Search, search

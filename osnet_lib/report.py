@@ -8,7 +8,7 @@ from pathlib import Path
 from .ascend.aipp import AippError
 from .ascend.atc import AtcCommand
 from .benchmark import Benchmark
-from .features import Features
+from .features.store import Features
 from .core.files import sha256
 from .onnxfile import OnnxFile
 from .parity import Parity

@@ -20,7 +20,7 @@ import numpy as np
 from .acceptance import Criterion
 from .comparison import compare_sides, measured_side
 from .errors import MetricError
-from .features import Features
+from .features.store import Features
 from .metrics.agreement import NEAREST
 from .metrics.resampling import Interval
 from .metrics.uncertainty import PairedTest

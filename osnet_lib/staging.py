@@ -11,7 +11,7 @@ from typing import TypeVar
 from .checkpoint import Checkpoint
 from .errors import DatasetError, FeatureError, ParityError, SessionError
 from .extraction import kept_features
-from .features import Features
+from .features.store import Features
 from .core.files import fingerprint, sha256
 from .core.code_digest import code_digest
 from .datasets.market1501 import Market1501, Sample

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from osnet_lib import accuracy, pipeline
 from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import FeatureError
-from osnet_lib.features import Features
+from osnet_lib.features.store import Features
 from osnet_lib.core.files import sha256
 from osnet_lib.metrics import evaluate, expand_queries, rerank
 from osnet_lib.metrics import evaluate_distances, normalize

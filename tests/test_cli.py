@@ -21,7 +21,7 @@ import torch
 from osnet_lib import __version__, cli
 from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import StudyError
-from osnet_lib.features import Features, load_features, save_features
+from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, rerank
 from osnet_lib.datasets.minimarket import Recipe, render_minimarket
@@ -347,7 +347,7 @@ def test_what_the_system_refuses_is_told_in_one_line(osnet, monkeypatch, error, 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("osnet_lib.features.load_features", fail)
+    monkeypatch.setattr("osnet_lib.features.store.load_features", fail)
     code, _, err = osnet("evaluate q g . r")
     assert code == 2 and len(err) == 1 and err[0].startswith(says)
 
@@ -389,7 +389,7 @@ def test_warnings_of_the_caller_are_left_as_they_were(osnet):
 
 
 def test_an_interruption_says_what_happens_next(osnet, monkeypatch):
-    monkeypatch.setattr("osnet_lib.features.load_features", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("osnet_lib.features.store.load_features", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     code, _, err = osnet("evaluate q g . r")
     assert code == 130 and err == ["osnet: interrupted; the next run continues where this one stopped"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from osnet_lib import cli
-from osnet_lib.features import Features, load_features, save_features
+from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.datasets.market1501 import LANDMARKS
 from osnet_lib.metrics import evaluate
 from osnet_lib.core.results import Result, write_guide_json, write_result

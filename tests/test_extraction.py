@@ -21,7 +21,7 @@ from PIL import ImageOps
 
 from osnet_lib.errors import FeatureError, SessionError
 from osnet_lib.extraction import _open_alone, _resume, extract_features
-from osnet_lib.features import Features, average_mirrored, load_features
+from osnet_lib.features.store import Features, average_mirrored, load_features
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
 

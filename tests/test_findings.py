@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import MetricError
-from osnet_lib.features import Features
+from osnet_lib.features.store import Features
 from osnet_lib.findings import (Finding, check_features, check_rows, check_weights, findings_text, in_order,
                                 repeated_rows)
 from osnet_lib.model import build_model

@@ -15,7 +15,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from osnet_lib.errors import FeatureError
-from osnet_lib.features import Features
+from osnet_lib.features.store import Features
 from osnet_lib.findings import findings_text
 from osnet_lib.fit import NEAR, Fit
 from osnet_lib.datasets.market1501 import open_market1501

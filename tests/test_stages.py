@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from osnet_lib.errors import FeatureError, MetricError
-from osnet_lib.features import Features
+from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
 from osnet_lib.stages import STAGES, Stage, compare_stage, first_broken, stage_scores_table, stages_table, verdict
 

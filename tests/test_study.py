@@ -16,7 +16,7 @@ import pytest
 from helpers.paths import ROOT
 
 from osnet_lib.errors import StudyError
-from osnet_lib.features import load_features
+from osnet_lib.features.store import load_features
 from osnet_lib.core.files import sha256
 from osnet_lib.core.code_digest import PACKAGE, read_package
 from osnet_lib.study import Run, execute, is_current, run_key, run_matrix, run_study

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ..benchmark import Benchmark, check_benchmark, run_benchmark
 from ..errors import SessionError
 from ..extraction import check_batch_size, collect_features, extract_features, extraction_conditions
-from ..features import Features
+from ..features.store import Features
 from ..core.host import usable_cores
 from ..datasets.market1501 import Market1501, Sample, open_market1501
 from ..datasets.preprocess import iter_batches

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import FeatureError
-from ..features import Features
+from ..features.store import Features
 from ..core.files import atomic_path, stem
 from ..datasets.market1501 import LANDMARKS, PUBLISHED, parse_name
 from ..metrics.labels import JUNK

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from ..errors import MetricError
-from ..projection import IdentityMap
+from ..features.projection import IdentityMap
 from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
 
 SHAPES = (*MARKERS, "<", ">", "*", "p", "h")  # an identity must be known by its shape alone
@@ -26,7 +26,7 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
     Parameters
     ----------
     identities : IdentityMap
-        Of at most 12 identities, as `osnet_lib.projection.project_identities` gives it.
+        Of at most 12 identities, as `osnet_lib.features.projection.project_identities` gives it.
 
     Raises
     ------

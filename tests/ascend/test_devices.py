@@ -21,7 +21,7 @@ from osnet_lib.ascend.devices import benchmark_devices, extract_on_devices, pars
 from osnet_lib.benchmark import sum_throughput
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.extraction import extract_features
-from osnet_lib.features import load_features
+from osnet_lib.features.store import load_features
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
 

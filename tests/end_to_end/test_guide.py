@@ -13,7 +13,7 @@ from helpers.guide_files import content
 
 from osnet_lib import cli
 from osnet_lib.benchmark import Benchmark
-from osnet_lib.features import load_features
+from osnet_lib.features.store import load_features
 from osnet_lib.guide.dump import read_dump
 from osnet_lib.guide.info import read_info
 from osnet_lib.guide.perf import parse_pure_perf, parse_vision_perf

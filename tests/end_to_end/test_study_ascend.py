@@ -17,7 +17,7 @@ from helpers.paths import ROOT, STAND_INS
 
 from osnet_lib import accuracy, pipeline
 from osnet_lib.checkpoint import load_checkpoint
-from osnet_lib.features import load_features
+from osnet_lib.features.store import load_features
 from osnet_lib.core.results import NOT_MEASURED, read_results
 from osnet_lib.workspace import Workspace
 

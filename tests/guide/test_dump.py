@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
 from osnet_lib.errors import DatasetError, FeatureError
-from osnet_lib.features import Features
+from osnet_lib.features.store import Features
 from osnet_lib.guide.dump import (FORMATS, check_apart, check_complete, check_published, dump_folder, format_feature,
                             parse_feature, read_dump, write_feature)
 from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from osnet_lib.features import Features
+from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
 from osnet_lib.core.host import environment
 from osnet_lib.core.results import Result

@@ -9,7 +9,7 @@ from matplotlib.colors import same_color
 
 from osnet_lib.errors import MetricError
 from osnet_lib.plots.maps import SHAPES, plot_map
-from osnet_lib.projection import IdentityMap, Projection
+from osnet_lib.features.projection import IdentityMap, Projection
 
 
 def _map(identities: int, images: int, spread: float, queries: int = 3, seed: int = 0) -> IdentityMap:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import FeatureError
-from .core.files import atomic_path, stem
-from .metrics.labels import JUNK
+from ..errors import FeatureError
+from ..core.files import atomic_path, stem
+from ..metrics.labels import JUNK
 
 ARRAYS = ("names", "pids", "camids", "features")
 _AGAIN = "Run the extraction again."

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import MetricError
-from .features import Features
-from .metrics.distance import check_metric, prepare
-from .metrics.evaluation import Evaluation
+from ..errors import MetricError
+from .store import Features
+from ..metrics.distance import check_metric, prepare
+from ..metrics.evaluation import Evaluation
 
 ORDERS = ("images", "worst", "best")
 

@@ -1,4 +1,4 @@
-"""osnet_lib.projection: principal components against the eigenvectors of the covariance, whatever the order."""
+"""osnet_lib.features.projection: principal components against the eigenvectors of the covariance, whatever the order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import MetricError
-from osnet_lib.features import Features
+from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
-from osnet_lib.projection import map_identities, project, project_identities
+from osnet_lib.features.projection import map_identities, project, project_identities
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""osnet_lib.features: what a feature file holds, what is refused, and what may be compared."""
+"""osnet_lib.features.store: what a feature file holds, what is refused, and what may be compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osnet_lib.errors import FeatureError
-from osnet_lib.features import Features, average_mirrored, check_pair, load_features, save_features, without_junk
+from osnet_lib.features.store import Features, average_mirrored, check_pair, load_features, save_features, without_junk
 
 QUERY = [f"{pid:04d}_c{cam}s1_{pid:06d}_00.jpg" for pid in range(1, 7) for cam in (1, 2)][:11]
 
