@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint import Checkpoint
+from .network.checkpoint import Checkpoint
 from .errors import FeatureError
 from .export import export_onnx, simplify_onnx
 from .extraction import kept_features

@@ -127,13 +127,13 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _model(name: str) -> Path:
-    from .weights import find_weights
+    from .network.weights import find_weights
 
     return find_weights(name)
 
 
 def _export(o: argparse.Namespace) -> None:
-    from .checkpoint import load_checkpoint
+    from .network.checkpoint import load_checkpoint
     from .export import export_onnx
     from .gate import pass_gate
     from .session import open_session

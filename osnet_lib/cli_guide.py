@@ -97,7 +97,7 @@ def _infer(o: argparse.Namespace) -> None:
     from .guide.info import read_info
     from .core.results import NOT_MEASURED
     from .session import open_session
-    from .weights import find_weights
+    from .network.weights import find_weights
 
     lines = read_info(o.info)
     with open_session(find_weights(o.model), o.backend, o.device, o.threads) as session:
@@ -173,7 +173,7 @@ def _benchmark(o: argparse.Namespace) -> None:
     from .core.files import write_json
     from .core.host import environment
     from .core.results import NOT_MEASURED
-    from .weights import find_weights
+    from .network.weights import find_weights
 
     devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)
 

@@ -14,7 +14,7 @@ from .onnxfile import IMAGE_SHAPE, INPUT, OUTPUT, inspect_onnx
 from .precision import INT8
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
+    from .network.checkpoint import Checkpoint
 
 _SMALLER = "Try a smaller batch."
 
@@ -117,7 +117,7 @@ class TorchEngine:
     def __init__(self, model: Path | Checkpoint, device: int, threads: int):
         import torch
 
-        from .checkpoint import Checkpoint, load_checkpoint
+        from .network.checkpoint import Checkpoint, load_checkpoint
 
         checkpoint = model if isinstance(model, Checkpoint) else load_checkpoint(model)
         self.model, self.sha256 = checkpoint.path, checkpoint.sha256

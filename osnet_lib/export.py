@@ -17,7 +17,7 @@ from .onnxfile import BATCH_AXIS, DAMAGED, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OU
 from .version import __version__
 
 if TYPE_CHECKING:  # torch takes a second to import, and looking at an ONNX file does not need it
-    from .checkpoint import Checkpoint
+    from .network.checkpoint import Checkpoint
 
 OPSETS = range(9, 21)  # what the TorchScript exporter of torch 2.13 writes; ATC reads 11 to 18, older ones 11 only
 
@@ -30,7 +30,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
     Parameters
     ----------
     checkpoint : Checkpoint
-        From `osnet_lib.checkpoint.load_checkpoint`.
+        From `osnet_lib.network.checkpoint.load_checkpoint`.
     path : path
         Replaced only when the new file is complete and checked.
     opset : int

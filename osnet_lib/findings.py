@@ -16,7 +16,7 @@ from .metrics.distance import check_metric
 from .onnxfile import FEATURE_SHAPE
 
 if TYPE_CHECKING:  # torch takes a second to import
-    from .checkpoint import Checkpoint
+    from .network.checkpoint import Checkpoint
 
 COLLAPSED = 1e-5  # of 1 for unit features in all directions; OSNet has 0.6, with random weights 0.03
 CHANCE = 0.05  # of the way from guessing to perfect; ImageNet weights give an mAP of 0.5 to 3.9 %

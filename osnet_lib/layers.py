@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from .model import build_model
+from .network.osnet import build_model
 
 BYTES = 2  # of a number in half precision, in which an Ascend chip computes by default
 # Compilers merge these into the operator before them: they move nothing of their own. So is the gate's sigmoid.
@@ -62,7 +62,7 @@ def network_layers(network: str = "osnet_x1_0") -> tuple[Layer, ...]:
     Raises
     ------
     CheckpointError
-        A network that is none of `osnet_lib.model.ARCHITECTURES`.
+        A network that is none of `osnet_lib.network.osnet.ARCHITECTURES`.
     """
     with torch.device("meta"):  # shapes without numbers
         graph = fx.symbolic_trace(build_model(network))

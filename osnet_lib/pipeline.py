@@ -12,7 +12,7 @@ from .ascend.atc import AtcCommand
 from .ascend.cann import cann_version, detect_soc_version
 from .ascend.convert import convert, find_atc
 from .benchmark import Benchmark, run_benchmark
-from .checkpoint import Checkpoint
+from .network.checkpoint import Checkpoint
 from .errors import ConvertError
 from .export import export_onnx, simplify_onnx
 from .core.files import sha256

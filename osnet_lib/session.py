@@ -20,7 +20,7 @@ from .core.host import package_versions, usable_cores
 from .onnxfile import FEATURE_SHAPE
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
+    from .network.checkpoint import Checkpoint
 
 
 class Session:

@@ -8,7 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
-from .checkpoint import Checkpoint
+from .network.checkpoint import Checkpoint
 from .errors import DatasetError, FeatureError, ParityError, SessionError
 from .extraction import kept_features
 from .features.store import Features

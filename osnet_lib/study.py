@@ -18,7 +18,7 @@ from .core.code_digest import PACKAGE, source_closure
 from .datasets.market1501 import open_market1501
 from .pipeline import GUIDE_BATCHES
 from .core.host import environment
-from .weights import find_weights
+from .network.weights import find_weights
 from .workspace import Workspace
 
 # A kernel is interrupted when it is shut down, and may say so as an error.

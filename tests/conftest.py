@@ -13,10 +13,10 @@ from helpers.market import TINY, in_subsample
 from helpers.paths import ROOT
 from PIL import Image
 
-from osnet_lib.checkpoint import Checkpoint, load_checkpoint
+from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import Recipe, render_minimarket
-from osnet_lib.model import build_model
+from osnet_lib.network.osnet import build_model
 from osnet_lib.workspace import Workspace
 
 pytest_plugins = ["helpers.npu"]  # its fixture

@@ -12,16 +12,16 @@ import pytest
 from scipy.io import savemat
 
 from osnet_lib import accuracy, pipeline
-from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features
 from osnet_lib.core.files import sha256
 from osnet_lib.metrics import evaluate, expand_queries, rerank
 from osnet_lib.metrics import evaluate_distances, normalize
-from osnet_lib.model import build_model
+from osnet_lib.network.osnet import build_model
 from osnet_lib.core.results import read_results
 from osnet_lib.session import open_session
-from osnet_lib.weights import MINI
+from osnet_lib.network.weights import MINI
 from osnet_lib.workspace import Workspace
 
 

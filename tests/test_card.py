@@ -10,14 +10,14 @@ import torch
 from safetensors import safe_open
 
 from osnet_lib.card import save_weights, train_mini, training_arrays
-from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import CheckpointError
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import Recipe as World
-from osnet_lib.model import build_model
+from osnet_lib.network.osnet import build_model
 from osnet_lib.report import card_table
-from osnet_lib.weights import MINI
+from osnet_lib.network.weights import MINI
 from osnet_lib.workspace import Workspace
 
 WORLD = World(train_pids=2, test_pids=2, pictures_per_camera=1, distractors=46, junk=2)

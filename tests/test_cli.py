@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from osnet_lib import __version__, cli
-from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import StudyError
 from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf

@@ -106,7 +106,7 @@ def test_two_exports_are_the_same_bytes(tmp_path):
 
 
 def test_another_process_exports_the_same_bytes(tmp_path):
-    code = ("import sys; from osnet_lib.checkpoint import load_checkpoint; from osnet_lib.export import export_onnx\n"
+    code = ("import sys; from osnet_lib.network.checkpoint import load_checkpoint; from osnet_lib.export import export_onnx\n"
             "print(export_onnx(load_checkpoint(sys.argv[1]), sys.argv[2]).sha256)")
     run = subprocess.run([sys.executable, "-c", code, checkpoint_path(), tmp_path / "x.onnx"], capture_output=True,
                          text=True, check=True, cwd=Path(osnet_lib.__file__).parents[1],

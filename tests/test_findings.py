@@ -11,12 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import MetricError
 from osnet_lib.features.store import Features
 from osnet_lib.findings import (Finding, check_features, check_rows, check_weights, findings_text, in_order,
                                 repeated_rows)
-from osnet_lib.model import build_model
+from osnet_lib.network.osnet import build_model
 
 
 def people(seed: int = 0, pids: int = 20, cameras: int = 3, noise: float = 0.5) -> tuple[Features, Features]:
@@ -161,7 +161,7 @@ def test_a_score_as_by_chance(seed):
     (lambda: build_model("osnet_x0_25", 751, seed=3).state_dict(), "untrained weights", "batch norms hold mean 0"),
     (lambda: build_model("osnet_ain_x1_0", 0, seed=3).state_dict(), "untrained weights", "batch norms hold mean 0"),
 ])
-@pytest.mark.filterwarnings("ignore::osnet_lib.checkpoint.CheckpointWarning")
+@pytest.mark.filterwarnings("ignore::osnet_lib.network.checkpoint.CheckpointWarning")
 def test_weights_that_were_not_trained_for_it(tmp_path, content, name, words):
     torch.save(content(), tmp_path / "w.pt")
     found = check_weights(load_checkpoint(tmp_path / "w.pt"))

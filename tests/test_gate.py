@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import ParityError
 from osnet_lib.gate import pass_gate, sample_people
 from osnet_lib.session import open_session

@@ -112,7 +112,7 @@ def test_exported_and_simplified_pass(reference, batch_size):
 
 
 def test_real_weights_and_pictures_pass(market_weights, market_zip, tmp_path):
-    from osnet_lib.checkpoint import load_checkpoint
+    from osnet_lib.network.checkpoint import load_checkpoint
     from osnet_lib.export import export_onnx
     from osnet_lib.datasets.market1501 import open_market1501
     from osnet_lib.datasets.preprocess import preprocess

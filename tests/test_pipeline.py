@@ -8,7 +8,7 @@ import pytest
 
 from osnet_lib import pipeline
 from osnet_lib.errors import ParityError
-from osnet_lib.model import build_model
+from osnet_lib.network.osnet import build_model
 from osnet_lib.core.results import read_results
 
 

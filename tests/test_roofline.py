@@ -10,11 +10,11 @@ import pytest
 from helpers.figures import assert_legible, legend, texts
 
 from osnet_lib import roofline_report
-from osnet_lib.blocks import ChannelGate
-from osnet_lib.complexity import complexity
+from osnet_lib.network.blocks import ChannelGate
+from osnet_lib.network.complexity import complexity
 from osnet_lib.errors import CheckpointError, ResultError
 from osnet_lib.layers import network_layers
-from osnet_lib.model import ARCHITECTURES, build_model
+from osnet_lib.network.osnet import ARCHITECTURES, build_model
 from osnet_lib.plots.roofline import plot_best_batch, plot_roofline
 from osnet_lib.published import PublishedThroughput, published_throughput
 from osnet_lib.roofline import (attainable_throughput, chips, find_chip, marginal_times, memory_bytes,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
 
 import osnet_lib
-from osnet_lib import checkpoint as checkpoint_module
+from osnet_lib.network import checkpoint as checkpoint_module
 from osnet_lib import session as session_module
 from osnet_lib.errors import CheckpointError, SessionError
 from osnet_lib.core.files import sha256

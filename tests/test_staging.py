@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from osnet_lib import extraction, pipeline, staging
 from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.datasets.market1501 import open_market1501, parse_name
-from osnet_lib.model import build_model
+from osnet_lib.network.osnet import build_model
 from osnet_lib.onnxfile import inspect_onnx, load_onnx, write_onnx
 from osnet_lib.precision import FLOAT16, INT8, to_float16
 from osnet_lib.core.results import read_results

@@ -85,7 +85,7 @@ def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayL
     ----------
     samples : sequence of Sample
     maps : array (N, h, w)
-        `osnet_lib.activation.activation_map` of these images, in this order.
+        `osnet_lib.network.activation.activation_map` of these images, in this order.
 
     Raises
     ------

@@ -16,7 +16,7 @@ import pytest
 from helpers.paths import ROOT, STAND_INS
 
 from osnet_lib import accuracy, pipeline
-from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.features.store import load_features
 from osnet_lib.core.results import NOT_MEASURED, read_results
 from osnet_lib.workspace import Workspace

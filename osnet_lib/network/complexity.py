@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .model import OSNet
+from .osnet import OSNet
 
 
 def complexity(model: OSNet, height: int = 256, width: int = 128) -> tuple[int, int]:

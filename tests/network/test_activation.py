@@ -1,4 +1,4 @@
-"""osnet_lib.activation: maps are the squared last feature maps, and taking them changes nothing."""
+"""osnet_lib.network.activation: maps are the squared last feature maps, and taking them changes nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from osnet_lib.activation import activation_map
-from osnet_lib.checkpoint import load_checkpoint
+from osnet_lib.network.activation import activation_map
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import SessionError
-from osnet_lib.model import build_model
+from osnet_lib.network.osnet import build_model
 
 
 @pytest.fixture(scope="module")

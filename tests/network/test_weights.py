@@ -9,9 +9,9 @@ import types
 
 import pytest
 
-from osnet_lib import weights
+from osnet_lib.network import weights
 from osnet_lib.errors import CheckpointError
-from osnet_lib.weights import MARKET1501, MINI, Published, cache_folder, find_weights
+from osnet_lib.network.weights import MARKET1501, MINI, Published, cache_folder, find_weights
 
 CONTENT = b"the published checkpoint"
 ENTRY = Published("osnet.pth", "drive-id-1", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import Block, ConvLayer, OSBlock, OSBlockAIN
-from .errors import CheckpointError
+from ..errors import CheckpointError
 
 FEATURE_DIM = 512
 

@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from .errors import DatasetError, SessionError
-from .model import OSNet, build_model
-from .datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
+from ..errors import DatasetError, SessionError
+from .osnet import OSNet, build_model
+from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from .complexity import complexity
-from .errors import CheckpointError
-from .core.files import sha256
-from .model import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
+from ..errors import CheckpointError
+from ..core.files import sha256
+from .osnet import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split
 IMAGENET_CLASSES = 1000

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import CheckpointError
-from .core.files import atomic_path, sha256
+from ..errors import CheckpointError
+from ..core.files import atomic_path, sha256
 
-MINI = Path(__file__).with_name("resources") / "osnet_x1_0_mini.safetensors"
+MINI = Path(__file__).parents[1] / "resources" / "osnet_x1_0_mini.safetensors"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoint import Checkpoint
-from .errors import SessionError, first_line
-from .model import OSNet
-from .datasets.preprocess import HEIGHT, WIDTH
+from ..errors import SessionError, first_line
+from .osnet import OSNet
+from ..datasets.preprocess import HEIGHT, WIDTH
 
 STRIDE = 16  # pixels of the input between two places of the last maps
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from helpers.networks import checkpoint_path, images, state_dict
 from safetensors.torch import save_file
 
-from osnet_lib.checkpoint import CheckpointWarning, load_checkpoint, recognise
+from osnet_lib.network.checkpoint import CheckpointWarning, load_checkpoint, recognise
 from osnet_lib.errors import CheckpointError
 from osnet_lib.core.files import sha256
-from osnet_lib.model import ARCHITECTURES, build_model
+from osnet_lib.network.osnet import ARCHITECTURES, build_model
 
 NAME = "osnet_x0_25"
 quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -161,7 +161,7 @@ def test_a_pickle_that_holds_code(tmp_path, write, beside_weights):
 
 def test_a_whole_module(tmp_path):
     torch.save(build_model(NAME, seed=0), tmp_path / "w.pth")
-    assert "osnet_lib.model.OSNet" in refusal(tmp_path / "w.pth")
+    assert "osnet_lib.network.osnet.OSNet" in refusal(tmp_path / "w.pth")
 
 
 def lacking(*names):

@@ -1,0 +1,1 @@
+"""OSNet: its graph, its checkpoints and weights, its training, and where it looks."""
