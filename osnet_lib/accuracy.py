@@ -9,7 +9,7 @@ import numpy as np
 
 from .network.checkpoint import Checkpoint
 from .errors import FeatureError
-from .export import export_onnx, simplify_onnx
+from .conversion.export import export_onnx, simplify_onnx
 from .extraction import kept_features
 from .features.store import Features, average_mirrored
 from .findings import Finding, check_features, check_weights, in_order

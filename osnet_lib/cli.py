@@ -19,7 +19,7 @@ from .errors import OSNetError, ParityError
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .parity import Parity
+    from .conversion.parity import Parity
 
 EPILOG = "Each command explains itself: osnet COMMAND --help"
 
@@ -134,7 +134,7 @@ def _model(name: str) -> Path:
 
 def _export(o: argparse.Namespace) -> None:
     from .network.checkpoint import load_checkpoint
-    from .export import export_onnx
+    from .conversion.export import export_onnx
     from .gate import pass_gate
     from .session import open_session
 
@@ -148,8 +148,8 @@ def _export(o: argparse.Namespace) -> None:
 
 
 def _simplify(o: argparse.Namespace) -> None:
-    from .export import simplify_onnx
-    from .onnxfile import inspect_onnx
+    from .conversion.export import simplify_onnx
+    from .conversion.onnx_file import inspect_onnx
     from .gate import pass_gate
     from .session import open_session
 

@@ -15,8 +15,8 @@ from .datasets.market1501 import LANDMARKS, PUBLISHED
 from .metrics.agreement import agreement
 from .metrics.evaluation import Evaluation, evaluate
 from .metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
-from .parity import Difference, row_cosines
-from .parity import compare as feature_difference
+from .conversion.parity import Difference, row_cosines
+from .conversion.parity import compare as feature_difference
 from .published import find_published
 from .scores import Score, measured_score, published_score, read_score
 from .core.table import Table
@@ -58,7 +58,7 @@ class Comparison:
         Queries whose nearest gallery image is another one, right or wrong.
     kendall_tau : float, optional
         Mean over the queries with a match, see `osnet_lib.metrics.agreement.Agreement`.
-    difference : osnet_lib.parity.Difference, optional
+    difference : osnet_lib.conversion.parity.Difference, optional
         Of the features; None also where they have not the same width.
     cosines : float64 array, optional
         Of each image's two features, queries first; there with `difference`.

@@ -10,8 +10,8 @@ import numpy as np
 
 from .errors import ExportError, SessionError, first_line
 from .core.host import cpu_name
-from .onnxfile import IMAGE_SHAPE, INPUT, OUTPUT, inspect_onnx
-from .precision import INT8
+from .conversion.onnx_file import IMAGE_SHAPE, INPUT, OUTPUT, inspect_onnx
+from .conversion.precision import INT8
 
 if TYPE_CHECKING:
     from .network.checkpoint import Checkpoint

@@ -18,7 +18,7 @@ from .features.store import Features, load_features, save_features
 from .core.files import fingerprint, write_json
 from .core.code_digest import code_digest
 from .datasets.market1501 import Market1501, Sample
-from .onnxfile import FEATURE_SHAPE
+from .conversion.onnx_file import FEATURE_SHAPE
 from .datasets.preprocess import iter_batches, mirrored
 from .core.host import environment
 from .core.results import NOT_MEASURED

@@ -13,7 +13,7 @@ from .features.store import Features
 from .metrics import evaluate
 from .metrics.chance import chance_map
 from .metrics.distance import check_metric
-from .onnxfile import FEATURE_SHAPE
+from .conversion.onnx_file import FEATURE_SHAPE
 
 if TYPE_CHECKING:  # torch takes a second to import
     from .network.checkpoint import Checkpoint

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .errors import ParityError
 from .datasets.minimarket import Recipe, plan, render
-from .parity import Parity, check_parity
+from .conversion.parity import Parity, check_parity
 from .datasets.preprocess import preprocess
 from .session import Session, open_session
 

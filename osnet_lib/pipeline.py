@@ -14,13 +14,13 @@ from .ascend.convert import convert, find_atc
 from .benchmark import Benchmark, run_benchmark
 from .network.checkpoint import Checkpoint
 from .errors import ConvertError
-from .export import export_onnx, simplify_onnx
+from .conversion.export import export_onnx, simplify_onnx
 from .core.files import sha256
 from .core.code_digest import code_digest
 from .datasets.market1501 import Market1501, open_market1501
 from .datasets.minimarket import Recipe, render_minimarket
-from .onnxfile import OnnxFile, inspect_onnx
-from .parity import Parity, Tolerance, check_parity
+from .conversion.onnx_file import OnnxFile, inspect_onnx
+from .conversion.parity import Parity, Tolerance, check_parity
 from .datasets.preprocess import preprocess
 from .core.host import environment
 from .core.results import Result, result_name, write_result

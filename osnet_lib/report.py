@@ -10,8 +10,8 @@ from .ascend.atc import AtcCommand
 from .benchmark import Benchmark
 from .features.store import Features
 from .core.files import sha256
-from .onnxfile import OnnxFile
-from .parity import Parity
+from .conversion.onnx_file import OnnxFile
+from .conversion.parity import Parity
 from .published import published_throughput
 from .core.results import NOT_MEASURED, Result
 from .core.table import Table

@@ -17,7 +17,7 @@ from .backend import BACKENDS, choose_backend
 from .engine import Engine
 from .errors import SessionError, first_line
 from .core.host import package_versions, usable_cores
-from .onnxfile import FEATURE_SHAPE
+from .conversion.onnx_file import FEATURE_SHAPE
 
 if TYPE_CHECKING:
     from .network.checkpoint import Checkpoint

@@ -3,7 +3,7 @@
 What *breaks* means is settled here once:
 
 * A float32 stage (ONNX, simplified) computes the same numbers in another order. It breaks where its features leave the
-  tolerance of `osnet_lib.parity`; what that does to the ranking need not be asked.
+  tolerance of `osnet_lib.conversion.parity`; what that does to the ranking need not be asked.
 * A stage of reduced precision (float16, int8, an OM) gives other features by design, so its ranking is what counts. It
   breaks where mAP is more than the guide's 1 % of torch's below torch's, or Rank-1 is below torch's by more than
   chance explains (McNemar's test, and the interval of the difference leaves out zero). The guide's literal line for
@@ -24,7 +24,7 @@ from .features.store import Features
 from .metrics.agreement import NEAREST
 from .metrics.resampling import Interval
 from .metrics.uncertainty import PairedTest
-from .parity import Tolerance
+from .conversion.parity import Tolerance
 from .core.table import Table
 
 STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way

@@ -15,9 +15,9 @@ from .features.store import Features
 from .core.files import fingerprint, sha256
 from .core.code_digest import code_digest
 from .datasets.market1501 import Market1501, Sample
-from .parity import Tolerance
+from .conversion.parity import Tolerance
 from .pipeline import export_model, model_label, runnable_model, simplify_model
-from .precision import to_float16, to_int8
+from .conversion.precision import to_float16, to_int8
 from .datasets.preprocess import iter_batches
 from .core.host import environment
 from .core.results import Result, result_name, write_result

@@ -25,7 +25,7 @@ from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, rerank
 from osnet_lib.datasets.minimarket import Recipe, render_minimarket
-from osnet_lib.onnxfile import inspect_onnx
+from osnet_lib.conversion.onnx_file import inspect_onnx
 from osnet_lib.workspace import REPOSITORY
 
 COMMANDS = ("export", "simplify", "convert", "extract", "preprocess", "info", "infer", "evaluate", "benchmark",
@@ -360,7 +360,7 @@ def test_a_failed_gate_ends_with_1_and_leaves_no_model(osnet, monkeypatch, tmp_p
     other = networks.state_dict()
     other["fc.0.weight"] *= 1.01
     torch.save(other, tmp_path / "other.pth")
-    from osnet_lib import export
+    from osnet_lib.conversion import export
     real = export.export_onnx
 
     def convert(source, path, *_):

@@ -13,8 +13,8 @@ from helpers.results import SESSION, accuracy, evaluation, facts, performance, r
 from osnet_lib import report
 from osnet_lib.benchmark import Benchmark
 from osnet_lib.core.files import sha256
-from osnet_lib.onnxfile import inspect_onnx
-from osnet_lib.parity import Parity
+from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.conversion.parity import Parity
 from osnet_lib.core.results import NOT_MEASURED, Result
 
 def test_parity_table_shows_every_stage_and_the_tolerance():

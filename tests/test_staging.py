@@ -20,8 +20,8 @@ from osnet_lib import extraction, pipeline, staging
 from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.datasets.market1501 import open_market1501, parse_name
 from osnet_lib.network.osnet import build_model
-from osnet_lib.onnxfile import inspect_onnx, load_onnx, write_onnx
-from osnet_lib.precision import FLOAT16, INT8, to_float16
+from osnet_lib.conversion.onnx_file import inspect_onnx, load_onnx, write_onnx
+from osnet_lib.conversion.precision import FLOAT16, INT8, to_float16
 from osnet_lib.core.results import read_results
 from osnet_lib.staging import CALIBRATION_IMAGES, calibration_samples, fair_share, measure_stages, spread
 from osnet_lib.workspace import Workspace

@@ -11,7 +11,7 @@ from numbers import Integral
 from pathlib import Path
 
 from ..errors import ConvertError
-from ..onnxfile import IMAGE_SHAPE, INPUT
+from ..conversion.onnx_file import IMAGE_SHAPE, INPUT
 from .cann import SOC_CURE, SOC_VERSION
 
 ONNX_FRAMEWORK = 5  # ATC's number for ONNX

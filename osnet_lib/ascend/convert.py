@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..errors import ConvertError, ExportError
 from ..core.files import sha256
-from ..onnxfile import OnnxFile, inspect_onnx
+from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from .aipp import read_aipp
 from .atc import AtcCommand
 from .cann import cann_version

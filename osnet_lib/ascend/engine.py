@@ -21,7 +21,7 @@ import numpy as np
 from ..engine import no_device
 from ..errors import SessionError
 from ..core.files import sha256
-from ..onnxfile import FEATURE_SHAPE
+from ..conversion.onnx_file import FEATURE_SHAPE
 from . import acl_codes as codes
 from .acl_api import Acl, AclError, Held, load_acl, process
 from .acl_bridge import lend, read

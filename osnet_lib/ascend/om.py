@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SessionError
-from ..onnxfile import FEATURE_SHAPE, IMAGE_SHAPE
+from ..conversion.onnx_file import FEATURE_SHAPE, IMAGE_SHAPE
 from .acl_api import Acl
 from .acl_codes import DTYPES, GEAR_INPUT
 

@@ -21,7 +21,7 @@ from ..features.store import Features
 from ..core.files import atomic_path, stem
 from ..datasets.market1501 import LANDMARKS, PUBLISHED, parse_name
 from ..metrics.labels import JUNK
-from ..onnxfile import FEATURE_SHAPE
+from ..conversion.onnx_file import FEATURE_SHAPE
 
 FORMATS = ("txt", "bin")  # those we write
 _WIDTH = FEATURE_SHAPE[0]

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from ..errors import MetricError, ParityError, ResultError
 from ..datasets.market1501 import Market1501
 from ..metrics.evaluation import Evaluation
-from ..parity import Parity, Tolerance
+from ..conversion.parity import Parity, Tolerance
 from ..core.results import NOT_MEASURED
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
 

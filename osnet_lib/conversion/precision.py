@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from .errors import ExportError, first_line
-from .core.host import package_versions
-from .onnxfile import IMAGE_SHAPE, INPUT, OnnxFile, load_onnx, write_onnx
+from ..errors import ExportError, first_line
+from ..core.host import package_versions
+from .onnx_file import IMAGE_SHAPE, INPUT, OnnxFile, load_onnx, write_onnx
 
 FLOAT16 = "float16 weights and activations, float32 arithmetic"
 INT8 = "int8 weights and activations"

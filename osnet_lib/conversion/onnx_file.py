@@ -10,8 +10,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
-from .errors import ExportError, first_line
-from .core.files import atomic_path
+from ..errors import ExportError, first_line
+from ..core.files import atomic_path
 
 INPUT, OUTPUT, BATCH_AXIS = "image", "feature", "batch"  # the names of the Ascend guide
 IMAGE_SHAPE, FEATURE_SHAPE = (3, 256, 128), (512,)
@@ -33,7 +33,7 @@ class OnnxFile:
     metadata : dict of str
         `metadata_props`; ours hold ``architecture``, ``weights_sha256`` and the library versions.
     precision : str
-        ``"float32"``; else what `osnet_lib.precision` says of a file it wrote, or what the weights of another show.
+        ``"float32"``; else what `osnet_lib.conversion.precision` says of a file it wrote, or what the weights of another show.
     """
 
     path: Path

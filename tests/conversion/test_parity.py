@@ -17,8 +17,8 @@ from helpers.networks import checkpoint, images, onnx_path
 from onnx import helper, numpy_helper
 
 from osnet_lib.errors import ExportError, ParityError
-from osnet_lib.export import simplify_onnx
-from osnet_lib.parity import Parity, Tolerance, check_parity, compare
+from osnet_lib.conversion.export import simplify_onnx
+from osnet_lib.conversion.parity import Parity, Tolerance, check_parity, compare
 from osnet_lib.session import open_session
 
 FEATURES = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
@@ -113,7 +113,7 @@ def test_exported_and_simplified_pass(reference, batch_size):
 
 def test_real_weights_and_pictures_pass(market_weights, market_zip, tmp_path):
     from osnet_lib.network.checkpoint import load_checkpoint
-    from osnet_lib.export import export_onnx
+    from osnet_lib.conversion.export import export_onnx
     from osnet_lib.datasets.market1501 import open_market1501
     from osnet_lib.datasets.preprocess import preprocess
 

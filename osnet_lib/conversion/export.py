@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from .errors import ExportError, first_line
-from .onnxfile import BATCH_AXIS, DAMAGED, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT, OnnxFile, load_onnx, write_onnx
-from .version import __version__
+from ..errors import ExportError, first_line
+from .onnx_file import BATCH_AXIS, DAMAGED, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT, OnnxFile, load_onnx, write_onnx
+from ..version import __version__
 
 if TYPE_CHECKING:  # torch takes a second to import, and looking at an ONNX file does not need it
-    from .network.checkpoint import Checkpoint
+    from ..network.checkpoint import Checkpoint
 
 OPSETS = range(9, 21)  # what the TorchScript exporter of torch 2.13 writes; ATC reads 11 to 18, older ones 11 only
 
@@ -67,7 +67,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
 def simplify_onnx(source: str | Path, path: str | Path, batch_size: int) -> OnnxFile:
     """Fix the batch size of an exported model and fold what is constant then.
 
-    onnxsim runs both graphs once on random images; `osnet_lib.parity` is the gate that follows.
+    onnxsim runs both graphs once on random images; `osnet_lib.conversion.parity` is the gate that follows.
     Names, opset and metadata stay; ``onnxsim`` and ``source_sha256`` are added to the metadata.
 
     Raises

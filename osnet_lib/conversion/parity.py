@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from .errors import ParityError, SessionError
+from ..errors import ParityError, SessionError
 
 
 class Runs(Protocol):

@@ -23,9 +23,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 import osnet_lib
 from osnet_lib.errors import ExportError
-from osnet_lib.export import OPSETS, export_onnx, simplify_onnx
+from osnet_lib.conversion.export import OPSETS, export_onnx, simplify_onnx
 from osnet_lib.core.files import sha256
-from osnet_lib.onnxfile import inspect_onnx
+from osnet_lib.conversion.onnx_file import inspect_onnx
 
 
 def refusal(call, *args, **kwargs) -> str:
@@ -106,7 +106,7 @@ def test_two_exports_are_the_same_bytes(tmp_path):
 
 
 def test_another_process_exports_the_same_bytes(tmp_path):
-    code = ("import sys; from osnet_lib.network.checkpoint import load_checkpoint; from osnet_lib.export import export_onnx\n"
+    code = ("import sys; from osnet_lib.network.checkpoint import load_checkpoint; from osnet_lib.conversion.export import export_onnx\n"
             "print(export_onnx(load_checkpoint(sys.argv[1]), sys.argv[2]).sha256)")
     run = subprocess.run([sys.executable, "-c", code, checkpoint_path(), tmp_path / "x.onnx"], capture_output=True,
                          text=True, check=True, cwd=Path(osnet_lib.__file__).parents[1],
