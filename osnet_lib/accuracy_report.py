@@ -12,7 +12,7 @@ from .errors import ResultError
 from .features.store import Features
 from .metrics import Evaluation, ranked_list
 from .plots.ranked import RankedRow, ranked_rows
-from .published import PublishedAccuracy, published_accuracy
+from .published.quoted import PublishedAccuracy, published_accuracy
 from .core.results import Result
 from .scores import measured_score, published_score
 from .core.table import Table

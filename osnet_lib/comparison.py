@@ -17,7 +17,7 @@ from .metrics.evaluation import Evaluation, evaluate
 from .metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
 from .conversion.parity import Difference, row_cosines
 from .conversion.parity import compare as feature_difference
-from .published import find_published
+from .published.quoted import find_published
 from .scores import Score, measured_score, published_score, read_score
 from .core.table import Table
 
@@ -111,7 +111,7 @@ def read_sides(reference: str | Path, candidate: str | Path, metric: str | None 
     ----------
     reference, candidate : str or path
         A folder with ``query.npz`` and ``gallery.npz`` of ``osnet extract``; an ``accuracy-*.json``; the guide's
-        ``result.json``; or ``published:`` with a name that `osnet_lib.published.find_published` knows.
+        ``result.json``; or ``published:`` with a name that `osnet_lib.published.quoted.find_published` knows.
     metric : {"euclidean", "cosine"}, optional
         To score folders with; by default that of the other side, else euclidean.
 

@@ -12,7 +12,7 @@ from .features.store import Features
 from .core.files import sha256
 from .conversion.onnx_file import OnnxFile
 from .conversion.parity import Parity
-from .published import published_throughput
+from .published.quoted import published_throughput
 from .core.results import NOT_MEASURED, Result
 from .core.table import Table
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .layers import network_layers
-from .roofline import (NETWORK, Chip, RooflinePoint, Step, chips, find_chip, marginal_times, memory_bytes,
-                       network_intensity, operations, roofline_points)
+from .published.operators import network_layers
+from .published.chips import Chip, chips, find_chip
+from .published.roofline import NETWORK, RooflinePoint, Step, marginal_times, memory_bytes, network_intensity, operations, roofline_points
 from .core.table import Table
 
 MIB = 2**20

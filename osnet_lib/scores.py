@@ -11,7 +11,7 @@ from .errors import ResultError
 from .metrics.evaluation import Evaluation
 from .metrics.uncertainty import Intervals
 from .datasets.preprocess import MEAN, STD
-from .published import PublishedAccuracy
+from .published.quoted import PublishedAccuracy
 from .core.results import read_result
 
 _FLOAT32_DECIMALS = 5  # of a per cent: what the guide's script, which prints Rank-1 as a float32, states for certain
@@ -71,7 +71,7 @@ def _distance(metric: str, normalized: bool) -> str:
 
 
 def published_score(entry: PublishedAccuracy) -> Score:
-    """A published score (`osnet_lib.published.find_published`) as a side of a comparison."""
+    """A published score (`osnet_lib.published.quoted.find_published`) as a side of a comparison."""
     imagenet = tuple(entry.mean) == MEAN and tuple(entry.std) == STD
     normalisation = "ImageNet mean and std" if imagenet else f"mean {entry.mean}, std {entry.std}"
     return Score(f"published {entry.name}", entry.rank1, entry.mAP, entry.rank1_decimals, entry.metric, entry.dataset,

@@ -16,7 +16,7 @@ from osnet_lib.acceptance import accept
 from osnet_lib.errors import MetricError, ResultError
 from osnet_lib.metrics import evaluate_distances
 from osnet_lib.metrics.uncertainty import bootstrap, paired_test
-from osnet_lib.published import find_published
+from osnet_lib.published.quoted import find_published
 from osnet_lib.scores import Score, measured_score, published_score
 
 LATER = published_score(find_published("osnet_x1_0:Ascend 310P3"))

@@ -11,7 +11,7 @@ import pytest
 from osnet_lib.comparison import Side, compare_sides, comparison_table, measured_side, read_sides
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features, save_features
-from osnet_lib.published import find_published
+from osnet_lib.published.quoted import find_published
 from osnet_lib.scores import published_score
 
 

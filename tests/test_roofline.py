@@ -13,12 +13,12 @@ from osnet_lib import roofline_report
 from osnet_lib.network.blocks import ChannelGate
 from osnet_lib.network.complexity import complexity
 from osnet_lib.errors import CheckpointError, ResultError
-from osnet_lib.layers import network_layers
+from osnet_lib.published.operators import network_layers
 from osnet_lib.network.osnet import ARCHITECTURES, build_model
 from osnet_lib.plots.roofline import plot_best_batch, plot_roofline
-from osnet_lib.published import PublishedThroughput, published_throughput
-from osnet_lib.roofline import (attainable_throughput, chips, find_chip, marginal_times, memory_bytes,
-                                network_intensity, operations, roofline_points)
+from osnet_lib.published.quoted import PublishedThroughput, published_throughput
+from osnet_lib.published.chips import chips, find_chip
+from osnet_lib.published.roofline import attainable_throughput, marginal_times, memory_bytes, network_intensity, operations, roofline_points
 
 
 @pytest.mark.parametrize("name, peak, bandwidth, ridge", [
@@ -211,7 +211,7 @@ def test_figures_without_their_data():
 
 
 def test_the_chips_file_names_a_source_for_each():
-    import osnet_lib.roofline as module
+    import osnet_lib.published.roofline as module
 
     document = json.loads(module._FILE.read_text("utf-8"))
     assert "Nothing was measured" in document["note"]

@@ -193,7 +193,7 @@ def test_editing_the_library_executes_the_notebooks_that_use_it(tmp_path):
         tmp_path / "notebooks",
         "quotes",
         "a: int = 1  # unused",
-        "from osnet_lib.published import published_accuracy",
+        "from osnet_lib.published.quoted import published_accuracy",
         "print(len(published_accuracy()))",
     )
     assert study_process(tmp_path, "names", "quotes") == ["names", "quotes"]

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ..errors import ResultError
-from ..roofline import Chip, RooflinePoint
+from ..published.chips import Chip
+from ..published.roofline import RooflinePoint
 from .style import BLACK, line_styles, new_chart, styled
 
 
@@ -26,7 +27,7 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
         No chip; a point of a chip whose roof is not drawn.
     """
     if not chips:
-        raise ResultError("no roof to draw", where="chips", cure="Give the chips of osnet_lib.roofline.chips()")
+        raise ResultError("no roof to draw", where="chips", cure="Give the chips of osnet_lib.published.chips.chips()")
     missing = {p.chip.name for p in points} - {c.name for c in chips}
     if missing:
         raise ResultError("a published point without its roof", where=", ".join(sorted(missing)),
@@ -70,7 +71,7 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
     """
     names = list(dict.fromkeys(p.chip.name for p in points))
     if not names:
-        raise ResultError("no published point", where="points", cure="Give osnet_lib.roofline.roofline_points()")
+        raise ResultError("no published point", where="points", cure="Give osnet_lib.published.roofline.roofline_points()")
     figure = new_chart(3.6, title=title)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
         mine = sorted((p for p in points if p.chip.name == name), key=lambda p: p.batch_size)

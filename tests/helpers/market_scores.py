@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from osnet_lib.published import find_published
+from osnet_lib.published.quoted import find_published
 from osnet_lib.scores import Score, published_score
 
 ZOO = published_score(find_published("osnet_x1_0"))

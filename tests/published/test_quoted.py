@@ -9,7 +9,7 @@ import pytest
 from osnet_lib.datasets import preprocess
 from osnet_lib.errors import ResultError
 from osnet_lib.datasets.market1501 import PUBLISHED
-from osnet_lib.published import find_published, published_accuracy, published_throughput
+from osnet_lib.published.quoted import find_published, published_accuracy, published_throughput
 
 # The guide, section 7.1: batch -> (ave_throughputRate, ave_latency, card = 4 chips).
 GUIDE = {1: (240.622, 4.24716, 962.488), 4: (604.718, 1.68188, 2418.872), 8: (715.699, 1.41114, 2862.796),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from .errors import ResultError
+from ..errors import ResultError
 
-_FILE = Path(__file__).with_name("resources") / "published.json"
+_FILE = Path(__file__).parents[1] / "resources" / "published.json"
 
 
 @dataclass(frozen=True)

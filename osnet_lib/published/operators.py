@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from .network.osnet import build_model
+from ..network.osnet import build_model
 
 BYTES = 2  # of a number in half precision, in which an Ascend chip computes by default
 # Compilers merge these into the operator before them: they move nothing of their own. So is the gate's sigmoid.

@@ -1,0 +1,1 @@
+"""What others published, and what their chips allow; nothing here is measured."""
