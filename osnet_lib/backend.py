@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .ascend.acl_api import count_devices
+from .ascend.acl import count_devices
 from .ascend.engine import AscendEngine
 from .engine import Engine, OnnxRuntimeEngine, TorchEngine
 from .errors import SessionError

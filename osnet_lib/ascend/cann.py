@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from ..errors import ConvertError
-from .acl_api import load_acl
+from .acl import load_acl
 
 SOC_VERSION = re.compile(r"Ascend\d{3}\w*", re.ASCII)
 SOC_CURE = "Write Ascend and the Name in npu-smi info, such as Ascend310 or Ascend310P3."

@@ -18,8 +18,8 @@ from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from .aipp import read_aipp
 from .atc import AtcCommand
 from .cann import cann_version
-from .diagnosis import FEWER_PROCESSES, AtcError, AtcMessage, atc_error, parse_messages
-from .process import Finished, run_program
+from .atc_errors import FEWER_PROCESSES, AtcError, AtcMessage, atc_error, parse_messages
+from .run_program import Finished, run_program
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from ..errors import SessionError
 from ..core.files import sha256
 from ..conversion.onnx_file import FEATURE_SHAPE
 from . import acl_codes as codes
-from .acl_api import Acl, AclError, Held, load_acl, process
-from .acl_bridge import lend, read
+from .acl import Acl, AclError, Held, load_acl, process
+from .acl_memory import lend, read
 from .om import Network, read_network
 from .slot import Slot, make, make_slot
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import SessionError
 from ..conversion.onnx_file import FEATURE_SHAPE, IMAGE_SHAPE
-from .acl_api import Acl
+from .acl import Acl
 from .acl_codes import DTYPES, GEAR_INPUT
 
 _AIPP_SHAPE = (*IMAGE_SHAPE[1:], IMAGE_SHAPE[0])  # uint8 pixels, height, width, RGB: normalised on the device

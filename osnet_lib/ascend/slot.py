@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import acl_codes as codes
-from .acl_api import Acl, Held
+from .acl import Acl, Held
 from .om import Network
 
 

@@ -16,7 +16,7 @@ from osnet_lib.ascend.aipp import write_aipp
 from osnet_lib.ascend.cann import detect_soc_version
 from osnet_lib.ascend.convert import (AtcCommand, check_conversion, conversion_status, convert, find_atc, model_batch,
                                       opsets)
-from osnet_lib.ascend.diagnosis import CURES, AtcError
+from osnet_lib.ascend.atc_errors import CURES, AtcError
 from osnet_lib.errors import ConvertError
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.preprocess import preprocess

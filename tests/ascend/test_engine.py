@@ -18,7 +18,7 @@ from helpers.npu import ACL, PYACL, make_om, tiny_features
 
 import osnet_lib
 from osnet_lib.ascend import acl_codes as codes
-from osnet_lib.ascend.acl_api import AclError, count_devices, load_acl
+from osnet_lib.ascend.acl import AclError, count_devices, load_acl
 from osnet_lib.errors import SessionError
 from osnet_lib.session import choose_backend, open_session
 

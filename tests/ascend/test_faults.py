@@ -14,7 +14,7 @@ from helpers import networks
 from helpers.npu import make_om
 from helpers.npu import tiny_features as compute
 
-from osnet_lib.ascend.acl_api import AclError
+from osnet_lib.ascend.acl import AclError
 from osnet_lib.ascend.acl_codes import BARE
 from osnet_lib.errors import SessionError
 from osnet_lib.session import open_session

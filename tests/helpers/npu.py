@@ -15,7 +15,7 @@ import pytest
 from helpers.paths import STAND_INS
 from onnx import TensorProto, helper, numpy_helper
 
-from osnet_lib.ascend import acl_api
+from osnet_lib.ascend import acl as acl_api
 from osnet_lib.ascend import engine as ascend
 
 PYACL = STAND_INS / "pyacl"

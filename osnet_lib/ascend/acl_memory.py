@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .acl_api import Acl
+from .acl import Acl
 from .acl_codes import NPY_TYPES
 
 

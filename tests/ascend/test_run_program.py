@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from osnet_lib.ascend.process import run_program
+from osnet_lib.ascend.run_program import run_program
 
 
 def python(code: str, folder, timeout: float = 20, on_line=lambda line: None):
@@ -82,7 +82,7 @@ open("pids", "w").write(f"{os.getpid()} {c.pid}")
 
 @pytest.mark.parametrize("then", ["", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
 def test_the_time_limit_ends_program_and_children(then, tmp_path, monkeypatch):
-    monkeypatch.setattr("osnet_lib.ascend.process._GRACE", 0.3)
+    monkeypatch.setattr("osnet_lib.ascend.run_program._GRACE", 0.3)
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         python(f"{then}\n{CHILD}\nc.wait()", tmp_path, timeout=1)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ConvertError
-from .process import Finished
+from .run_program import Finished
 
 UNKNOWN = "E19999"  # ATC's own code for an error without one
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osnet_lib.ascend.diagnosis import CURES, UNKNOWN, AtcError, AtcMessage, atc_error, parse_messages
-from osnet_lib.ascend.process import Finished
+from osnet_lib.ascend.atc_errors import CURES, UNKNOWN, AtcError, AtcMessage, atc_error, parse_messages
+from osnet_lib.ascend.run_program import Finished
 from osnet_lib.errors import ConvertError
 
 START = "ATC start working now, please wait for a moment.\n....\n...\n"
