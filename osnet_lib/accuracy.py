@@ -10,7 +10,7 @@ import numpy as np
 from .network.checkpoint import Checkpoint
 from .errors import FeatureError
 from .conversion.export import export_onnx, simplify_onnx
-from .extraction import kept_features
+from .inference.extract import kept_features
 from .features.store import Features, average_mirrored
 from .findings import Finding, check_features, check_weights, in_order
 from .datasets.ground_truth import read_ground_truth
@@ -21,7 +21,7 @@ from .metrics import verification
 from .mistakes import diagnose
 from .pipeline import model_label, runnable_model, simplify_model
 from .core.results import Result, read_results, result_name, write_result
-from .session import choose_backend, open_session
+from .inference.session import choose_backend, open_session
 from .workspace import Workspace
 
 

@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 from .datasets import minimarket
 from .network.checkpoint import Checkpoint, load_checkpoint
 from .errors import CheckpointError
-from .extraction import extract_features
+from .inference.extract import extract_features
 from .core.files import atomic_path, write_json
 from .datasets.market1501 import Market1501, open_market1501
 from .metrics import evaluate
 from .network.osnet import build_model
 from .core.host import environment
-from .session import open_session
+from .inference.session import open_session
 from .network.training import Recipe, train_model
 from .workspace import Workspace
 

@@ -135,8 +135,8 @@ def _model(name: str) -> Path:
 def _export(o: argparse.Namespace) -> None:
     from .network.checkpoint import load_checkpoint
     from .conversion.export import export_onnx
-    from .gate import pass_gate
-    from .session import open_session
+    from .inference.parity_gate import pass_gate
+    from .inference.session import open_session
 
     checkpoint = load_checkpoint(_model(o.checkpoint))
     print(f"{checkpoint.path}: {checkpoint.architecture}, trained on {checkpoint.trained_on}")
@@ -150,8 +150,8 @@ def _export(o: argparse.Namespace) -> None:
 def _simplify(o: argparse.Namespace) -> None:
     from .conversion.export import simplify_onnx
     from .conversion.onnx_file import inspect_onnx
-    from .gate import pass_gate
-    from .session import open_session
+    from .inference.parity_gate import pass_gate
+    from .inference.session import open_session
 
     before = inspect_onnx(Path(o.input))
     with open_session(before.path, "onnxruntime") as reference:
@@ -166,7 +166,7 @@ def _passed(parity: Parity) -> None:
 
 
 def _extract_together(o: argparse.Namespace) -> None:
-    from .ascend.devices import extract_on_devices
+    from .inference.devices import extract_on_devices
     from .pipeline import open_dataset
     from .workspace import open_workspace
 
@@ -182,9 +182,9 @@ def _extract_together(o: argparse.Namespace) -> None:
 def _extract(o: argparse.Namespace) -> None:
     if o.devices is not None:
         return _extract_together(o)
-    from .extraction import extract_features, extraction_conditions
+    from .inference.extract import extract_features, extraction_conditions
     from .pipeline import open_dataset
-    from .session import open_session
+    from .inference.session import open_session
     from .core.cache import artefact
     from .workspace import open_workspace
 

@@ -31,14 +31,14 @@ def register(command: Callable[..., argparse.ArgumentParser],
 
 def diagnose_command(o: argparse.Namespace) -> None:
     """Run ``osnet diagnose``; raises ParityError, which is exit code 1, when something is wrong."""
-    from .backend import choose_backend
+    from .inference.backends import choose_backend
     from .network.checkpoint import load_checkpoint
     from .errors import ParityError
     from .features.store import check_pair
     from .findings import check_features, check_weights
     from .mistakes import diagnose
     from .pipeline import open_dataset
-    from .session import open_session
+    from .inference.session import open_session
     from .network.weights import find_weights
     from .workspace import open_workspace
 

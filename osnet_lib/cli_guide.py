@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .benchmark import Benchmark
+    from .inference.benchmark import Benchmark
     from .features.store import Features
     from .metrics import Evaluation
 
@@ -96,7 +96,7 @@ def _infer(o: argparse.Namespace) -> None:
     from .guide.inference import infer
     from .guide.info import read_info
     from .core.results import NOT_MEASURED
-    from .session import open_session
+    from .inference.session import open_session
     from .network.weights import find_weights
 
     lines = read_info(o.info)
@@ -168,8 +168,8 @@ def _expected(o: argparse.Namespace) -> list[list[str]]:
 
 
 def _benchmark(o: argparse.Namespace) -> None:
-    from .benchmark import sum_throughput
-    from .ascend.devices import benchmark_devices, parse_devices
+    from .inference.benchmark import sum_throughput
+    from .inference.devices import benchmark_devices, parse_devices
     from .core.files import write_json
     from .core.host import environment
     from .core.results import NOT_MEASURED

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from .findings import directions, spread_of
-from .session import Session
+from .inference.session import Session
 from .setups import RIGHT, WRONG, Setup
 
 SAME = 1e-3  # another processor gives 1e-9, float16 1e-5, another JPEG decoder or rounding 2e-4

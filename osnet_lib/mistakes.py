@@ -19,7 +19,7 @@ from .findings import Finding, check_rows, in_order, repeated_rows
 from .fit import SAME, Fit, Search, search
 from .datasets.market1501 import Market1501, Sample
 from .metrics.labels import JUNK
-from .session import Session
+from .inference.session import Session
 
 _AGAIN = "Extract again with osnet extract."
 

@@ -11,7 +11,7 @@ import numpy as np
 from .ascend.atc import AtcCommand
 from .ascend.cann import cann_version, detect_soc_version
 from .ascend.convert import convert, find_atc
-from .benchmark import Benchmark, run_benchmark
+from .inference.benchmark import Benchmark, run_benchmark
 from .network.checkpoint import Checkpoint
 from .errors import ConvertError
 from .conversion.export import export_onnx, simplify_onnx
@@ -24,7 +24,7 @@ from .conversion.parity import Parity, Tolerance, check_parity
 from .datasets.preprocess import preprocess
 from .core.host import environment
 from .core.results import Result, result_name, write_result
-from .session import choose_backend, open_session
+from .inference.session import choose_backend, open_session
 from .core.cache import artefact
 from .workspace import Workspace
 

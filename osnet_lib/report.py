@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .ascend.aipp import AippError
 from .ascend.atc import AtcCommand
-from .benchmark import Benchmark
+from .inference.benchmark import Benchmark
 from .features.store import Features
 from .core.files import sha256
 from .conversion.onnx_file import OnnxFile

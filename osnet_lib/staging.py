@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from .network.checkpoint import Checkpoint
 from .errors import DatasetError, FeatureError, ParityError, SessionError
-from .extraction import kept_features
+from .inference.extract import kept_features
 from .features.store import Features
 from .core.files import fingerprint, sha256
 from .core.code_digest import code_digest
@@ -21,7 +21,7 @@ from .conversion.precision import to_float16, to_int8
 from .datasets.preprocess import iter_batches
 from .core.host import environment
 from .core.results import Result, result_name, write_result
-from .session import choose_backend, open_session
+from .inference.session import choose_backend, open_session
 from .stages import STAGES, Stage, compare_stage, first_broken, verdict
 from .core.cache import artefact
 from .workspace import Workspace

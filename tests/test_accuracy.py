@@ -20,7 +20,7 @@ from osnet_lib.metrics import evaluate, expand_queries, rerank
 from osnet_lib.metrics import evaluate_distances, normalize
 from osnet_lib.network.osnet import build_model
 from osnet_lib.core.results import read_results
-from osnet_lib.session import open_session
+from osnet_lib.inference.session import open_session
 from osnet_lib.network.weights import MINI
 from osnet_lib.workspace import Workspace
 

@@ -29,7 +29,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     path = folder / "out" / "tiny.safetensors"
     with pytest.MonkeyPatch.context() as patch:  # a network this small is slower on two threads of a busy machine
-        patch.setattr("osnet_lib.session.usable_cores", lambda: 1)
+        patch.setattr("osnet_lib.inference.session.usable_cores", lambda: 1)
         return path, train_mini(Workspace(folder), path, CHANGES, "cpu", WORLD)
 
 

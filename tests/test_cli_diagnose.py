@@ -17,7 +17,7 @@ from osnet_lib.guide.dump import write_feature
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import Recipe, render_minimarket
 from osnet_lib.datasets.preprocess import preprocess
-from osnet_lib.session import open_session
+from osnet_lib.inference.session import open_session
 from osnet_lib.network.weights import MINI
 
 

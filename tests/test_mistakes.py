@@ -21,7 +21,7 @@ from osnet_lib.fit import NEAR, Fit
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.mistakes import diagnose
 from osnet_lib.datasets.preprocess import preprocess
-from osnet_lib.session import open_session
+from osnet_lib.inference.session import open_session
 from osnet_lib.setups import RIGHT, WRONG
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

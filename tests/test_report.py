@@ -11,7 +11,7 @@ from helpers import networks
 from helpers.results import SESSION, accuracy, evaluation, facts, performance, rows
 
 from osnet_lib import report
-from osnet_lib.benchmark import Benchmark
+from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.core.files import sha256
 from osnet_lib.conversion.onnx_file import inspect_onnx
 from osnet_lib.conversion.parity import Parity

@@ -211,7 +211,7 @@ def test_figures_without_their_data():
 
 
 def test_the_chips_file_names_a_source_for_each():
-    import osnet_lib.published.roofline as module
+    import osnet_lib.published.chips as module
 
     document = json.loads(module._FILE.read_text("utf-8"))
     assert "Nothing was measured" in document["note"]

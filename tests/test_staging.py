@@ -16,7 +16,8 @@ import pytest
 from helpers.npu import STAND_INS
 from onnx import numpy_helper
 
-from osnet_lib import extraction, pipeline, staging
+from osnet_lib import pipeline, staging
+from osnet_lib.inference import extract as extraction
 from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.datasets.market1501 import open_market1501, parse_name
 from osnet_lib.network.osnet import build_model

@@ -70,7 +70,7 @@ def to_int8(source: str | Path, target: str | Path, calibration: Iterable[np.nda
     sums, the feature included; nothing is left out to look better. The range of an activation is the smallest and
     largest value seen (MinMax): on this network percentile and entropy calibration gave the same mAP to within 0.2
     points and clip what the calibration images happen not to show. On x86 without VNNI the session must not add in 16
-    bits; `osnet_lib.engine` sees to it.
+    bits; `osnet_lib.inference.engine` sees to it.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _metadata(source: OnnxFile, precision: str) -> dict[str, str]:
 
 def _unshare(graph: onnx.GraphProto) -> None:
     """Give every input weights of its own: the four streams of a block share one gate, and ONNX Runtime, asked to avoid
-    16-bit sums (see `osnet_lib.engine`), refuses to rewrite the same weights twice."""
+    16-bit sums (see `osnet_lib.inference.engine`), refuses to rewrite the same weights twice."""
     weights, used = {tensor.name: tensor for tensor in graph.initializer}, set()
     for number, node in enumerate(graph.node):
         for position, name in enumerate(node.input):

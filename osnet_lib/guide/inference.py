@@ -13,10 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import DatasetError, FeatureError, SessionError
-from ..extraction import check_batch_size
+from ..inference.extract import check_batch_size
 from ..core.files import write_text
 from ..datasets.preprocess import HEIGHT, WIDTH
-from ..session import Session
+from ..inference.session import Session
 from .binfiles import read_bin
 from .dump import FORMATS, dump_folder, write_feature
 from .info import InfoLine

@@ -20,7 +20,7 @@ from osnet_lib.ascend.atc_errors import CURES, AtcError
 from osnet_lib.errors import ConvertError
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.preprocess import preprocess
-from osnet_lib.session import open_session
+from osnet_lib.inference.session import open_session
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from onnx import helper, numpy_helper
 from osnet_lib.errors import ExportError, ParityError
 from osnet_lib.conversion.export import simplify_onnx
 from osnet_lib.conversion.parity import Parity, Tolerance, check_parity, compare
-from osnet_lib.session import open_session
+from osnet_lib.inference.session import open_session
 
 FEATURES = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
                       elements=st.floats(-1e3, 1e3, width=32))

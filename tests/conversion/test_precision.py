@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from osnet_lib.errors import ExportError
 from osnet_lib.conversion.onnx_file import INPUT, OUTPUT, inspect_onnx
 from osnet_lib.conversion.precision import FLOAT16, INT8, _quiet, to_float16, to_int8
-from osnet_lib.session import open_session
+from osnet_lib.inference.session import open_session
 
 
 def calibration() -> list[np.ndarray]:

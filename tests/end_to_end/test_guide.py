@@ -12,7 +12,7 @@ import pytest
 from helpers.guide_files import content
 
 from osnet_lib import cli
-from osnet_lib.benchmark import Benchmark
+from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.features.store import load_features
 from osnet_lib.guide.dump import read_dump
 from osnet_lib.guide.info import read_info
@@ -151,7 +151,7 @@ def test_uint8_files_are_a_quarter_and_for_another_model(steps, run, small_marke
     assert code == 2 and "an image of uint8, and the model takes float32: preprocess without --uint8" in err
 
 
-# Benchmark on several devices; which of them compute is the business of osnet_lib.ascend.devices.
+# Benchmark on several devices; which of them compute is the business of osnet_lib.inference.devices.
 
 def timed(simulated=False):
     """What devices measured: 10, 20, … ms a batch together, and 8 ms for a device alone."""
@@ -171,7 +171,7 @@ LINE = ("benchmark osnet_bs4_sim.onnx --batch-size 4 --rounds 3 --warmup 1 --dev
 
 
 def test_devices_are_added_up_and_shown_beside_the_guide_s_product(steps, tmp_path, monkeypatch):
-    monkeypatch.setattr("osnet_lib.ascend.devices.benchmark_devices", timed())
+    monkeypatch.setattr("osnet_lib.inference.devices.benchmark_devices", timed())
     code, out, _ = steps(LINE.format(new=tmp_path))
     assert code == 0
     for device, rate, latency in ((2, 400, 2.5), (5, 200, 5)):
@@ -189,7 +189,7 @@ def test_devices_are_added_up_and_shown_beside_the_guide_s_product(steps, tmp_pa
 
 @pytest.mark.parametrize("devices", ["2,5", "2"])
 def test_a_simulated_device_has_no_speed(steps, tmp_path, monkeypatch, devices):
-    monkeypatch.setattr("osnet_lib.ascend.devices.benchmark_devices", timed(simulated=True))
+    monkeypatch.setattr("osnet_lib.inference.devices.benchmark_devices", timed(simulated=True))
     code, out, _ = steps(LINE.format(new=tmp_path).replace("2,5", devices))
     assert code == 0 and NOT_MEASURED in out and not re.search(r"\d (images|samples)/s|\dms|saved in", out)
     assert not (tmp_path / "result").exists()

@@ -12,7 +12,7 @@ from osnet_lib.guide.dump import read_dump
 from osnet_lib.guide.inference import infer
 from osnet_lib.guide.info import InfoLine, read_info, write_info
 from osnet_lib.guide.perf import parse_vision_perf
-from osnet_lib.session import Session
+from osnet_lib.inference.session import Session
 
 
 class Means:

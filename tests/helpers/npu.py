@@ -16,7 +16,7 @@ from helpers.paths import STAND_INS
 from onnx import TensorProto, helper, numpy_helper
 
 from osnet_lib.ascend import acl as acl_api
-from osnet_lib.ascend import engine as ascend
+from osnet_lib.inference import ascend as ascend
 
 PYACL = STAND_INS / "pyacl"
 

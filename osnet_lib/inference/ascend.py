@@ -18,15 +18,15 @@ from typing import Iterable, Iterator
 
 import numpy as np
 
-from ..engine import no_device
+from .engine import no_device
 from ..errors import SessionError
 from ..core.files import sha256
 from ..conversion.onnx_file import FEATURE_SHAPE
-from . import acl_codes as codes
-from .acl import Acl, AclError, Held, load_acl, process
-from .acl_memory import lend, read
-from .om import Network, read_network
-from .slot import Slot, make, make_slot
+from ..ascend import acl_codes as codes
+from ..ascend.acl import Acl, AclError, Held, load_acl, process
+from ..ascend.acl_memory import lend, read
+from ..ascend.om import Network, read_network
+from ..ascend.slot import Slot, make, make_slot
 
 
 class AscendEngine:

@@ -13,17 +13,17 @@ from typing import BinaryIO, Callable, Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from .errors import FeatureError, SessionError
-from .features.store import Features, load_features, save_features
-from .core.files import fingerprint, write_json
-from .core.code_digest import code_digest
-from .datasets.market1501 import Market1501, Sample
-from .conversion.onnx_file import FEATURE_SHAPE
-from .datasets.preprocess import iter_batches, mirrored
-from .core.host import environment
-from .core.results import NOT_MEASURED
+from ..errors import FeatureError, SessionError
+from ..features.store import Features, load_features, save_features
+from ..core.files import fingerprint, write_json
+from ..core.code_digest import code_digest
+from ..datasets.market1501 import Market1501, Sample
+from ..conversion.onnx_file import FEATURE_SHAPE
+from ..datasets.preprocess import iter_batches, mirrored
+from ..core.host import environment
+from ..core.results import NOT_MEASURED
 from .session import Session, open_session
-from .core.cache import artefact
+from ..core.cache import artefact
 
 try:
     import fcntl

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import ImageOps
 
 from osnet_lib.errors import FeatureError, SessionError
-from osnet_lib.extraction import _open_alone, _resume, extract_features
+from osnet_lib.inference.extract import _open_alone, _resume, extract_features
 from osnet_lib.features.store import Features, average_mirrored, load_features
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
@@ -141,7 +141,7 @@ def test_a_row_written_in_part_is_dropped(dataset, whole, tmp_path, cut, resumed
 
 def test_a_kill_after_the_last_batch_computes_nothing_again(dataset, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("osnet_lib.extraction.save_features", lambda *_: 1 / 0)
+        patch.setattr("osnet_lib.inference.extract.save_features", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             extract(dataset, tmp_path / "q.npz")
     session = Fake()
@@ -158,7 +158,7 @@ def change_session(dataset, tmp_path, monkeypatch):
 
 
 def change_code(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("osnet_lib.extraction.code_digest", lambda *_: "other code")
+    monkeypatch.setattr("osnet_lib.inference.extract.code_digest", lambda *_: "other code")
     return extract(dataset, tmp_path / "q.npz")
 
 

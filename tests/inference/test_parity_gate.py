@@ -11,8 +11,8 @@ import torch
 
 from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import ParityError
-from osnet_lib.gate import pass_gate, sample_people
-from osnet_lib.session import open_session
+from osnet_lib.inference.parity_gate import pass_gate, sample_people
+from osnet_lib.inference.session import open_session
 
 
 def test_people_are_what_the_network_sees():

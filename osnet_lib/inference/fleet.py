@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from ..errors import DatasetError, OSNetError, SessionError, first_line
-from ..session import Session
+from .session import Session
 
 SILENCE = 300.0  # seconds without a sign of life after which a process counts as hung
 _GRACE = 5.0  # seconds to close a session in order; ACL's own end takes up to 2

@@ -20,7 +20,7 @@ import osnet_lib
 from osnet_lib.ascend import acl_codes as codes
 from osnet_lib.ascend.acl import AclError, count_devices, load_acl
 from osnet_lib.errors import SessionError
-from osnet_lib.session import choose_backend, open_session
+from osnet_lib.inference.session import choose_backend, open_session
 
 CAMERA = {"mean_chn": [123, 116, 103], "min_chn": [0.675, 0.28, 0.53],
           "var_reci_chn": [0.0171247538316637, 0.0175070028011204, 0.0174291938997821]}
@@ -295,7 +295,7 @@ def test_describe(npu, tmp_path, monkeypatch):
 
 
 def test_the_end_of_a_process_finalises(tmp_path):
-    code = ("import sys, acl, numpy as np\nfrom osnet_lib.session import open_session\n"
+    code = ("import sys, acl, numpy as np\nfrom osnet_lib.inference.session import open_session\n"
             "session = open_session(sys.argv[1])\nsession.run(np.zeros((1, 3, 256, 128), np.float32))\n"
             "session.close()\nimport atexit\nprint(session.describe()['device'], acl.stand_in.ledger())\n"
             "real = acl.finalize\nacl.finalize = lambda: (print('finalised'), real())[1]")

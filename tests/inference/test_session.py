@@ -21,11 +21,11 @@ from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
 
 import osnet_lib
 from osnet_lib.network import checkpoint as checkpoint_module
-from osnet_lib import session as session_module
+from osnet_lib.inference import session as session_module
 from osnet_lib.errors import CheckpointError, SessionError
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
-from osnet_lib.session import BACKENDS, Session, choose_backend, open_session
+from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_session
 
 FIXED = 4
 
@@ -249,7 +249,7 @@ def test_close_reaches_the_engine_once_and_after_errors():
 
 def test_sessions_without_torch():
     """An ONNX file runs where torch is not installed, and the module is quick to import where it is."""
-    code = ("import sys; sys.modules['torch'] = None\nimport numpy as np\nfrom osnet_lib.session import open_session\n"
+    code = ("import sys; sys.modules['torch'] = None\nimport numpy as np\nfrom osnet_lib.inference.session import open_session\n"
             "image = np.zeros((1, 3, 256, 128), np.float32)\n"
             "with open_session(sys.argv[1], threads=1) as session: print(session.run(image).shape)")
     root = os.path.dirname(os.path.dirname(osnet_lib.__file__))
@@ -328,7 +328,7 @@ def test_backend_and_file_must_fit(model, backend, words):
     *(("auto", f"x{suffix}", "torch") for suffix in checkpoint_module.SUFFIXES),
 ])
 def test_choose_backend(monkeypatch, backend, model, chosen):
-    monkeypatch.setattr("osnet_lib.backend.count_devices", lambda: 0)  # with a device: see test_ascend
+    monkeypatch.setattr("osnet_lib.inference.backends.count_devices", lambda: 0)  # with a device: see test_ascend
     assert choose_backend(backend, model) == chosen and chosen in BACKENDS
 
 

@@ -1,6 +1,6 @@
 """Several devices at once: a process for each, images shared out, results merged by name.
 
-Each process opens the session and the data set itself. `osnet_lib.ascend.fleet` watches over them.
+Each process opens the session and the data set itself. `osnet_lib.inference.fleet` watches over them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..benchmark import Benchmark, check_benchmark, run_benchmark
+from .benchmark import Benchmark, check_benchmark, run_benchmark
 from ..errors import SessionError
-from ..extraction import check_batch_size, collect_features, extract_features, extraction_conditions
+from .extract import check_batch_size, collect_features, extract_features, extraction_conditions
 from ..features.store import Features
 from ..core.host import usable_cores
 from ..datasets.market1501 import Market1501, Sample, open_market1501
 from ..datasets.preprocess import iter_batches
-from ..session import Session, open_session
+from .session import Session, open_session
 from .fleet import SILENCE, Fleet, Opening
 
 _BEAT = 0.5  # seconds between signs of life of a benchmark: often enough to be seen, too seldom to be measured
@@ -107,7 +107,7 @@ def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | S
     -------
     list of Benchmark
         One a device, in the order of `devices`. Of several, each names the others in `together`, and in `overlap` the
-        share of its time in which all of them were at work. `osnet_lib.benchmark.sum_throughput` adds them up.
+        share of its time in which all of them were at work. `osnet_lib.inference.benchmark.sum_throughput` adds them up.
 
     Raises
     ------

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from helpers.figures import texts
 
-from osnet_lib import benchmark
-from osnet_lib.benchmark import Benchmark, run_benchmark, sum_throughput
+from osnet_lib.inference import benchmark
+from osnet_lib.inference.benchmark import Benchmark, run_benchmark, sum_throughput
 from osnet_lib.errors import SessionError
 from osnet_lib.plots import plot_latency
 from osnet_lib.core.results import NOT_MEASURED

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .backend import BACKENDS, choose_backend
+from .backends import BACKENDS, choose_backend
 from .engine import Engine
-from .errors import SessionError, first_line
-from .core.host import package_versions, usable_cores
-from .conversion.onnx_file import FEATURE_SHAPE
+from ..errors import SessionError, first_line
+from ..core.host import package_versions, usable_cores
+from ..conversion.onnx_file import FEATURE_SHAPE
 
 if TYPE_CHECKING:
-    from .network.checkpoint import Checkpoint
+    from ..network.checkpoint import Checkpoint
 
 
 class Session:

@@ -17,7 +17,7 @@ from helpers.npu import tiny_features as compute
 from osnet_lib.ascend.acl import AclError
 from osnet_lib.ascend.acl_codes import BARE
 from osnet_lib.errors import SessionError
-from osnet_lib.session import open_session
+from osnet_lib.inference.session import open_session
 
 images, tiny_features = cache(networks.images), cache(lambda n, seed=0: compute(images(n, seed)))
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from .errors import SessionError
-from .core.results import NOT_MEASURED
+from ..errors import SessionError
+from ..core.results import NOT_MEASURED
 from .session import Session
 
 

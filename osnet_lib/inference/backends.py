@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .ascend.acl import count_devices
-from .ascend.engine import AscendEngine
-from .engine import Engine, OnnxRuntimeEngine, TorchEngine
-from .errors import SessionError
+from ..ascend.acl import count_devices
+from .ascend import AscendEngine
+from .engine import Engine
+from .onnxruntime import OnnxRuntimeEngine
+from .torch import TorchEngine
+from ..errors import SessionError
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from helpers.fake_devices import open_fake
 
-from osnet_lib.ascend.devices import benchmark_devices, extract_on_devices, parse_devices
-from osnet_lib.benchmark import sum_throughput
+from osnet_lib.inference.devices import benchmark_devices, extract_on_devices, parse_devices
+from osnet_lib.inference.benchmark import sum_throughput
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
-from osnet_lib.extraction import extract_features
+from osnet_lib.inference.extract import extract_features
 from osnet_lib.features.store import load_features
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
@@ -174,7 +174,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from helpers.fake_devices import open_fake
-from osnet_lib.ascend.devices import extract_on_devices
+from osnet_lib.inference.devices import extract_on_devices
 from osnet_lib.datasets.market1501 import open_market1501
 if __name__ == "__main__":
     with open_market1501(sys.argv[1]) as dataset:
@@ -335,7 +335,7 @@ def test_stand_in_devices_timed_together_report_no_speed(stand_in, monkeypatch, 
 
 def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("from fake_devices import open_fake\nfrom osnet_lib.ascend.devices import benchmark_devices\n"
+    script.write_text("from fake_devices import open_fake\nfrom osnet_lib.inference.devices import benchmark_devices\n"
                       "benchmark_devices('fake', 1, '0,1', 1, 0, progress=False, opener=open_fake)\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=60)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .errors import ParityError
-from .datasets.minimarket import Recipe, plan, render
-from .conversion.parity import Parity, check_parity
-from .datasets.preprocess import preprocess
+from ..errors import ParityError
+from ..datasets.minimarket import Recipe, plan, render
+from ..conversion.parity import Parity, check_parity
+from ..datasets.preprocess import preprocess
 from .session import Session, open_session
 
 

@@ -1,0 +1,62 @@
+"""ONNX Runtime behind a session: the way of a converted model on a CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..conversion.onnx_file import IMAGE_SHAPE, INPUT, OUTPUT, inspect_onnx
+from ..conversion.precision import INT8
+from ..core.host import cpu_name
+from ..errors import ExportError, SessionError, first_line
+from .engine import SMALLER_BATCH, no_device
+
+
+class OnnxRuntimeEngine:
+    """ONNX Runtime on a CUDA device where its provider is installed and starts, else on the CPU."""
+
+    input_dtype, simulated = np.dtype(np.float32), False
+
+    def __init__(self, model: Path, device: int, threads: int):
+        import onnxruntime
+
+        try:
+            found = inspect_onnx(model, expect_osnet=True)
+        except ExportError as error:
+            raise SessionError(error.what, where=model, cure=error.cure) from error
+        self.model, self.sha256, self.input_shape = model, found.sha256, (found.batch_size, *IMAGE_SHAPE)
+        self.gears = (found.batch_size,) if found.batch_size else ()
+        self.precision = found.precision
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3  # errors; they come as exceptions as well
+        if found.precision == INT8:
+            # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
+            # where there is no such danger it gives the same features to the bit.
+            options.add_session_config_entry("session.x64quantprecision", "1")
+        providers = ["CPUExecutionProvider"]
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            # TF32 rounds the inputs of a convolution to 10 bits: not the float32 that parity is about.
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": device, "use_tf32": 0}))
+        try:
+            self._network = onnxruntime.InferenceSession(str(model), options, providers=providers)
+        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+            raise SessionError(f"ONNX Runtime cannot load it ({first_line(error)})", where=model,
+                               cure="Export it with a lower opset, or update onnxruntime.") from error
+        self.provider = self._network.get_providers()[0]
+        if self.provider != "CPUExecutionProvider":
+            self.device = f"CUDA device {device}"
+        elif device == 0:
+            self.device = cpu_name()
+        else:  # also where CUDA is installed and did not start: nobody asked for the CPU instead
+            raise no_device(device, "CPU", 1)
+
+    def compute(self, batch: np.ndarray) -> np.ndarray:
+        try:
+            return self._network.run([OUTPUT], {INPUT: batch})[0]
+        except Exception as error:
+            raise SessionError(f"ONNX Runtime failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH) from error
+
+    def close(self) -> None:
+        del self._network

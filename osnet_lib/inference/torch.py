@@ -1,0 +1,55 @@
+"""PyTorch behind a session: the reference that converted models are compared with."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..conversion.onnx_file import IMAGE_SHAPE
+from ..core.host import cpu_name
+from ..errors import SessionError, first_line
+from .engine import SMALLER_BATCH, no_device
+
+if TYPE_CHECKING:
+    from ..network.checkpoint import Checkpoint
+
+
+class TorchEngine:
+    """The reference: the checkpoint's own graph in float32, any batch size, on CUDA where torch has it."""
+
+    input_shape, input_dtype, precision = (None, *IMAGE_SHAPE), np.dtype(np.float32), "float32"
+    gears, simulated = (), False
+
+    def __init__(self, model: Path | Checkpoint, device: int, threads: int):
+        import torch
+
+        from ..network.checkpoint import Checkpoint, load_checkpoint
+
+        checkpoint = model if isinstance(model, Checkpoint) else load_checkpoint(model)
+        self.model, self.sha256 = checkpoint.path, checkpoint.sha256
+        self.provider = "cuda" if torch.cuda.is_available() else "cpu"
+        devices = torch.cuda.device_count() if self.provider == "cuda" else 1
+        if device >= devices:
+            raise no_device(device, self.provider.upper(), devices)
+        self._torch, self._threads = torch, threads
+        self._place = torch.device(self.provider, device)
+        self._network = copy.deepcopy(checkpoint.model).eval().to(self._place)  # the caller may go on with theirs
+        self.device = torch.cuda.get_device_name(device) if self.provider == "cuda" else cpu_name()
+
+    def compute(self, batch: np.ndarray) -> np.ndarray:
+        torch, before = self._torch, self._torch.get_num_threads()
+        torch.set_num_threads(self._threads)  # a setting of the whole process, hence given back
+        try:
+            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+                writeable = batch if batch.flags.writeable else batch.copy()  # torch warns of read-only memory
+                return self._network(torch.from_numpy(writeable).to(self._place)).cpu().numpy()
+        except RuntimeError as error:
+            raise SessionError(f"PyTorch failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH) from error
+        finally:
+            torch.set_num_threads(before)
+
+    def close(self) -> None:
+        del self._network
