@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .acceptance import accept
+from .comparison.acceptance import accept
 from .accuracy import Assessment, Variant
 from .errors import ResultError
 from .features.store import Features
@@ -14,7 +14,7 @@ from .metrics import Evaluation, ranked_list
 from .plots.ranked import RankedRow, ranked_rows
 from .published.quoted import PublishedAccuracy, published_accuracy
 from .core.results import Result
-from .scores import measured_score, published_score
+from .comparison.score import measured_score, published_score
 from .core.table import Table
 
 RANKS = (5, 10, 20)

@@ -23,8 +23,8 @@ def register(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 def compare_command(o: argparse.Namespace) -> None:
     """Run ``osnet compare``; a gate that fails is a ParityError, raised after everything is printed and written."""
-    from .acceptance import GUIDE_MAP_DROP
-    from .comparison import compare_sides, read_sides
+    from .comparison.acceptance import GUIDE_MAP_DROP
+    from .comparison.pair import compare_sides, read_sides
     from .errors import ParityError
     from .core.files import write_json
 

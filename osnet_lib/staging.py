@@ -22,7 +22,7 @@ from .datasets.preprocess import iter_batches
 from .core.host import environment
 from .core.results import Result, result_name, write_result
 from .inference.session import choose_backend, open_session
-from .stages import STAGES, Stage, compare_stage, first_broken, verdict
+from .comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from .core.cache import artefact
 from .workspace import Workspace
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from osnet_lib.published.quoted import find_published
-from osnet_lib.scores import Score, published_score
+from osnet_lib.comparison.score import Score, published_score
 
 ZOO = published_score(find_published("osnet_x1_0"))
 GUIDE = published_score(find_published("osnet_x1_0:Ascend 310"))

@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
-from .errors import ResultError
-from .metrics.uncertainty import Interval, PairedTest, exact_interval
-from .scores import Score, check_comparable
+from ..errors import ResultError
+from ..metrics.uncertainty import Interval, PairedTest, exact_interval
+from .score import Score, check_comparable
 
 GUIDE_MAP_DROP = 0.01  # of the reference's mAP
 
@@ -94,7 +94,7 @@ def accept(reference: Score, candidate: Score, mAP_drop: float = GUIDE_MAP_DROP,
     Raises
     ------
     ResultError
-        Scores that must not be compared (see `osnet_lib.scores.check_comparable`); a reference without a score; a
+        Scores that must not be compared (see `osnet_lib.comparison.score.check_comparable`); a reference without a score; a
         drop that is none.
     """
     check_comparable(reference, candidate)

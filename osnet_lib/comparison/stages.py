@@ -18,14 +18,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .acceptance import Criterion
-from .comparison import compare_sides, measured_side
-from .errors import MetricError
-from .features.store import Features
-from .metrics.agreement import NEAREST
-from .metrics.resampling import Interval
-from .metrics.uncertainty import PairedTest
-from .conversion.parity import Tolerance
-from .core.table import Table
+from .pair import compare_sides, measured_side
+from ..errors import MetricError
+from ..features.store import Features
+from ..metrics.agreement import NEAREST
+from ..metrics.resampling import Interval
+from ..metrics.uncertainty import PairedTest
+from ..conversion.parity import Tolerance
+from ..core.table import Table
 
 STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way
 FLOAT32 = STAGES[:3]

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
-from .errors import ResultError
-from .features.store import Features, check_pair, load_features, match_rows, without_junk
-from .core.files import stem
-from .datasets.market1501 import LANDMARKS, PUBLISHED
-from .metrics.agreement import agreement
-from .metrics.evaluation import Evaluation, evaluate
-from .metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
-from .conversion.parity import Difference, row_cosines
-from .conversion.parity import compare as feature_difference
-from .published.quoted import find_published
-from .scores import Score, measured_score, published_score, read_score
-from .core.table import Table
+from ..errors import ResultError
+from ..features.store import Features, check_pair, load_features, match_rows, without_junk
+from ..core.files import stem
+from ..datasets.market1501 import LANDMARKS, PUBLISHED
+from ..metrics.agreement import agreement
+from ..metrics.evaluation import Evaluation, evaluate
+from ..metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
+from ..conversion.parity import Difference, row_cosines
+from ..conversion.parity import compare as feature_difference
+from ..published.quoted import find_published
+from .score import Score, measured_score, published_score, read_score
+from ..core.table import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
     FeatureError
         Features of other images, or with other labels, or two of one stem; one image is named.
     ResultError
-        Scores that must not be compared: see `osnet_lib.scores.check_comparable`.
+        Scores that must not be compared: see `osnet_lib.comparison.score.check_comparable`.
     """
     a, b = reference.measured, candidate.measured
     if not a or not b:

@@ -1,0 +1,1 @@
+"""Two scores: may they be compared, does the gate pass, which stage breaks."""
