@@ -12,13 +12,13 @@ from .errors import FeatureError
 from .conversion.export import export_onnx, simplify_onnx
 from .inference.extract import kept_features
 from .features.store import Features, average_mirrored
-from .findings import Finding, check_features, check_weights, in_order
+from .diagnosis.findings import Finding, check_features, check_weights, in_order
 from .datasets.ground_truth import read_ground_truth
 from .core.code_digest import code_digest
 from .datasets.market1501 import Market1501, Sample
 from .metrics import METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances, evaluate_lists, expand_queries, paired_test, pool_queries, rerank
 from .metrics import verification
-from .mistakes import diagnose
+from .diagnosis.recompute import diagnose
 from .pipeline import model_label, runnable_model, simplify_model
 from .core.results import Result, read_results, result_name, write_result
 from .inference.session import choose_backend, open_session

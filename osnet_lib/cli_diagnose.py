@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .features.store import Features
-    from .findings import Finding
+    from .diagnosis.findings import Finding
 
 SPLITS = ("query", "gallery")
 
@@ -35,8 +35,8 @@ def diagnose_command(o: argparse.Namespace) -> None:
     from .network.checkpoint import load_checkpoint
     from .errors import ParityError
     from .features.store import check_pair
-    from .findings import check_features, check_weights
-    from .mistakes import diagnose
+    from .diagnosis.findings import check_features, check_weights
+    from .diagnosis.recompute import diagnose
     from .pipeline import open_dataset
     from .inference.session import open_session
     from .network.weights import find_weights

@@ -12,7 +12,7 @@ import torch
 
 from osnet_lib import cli
 from osnet_lib.features.store import Features, load_features, save_features
-from osnet_lib.findings import check_rows
+from osnet_lib.diagnosis.findings import check_rows
 from osnet_lib.guide.dump import write_feature
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import Recipe, render_minimarket

@@ -15,8 +15,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from .findings import directions, spread_of
-from .inference.session import Session
-from .setups import RIGHT, WRONG, Setup
+from ..inference.session import Session
+from .wrong_inputs import RIGHT, WRONG, Setup
 
 SAME = 1e-3  # another processor gives 1e-9, float16 1e-5, another JPEG decoder or rounding 2e-4
 # Bicubic for bilinear gives 0.02, the nearest other of 15,913 gallery images 0.1. Int8 of x0.25 on Market-1501 gives
@@ -40,7 +40,7 @@ class Fit:
     lengths : float64 array, shape (n,)
         Of the recomputed features.
     spread : float
-        Of the features in hand, see `osnet_lib.findings.spread_of`.
+        Of the features in hand, see `osnet_lib.diagnosis.findings.spread_of`.
     """
 
     setup: Setup

@@ -2,7 +2,7 @@
 
 A feature is evidence: the same image, prepared the same way, gives the same feature again. So a few images are taken
 through the network once more, in the right way and, where that does not give the features in hand, in every wrong way
-that `osnet_lib.setups` knows. What reproduces them is what was done; each feature is looked for in every row, so that
+that `osnet_lib.diagnosis.wrong_inputs` knows. What reproduces them is what was done; each feature is looked for in every row, so that
 features paired with wrong names are found, too.
 """
 
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .errors import FeatureError
-from .features.store import Features
-from .core.files import stem
+from ..errors import FeatureError
+from ..features.store import Features
+from ..core.files import stem
 from .findings import Finding, check_rows, in_order, repeated_rows
-from .fit import SAME, Fit, Search, search
-from .datasets.market1501 import Market1501, Sample
-from .metrics.labels import JUNK
-from .inference.session import Session
+from .search import SAME, Fit, Search, search
+from ..datasets.market1501 import Market1501, Sample
+from ..metrics.labels import JUNK
+from ..inference.session import Session
 
 _AGAIN = "Extract again with osnet extract."
 

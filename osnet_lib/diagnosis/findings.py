@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import MetricError
-from .features.store import Features
-from .metrics import evaluate
-from .metrics.chance import chance_map
-from .metrics.distance import check_metric
-from .conversion.onnx_file import FEATURE_SHAPE
+from ..errors import MetricError
+from ..features.store import Features
+from ..metrics import evaluate
+from ..metrics.chance import chance_map
+from ..metrics.distance import check_metric
+from ..conversion.onnx_file import FEATURE_SHAPE
 
 if TYPE_CHECKING:  # torch takes a second to import
-    from .network.checkpoint import Checkpoint
+    from ..network.checkpoint import Checkpoint
 
 COLLAPSED = 1e-5  # of 1 for unit features in all directions; OSNet has 0.6, with random weights 0.03
 CHANCE = 0.05  # of the way from guessing to perfect; ImageNet weights give an mAP of 0.5 to 3.9 %
@@ -131,7 +131,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     metric : {"euclidean", "cosine"}
         Of the score.
     rows : bool
-        Look at the rows of each; False where `osnet_lib.mistakes.diagnose`, which knows the pictures, found nothing
+        Look at the rows of each; False where `osnet_lib.diagnosis.recompute.diagnose`, which knows the pictures, found nothing
         wrong with them.
 
     Returns

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import MetricError
 from osnet_lib.features.store import Features
-from osnet_lib.findings import (Finding, check_features, check_rows, check_weights, findings_text, in_order,
+from osnet_lib.diagnosis.findings import (Finding, check_features, check_rows, check_weights, findings_text, in_order,
                                 repeated_rows)
 from osnet_lib.network.osnet import build_model
 

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageOps
 
-from .datasets.preprocess import HEIGHT, MEAN, STD, WIDTH, to_uint8
+from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH, to_uint8
 
 Step = Callable[[np.ndarray], np.ndarray]
 _MEAN, _STD, _WHITE = np.array(MEAN, np.float32), np.array(STD, np.float32), np.float32(255)

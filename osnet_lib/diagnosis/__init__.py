@@ -1,0 +1,1 @@
+"""What was done wrong to get these features, found by trying it."""
