@@ -17,7 +17,7 @@ from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import Recipe, render_minimarket
 from osnet_lib.network.osnet import build_model
-from osnet_lib.workspace import Workspace
+from osnet_lib.study.workspace import Workspace
 
 pytest_plugins = ["helpers.npu"]  # its fixture
 SHARED = ROOT.parent / "shared" / "data"  # beside the repository

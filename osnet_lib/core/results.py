@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 
 from ..errors import ResultError
-from .files import write_json, write_text
+from .files import write_json
 from .host import environment
 
 _SESSION = tuple(f"conditions.session.{fact}" for fact in ("backend", "device", "precision", "threads"))
@@ -125,12 +124,3 @@ def _holds(document: object, name: str) -> bool:
 def read_results(folder: Path, kind: str) -> list[Result]:
     """All results of a kind, sorted by file name; an empty list where there is none yet."""
     return [read_result(path) for path in sorted(Path(folder).glob(f"{kind}-*.json"))]
-
-
-def write_guide_json(path: str | Path, rank1: float, mAP: float) -> Path:
-    """Write Rank-1 and mAP (fractions) byte for byte as the guide's metrics script does.
-
-    One line, values as text; Rank-1 is a float32 there, so that 3176 of 3368 reads ``0.94299287``.
-    """
-    entries = [{"key": "R1", "value": str(np.float32(rank1))}, {"key": "mAP", "value": str(float(mAP))}]
-    return write_text(path, json.dumps({"title": "Overall statistical evaluation", "value": entries}))

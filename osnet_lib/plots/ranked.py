@@ -4,72 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
 from ..errors import DatasetError, MetricError
 from ..datasets.market1501 import Market1501, Sample
-from ..metrics.ranking import RankedList
+from .ranked_examples import RankedRow
 from .sheet import PITCH, Sheet, who
 from .style import GREEN, GREY, VERMILLION, styled
 
 TICK, CROSS, DASH = "✓", "✗", "–"
 _SMALL = 0.46  # size of a dropped image; two stand above each other in half a column
 _GAP = 0.3  # sets the query apart
-
-
-@dataclass(frozen=True)
-class RankedRow:
-    """One query and what it ranks first, by file name, nearest first.
-
-    `ranks` are 0 for dropped images; `ap` is the query's average precision, `label` a word that heads the row.
-    """
-
-    query: str
-    gallery: tuple[str, ...]
-    correct: tuple[bool, ...]
-    distances: tuple[float, ...]
-    ranks: tuple[int, ...]
-    ap: float | None = None
-    label: str = ""
-
-
-def ranked_rows(ranked: RankedList, query_names: Sequence[str], gallery_names: Sequence[str],
-                ap: Sequence[float] | None = None, labels: Sequence[str] | None = None) -> list[RankedRow]:
-    """A ranked list with file names in place of gallery indices.
-
-    Parameters
-    ----------
-    ranked : RankedList
-        Of the queries to show.
-    query_names, gallery_names : sequence of str
-        In the order of the features that were ranked.
-    ap, labels : sequence, optional
-        Average precision and heading of each query.
-
-    Raises
-    ------
-    MetricError
-        Not one name (average precision, label) per query, or fewer gallery names than the list points to.
-    """
-    number = len(ranked.indices)
-    if len(query_names) != number or ranked.indices.max(initial=-1) >= len(gallery_names):
-        raise MetricError(f"{len(query_names)} query and {len(gallery_names)} gallery names for {number} lists",
-                          where="names", cure="Give the names in the order of the features that were ranked")
-    aps = [None] * number if ap is None else [float(value) for value in ap]
-    headings = [""] * number if labels is None else list(labels)
-    if len(aps) != number or len(headings) != number:
-        raise MetricError(f"{len(aps)} average precisions and {len(headings)} labels for {number} lists",
-                          where="rows", cure="Give one of each per query")
-    rows = []
-    for i, name in enumerate(query_names):
-        there = ranked.indices[i] >= 0
-        rows.append(RankedRow(str(name), tuple(str(gallery_names[j]) for j in ranked.indices[i][there]),
-                              tuple(map(bool, ranked.correct[i][there])),
-                              tuple(map(float, ranked.distances[i][there])), tuple(map(int, ranked.ranks[i][there])),
-                              aps[i], headings[i]))
-    return rows
 
 
 @styled

@@ -11,7 +11,8 @@ import pytest
 from osnet_lib.errors import FeatureError, MetricError
 from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
-from osnet_lib.comparison.stages import STAGES, Stage, compare_stage, first_broken, stage_scores_table, stages_table, verdict
+from osnet_lib.comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
+from osnet_lib.report.stages import stage_scores_table, stages_table
 
 PIDS, MATCHES = 60, 40  # of each person one query, and so many matches from another camera
 CONDITIONS = {"dataset": {"file": "made", "sha256": "a" * 64}, "session": {"precision": "some bits"}}

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osnet_lib.errors import ResultError
-from osnet_lib.core.results import (KINDS, NEEDED, NOT_MEASURED, Result, environment, read_result, read_results, result_name,
-                               write_guide_json, write_result)
+from osnet_lib.core.host import environment
+from osnet_lib.core.results import KINDS, NEEDED, NOT_MEASURED, Result, read_result, read_results, result_name, write_result
 
 MODEL = {"architecture": "osnet_x0_25", "sha256": "a" * 64}
 SESSION = {"backend": "onnxruntime", "device": "CPU", "precision": "float32", "threads": 2}
@@ -133,21 +133,6 @@ def test_what_a_kind_needs_is_named_when_it_lacks(tmp_path, kind, name):
     path.write_text(json.dumps(document))
     with pytest.raises(ResultError, match=rf"{path.name}: lacks .*{name.replace('.', '[.]')}"):
         read_result(path)
-
-
-def test_guide_json_has_the_bytes_of_the_guide(tmp_path):
-    path = write_guide_json(tmp_path / "made" / "result_bs1.json", 3176 / 3368, 0.8257416732159705)
-    assert path.read_bytes() == (b'{"title": "Overall statistical evaluation", "value": [{"key": "R1", "value": '
-                                 b'"0.94299287"}, '
-                                 b'{"key": "mAP", "value": "0.8257416732159705"}]}')
-
-
-@given(st.integers(1, 20000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0, 1))
-def test_guide_json_tells_every_query(tmp_path_factory, hits, mAP):
-    found = json.loads(write_guide_json(tmp_path_factory.getbasetemp() / "guide.json", hits[0] / hits[1],
-                                        mAP).read_text())
-    assert [entry["key"] for entry in found["value"]] == ["R1", "mAP"]
-    assert round(float(found["value"][0]["value"]) * hits[1]) == hits[0] and float(found["value"][1]["value"]) == mAP
 
 
 SIMULATED = {**SESSION, "backend": "ascend", "simulated": True}

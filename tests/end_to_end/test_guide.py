@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.guide_files import content
 
-from osnet_lib import cli
+from osnet_lib.cli import main as cli
 from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.features.store import load_features
 from osnet_lib.guide.dump import read_dump

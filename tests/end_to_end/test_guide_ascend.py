@@ -9,7 +9,7 @@ import pytest
 from helpers.networks import onnx_path
 from helpers.npu import make_om
 
-from osnet_lib import cli
+from osnet_lib.cli import main as cli
 from osnet_lib.ascend.aipp import imagenet_aipp
 from osnet_lib.guide.dump import read_dump
 from osnet_lib.core.results import NOT_MEASURED

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES
 
-from osnet_lib.workspace import REPOSITORY
+from osnet_lib.study.workspace import REPOSITORY
 
 FORMS = "txt", "bin"
 QUERIES, GALLERY, JUNK = 3368, 15913, 3819

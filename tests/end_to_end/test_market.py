@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES, in_subsample
 
-from osnet_lib.cli import main
+from osnet_lib.cli.main import main
 from osnet_lib.features.store import Features, load_features
 from osnet_lib.datasets.market1501 import Sample, open_market1501
 from osnet_lib.metrics import evaluate

@@ -12,7 +12,7 @@ import pytest
 from helpers.paths import ROOT
 
 from osnet_lib.core.results import read_results
-from osnet_lib.study import run_matrix
+from osnet_lib.study.run import run_matrix
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 COMMON = {"dataset", "weights", "batch_size", "backend", "device", "workspace", "progress"}

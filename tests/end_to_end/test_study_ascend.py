@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 from helpers.paths import ROOT, STAND_INS
 
-from osnet_lib import accuracy, pipeline
+from osnet_lib.study import accuracy, models as pipeline
 from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.features.store import load_features
 from osnet_lib.core.results import NOT_MEASURED, read_results
-from osnet_lib.workspace import Workspace
+from osnet_lib.study.workspace import Workspace
 
 SCRIPT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from osnet_lib.study import run_matrix, run_study
-from osnet_lib.workspace import Workspace
+from osnet_lib.study.run import run_matrix, run_study
+from osnet_lib.study.workspace import Workspace
 folder, dataset, weights = sys.argv[1:]
 small = {"01_export": {"batch_sizes": [2]}, "02_convert": {"batch_sizes": [1, 2]},
          "05_accuracy": {"stage_batches": [2]}, "06_performance": {"rounds": 2, "warmup": 1}}

@@ -8,7 +8,9 @@ import pytest
 from helpers.guide_files import PURE, VISION
 from helpers.results import rows
 
-from osnet_lib import plots, report
+from osnet_lib import plots
+from osnet_lib.report.performance import performance_table, throughput_series
+from osnet_lib.report.provenance import provenance_table
 from osnet_lib.errors import ResultError
 from osnet_lib.core.files import sha256
 from osnet_lib.guide.imports import import_results
@@ -90,20 +92,20 @@ def test_the_book_shows_imported_speeds_as_such(imported, tmp_path):
     imported(VISION_NAME, VISION, network="osnet_x1_0")
     imported("run_summary.json", SUMMARY, chip="Ascend310P3")
     results = read_results(tmp_path / "results", "performance")
-    found = {row["computed by"]: row for row in rows(report.performance_table(results))}
+    found = {row["computed by"]: row for row in rows(performance_table(results))}
     assert set(found) == {"benchmark PureInfer, imported, precision not stated, Ascend310",
                           "benchmark, imported, precision not stated, chip not stated",
                           "ais_bench, imported, precision not stated, Ascend310P3"}
     assert {row["images/s"] for row in found.values()} == {244.742, 382.328, 4000}
-    assert "4000.0" in str(report.performance_table(results))
-    measured, _, points = report.throughput_series(results)
+    assert "4000.0" in str(performance_table(results))
+    measured, _, points = throughput_series(results)
     assert measured == [] and sorted(point[2] for point in points) == [244.742, 382.328, 4000]
-    figure = plots.plot_throughput(*report.throughput_series(results))
+    figure = plots.plot_throughput(*throughput_series(results))
     legend, = figure.legends
     entries = [text.get_text() for text in legend.get_texts()]
     assert entries.index("imported") < entries.index("osnet_x1_0, ais_bench") < entries.index("published")
     assert "measured here" not in entries
-    assert {row["Python"] for row in rows(report.provenance_table(results))} == {None}
+    assert {row["Python"] for row in rows(provenance_table(results))} == {None}
 
 
 def test_importing_again_replaces_the_result(imported, tmp_path):

@@ -13,7 +13,8 @@ from osnet_lib.errors import DatasetError, MetricError
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.metrics import ranked_list
 from osnet_lib.metrics.ranking import RankedList
-from osnet_lib.plots.ranked import CROSS, DASH, TICK, RankedRow, plot_ranked_lists, ranked_rows
+from osnet_lib.plots.ranked import CROSS, DASH, TICK, plot_ranked_lists
+from osnet_lib.plots.ranked_examples import RankedRow, ranked_rows
 
 
 @pytest.fixture

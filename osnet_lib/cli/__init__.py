@@ -1,0 +1,1 @@
+"""The ``osnet`` command, a module for each group of commands."""

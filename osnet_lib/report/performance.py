@@ -1,0 +1,111 @@
+"""Tables of the chapter on performance: speeds measured, beside the published ones and marked so."""
+
+from __future__ import annotations
+
+from ..core.results import NOT_MEASURED, Result
+from ..core.table import Table
+from ..inference.benchmark import Benchmark
+from ..published.quoted import published_throughput
+
+
+def speed_cell(value: object, values: dict, text: str | None = None) -> object:
+    """A cell with a time or a rate; where it was not measured, why not."""
+    return values.get("not_measured", NOT_MEASURED) if value is None else value if text is None else format(value, text)
+
+
+def session_table(facts: dict) -> Table:
+    """What computed: the description of a session as names and values."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return Table.from_mapping({**facts, "versions": versions})
+
+
+def benchmark_table(measured: Benchmark) -> Table:
+    """One measurement as names and values."""
+    values, session = measured.values(), measured.conditions
+    latency, spread = values["latency_ms"], values["relative_spread"]
+    return Table.from_mapping({
+        "batch": measured.batch_size, "throughput, images/s": speed_cell(values["throughput"], values, ".2f"),
+        "ave_throughputRate, samples/s": speed_cell(values["ave_throughputRate"], values, ".3f"),
+        "ave_latency, ms per image": speed_cell(values["ave_latency"], values, ".5f"),
+        **{f"batch latency {name}, ms": speed_cell(latency[name], values, ".3f")
+           for name in ("mean", "median", "p90", "p99", "min", "max")},
+        "spread (standard deviation / mean)": speed_cell(spread, values) if spread is None else f"{100 * spread:.1f} %",
+        "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
+        "backend": f"{session['backend']} ({session['provider']})", "device": session["device"],
+        "threads": session["threads"],
+        "precision": session["precision"], "model": f"{session['model']}, sha256 {session['model_sha256'][:12]}…",
+    })
+
+
+def performance_table(results: list[Result]) -> Table:
+    """Measured speeds of every condition, by network, backend and batch."""
+    records = []
+    for result in sorted(results, key=_performance_order):
+        session, values = result.conditions["session"], result.values
+        latency = values["latency_ms"]
+        speeds = {"images/s": values["throughput"], "ms/image": values["ave_latency"],
+                  "batch median, ms": latency["median"], "p99, ms": latency["p99"],
+                  "spread": values["relative_spread"]}
+        records.append({
+            "network": result.conditions["model"]["architecture"],
+            "computed by": ", ".join([*_backend(result), session["precision"], session["device"], *_threads(session)]),
+            "batch": result.conditions["batch_size"],
+            **{name: speed_cell(speed, values) if values.get("not_measured") else speed for name, speed in speeds.items()},
+            "rounds": values["rounds"]})
+    formats = {"images/s": ".1f", "ms/image": ".2f", "batch median, ms": ".2f", "p99, ms": ".2f", "spread": ".1%"}
+    return Table.from_records(records, formats=formats if records else None)
+
+
+def _performance_order(result: Result) -> tuple:
+    session = result.conditions["session"]
+    return (result.conditions["model"]["architecture"], session["backend"], session["device"], session["threads"] or 0,
+            result.conditions["batch_size"])
+
+
+def _backend(result: Result) -> tuple[str, ...]:
+    """What computed; of a figure that another tool measured elsewhere, that tool, and that it was imported."""
+    return (result.conditions["session"]["backend"], *(["imported"] if "imported" in result.conditions else []))
+
+
+def _threads(session: dict) -> list[str]:
+    return [] if session["threads"] is None else [f"{session['threads']} threads"]
+
+
+def published_throughput_table() -> Table:
+    """The published speeds, one row a batch, one column a device; images per second."""
+    entries = published_throughput("osnet_x1_0")
+    devices = list(dict.fromkeys(e.device for e in entries))
+    records = []
+    for batch in sorted({e.batch_size for e in entries}):
+        cells = {e.device: e.throughput for e in entries if e.batch_size == batch}
+        records.append({"batch": batch, **{f"{device} (published)": cells.get(device) for device in devices}})
+    return Table.from_records(records, formats={f"{device} (published)": ".10g" for device in devices})
+
+
+def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], list[tuple]]:
+    """Measured, published and imported points for `plots.plot_throughput`: (label, batch, images/s, spread or None).
+
+    A label names network, backend and threads, and what else differs where two lines would share it. Results without a
+    speed, of simulated devices, are left out.
+    """
+    results = [result for result in results if result.values["throughput"] is not None]
+
+    def label(result: Result) -> str:
+        session = result.conditions["session"]
+        return ", ".join([result.conditions["model"]["architecture"], session["backend"], *_threads(session)])
+
+    def details(result: Result) -> tuple[str, ...]:
+        session = result.conditions["session"]
+        return session["precision"], session["device"], f"weights {result.conditions['model']['sha256'][:8]}"
+
+    lines: dict[str, set[tuple[str, ...]]] = {}
+    for result in results:
+        lines.setdefault(label(result), set()).add(details(result))
+    measured, imported = [], []
+    for result in sorted(results, key=_performance_order):
+        points = imported if "imported" in result.conditions else measured
+        name = label(result) if len(lines[label(result)]) == 1 else ", ".join([label(result), *details(result)])
+        points.append((name, result.conditions["batch_size"], result.values["throughput"],
+                       result.values["relative_spread"]))
+    published = [(e.device, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0")]
+    return measured, published, imported

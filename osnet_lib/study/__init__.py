@@ -1,0 +1,1 @@
+"""The study: its steps on a workspace, the matrix of notebooks, the book."""

@@ -1,0 +1,231 @@
+"""The study as data: which notebook runs with which parameters, and what is already current."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from ..errors import ParityError, StudyError
+from ..core.files import atomic_path, fingerprint, sha256
+from ..core.code_digest import PACKAGE, source_closure
+from ..datasets.market1501 import open_market1501
+from .models import GUIDE_BATCHES
+from ..core.host import environment
+from ..network.weights import find_weights
+from .workspace import Workspace
+
+# A kernel is interrupted when it is shut down, and may say so as an error.
+QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of one notebook.
+
+    Attributes
+    ----------
+    notebook : str
+        Name of the source without ``.ipynb``.
+    parameters : dict
+        What papermill injects.
+    suffix : str
+        Tells the executed copies of one notebook apart, e.g. ``_bs008``.
+    title : str
+        Heading of the executed copy, where copies of one notebook must be told apart in the book's contents.
+    reads : tuple of str
+        Kinds of result files that the notebook shows, so that a new one makes it stale.
+    files : tuple of str
+        Patterns of files beside the package that it runs, which make it stale as well.
+    """
+
+    notebook: str
+    parameters: dict = field(default_factory=dict)
+    suffix: str = ""
+    title: str = ""
+    reads: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.notebook + self.suffix
+
+
+def run_matrix(
+    dataset: str = "mini", weights: str = "mini", batch_size: int = 16, backend: str = "auto", device: int = 0
+) -> list[Run]:
+    """Every run of the study, in order; the guide's batch sizes and the reader's are timed."""
+    common = {
+        "dataset": dataset,
+        "weights": weights,
+        "batch_size": batch_size,
+        "backend": backend,
+        "device": device,
+        "progress": False,
+    }
+    chapters = [Run(name, common) for name in ("01_export", "02_convert", "03_preprocess", "04_inference")]
+    accuracy = {**common, "stage_batches": sorted({1, batch_size})}
+    chapters.append(Run("05_accuracy", accuracy, reads=("accuracy",)))
+    timings = [
+        Run("06_performance", {**common, "batch_size": size}, f"_bs{size:03d}", f"Performance at batch {size}")
+        for size in sorted({*GUIDE_BATCHES, batch_size})
+    ]
+    summary = Run("07_summary", common, reads=("accuracy", "performance"))
+    speed = Run("09_evaluation_speed", common, reads=("evaluation",), files=("benchmarks/*.py",))
+    return [*chapters, *timings, summary, Run("08_roofline", common), speed]
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook; raises StudyError where it is missing or damaged."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError as error:
+        raise StudyError(
+            "no such notebook", where=path, cure="The sources are the chapters in notebooks/, 01_export and so on."
+        ) from error
+    except Exception as error:  # nbformat raises many kinds for one cause
+        raise StudyError(
+            f"not a notebook ({type(error).__name__})", where=path, cure="Restore it from the repository."
+        ) from error
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def check_parameters(path: Path, parameters: dict) -> None:
+    """Refuse a parameter that the notebook does not declare: papermill would only warn and run the default."""
+    read_notebook(path)
+    known = papermill.inspect_notebook(str(path))
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise StudyError(
+            f"unknown parameter {', '.join(unknown)}", where=path, cure=f"It takes: {', '.join(known) or 'none'}."
+        )
+
+
+def run_key(workspace: Workspace, run: Run, package: Path = PACKAGE) -> dict:
+    """Everything the outcome of a run depends on, each as a hash or a plain value."""
+    notebook = read_notebook(workspace.notebooks / f"{run.notebook}.ipynb")
+    code = _code(notebook)
+    text = [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+    dataset, weights = run.parameters.get("dataset", "mini"), run.parameters.get("weights", "mini")
+    key = {
+        "notebook": fingerprint(text),
+        "parameters": run.parameters,
+        "library": source_closure("\n".join(code), package),
+        "weights": sha256(find_weights(weights)),
+        "environment": environment(),
+        "files": {path.name: sha256(path) for pattern in run.files for path in sorted(package.parent.glob(pattern))},
+        "dataset": "mini" if dataset == "mini" else _dataset_digest(dataset),
+    }
+    return key | results_key(workspace, run)
+
+
+def results_key(workspace: Workspace, run: Run) -> dict:
+    """Hashes of the result files that a run shows; empty where it shows none."""
+    paths = [path for kind in run.reads for path in sorted(workspace.results.glob(f"{kind}-*.json"))]
+    return {"results": {path.name: sha256(path) for path in paths}} if run.reads else {}
+
+
+def _dataset_digest(dataset: str) -> str:
+    with open_market1501(Path(dataset).expanduser()) as opened:
+        return opened.digest
+
+
+def is_current(workspace: Workspace, run: Run, key: dict) -> bool:
+    """Whether the executed copy was made from the same key and the results it wrote are still there."""
+    copy = workspace.executed / f"{run.name}.ipynb"
+    if not copy.is_file():
+        return False
+    try:
+        stamp = json.loads(copy.read_text("utf-8"))["metadata"]["study"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return stamp["key"] == fingerprint(key) and all((workspace.results / name).is_file() for name in stamp["results"])
+
+
+def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
+    """Run one notebook through papermill and put the executed copy where the book looks.
+
+    Raises
+    ------
+    StudyError
+        An unknown parameter; a cell that failed (its error, and the path of the notebook as far as it got).
+    ParityError
+        The same, where the cell failed at the gate.
+    """
+    source, target = workspace.notebooks / f"{run.notebook}.ipynb", workspace.executed / f"{run.name}.ipynb"
+    check_parameters(source, run.parameters)
+    key, before = run_key(workspace, run), _stamps(workspace.results)
+    broken = workspace.failed / target.name
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(target) as temporary:
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(temporary),
+                parameters=run.parameters,
+                progress_bar=progress,
+                cwd=str(workspace.root),
+                extra_arguments=QUIET_KERNEL,
+            )
+        except PapermillExecutionError as error:
+            temporary.replace(broken)
+            kind = ParityError if error.ename == ParityError.__name__ else StudyError  # a gate stays a gate
+            raise kind(
+                f"cell {error.exec_count} failed with {error.ename}: {error.evalue}",
+                where=broken,
+                cure="Open it to see the failing cell, then run the study again.",
+            ) from error
+        written = sorted(name for name, stamp in _stamps(workspace.results).items() if before.get(name) != stamp)
+        notebook = read_notebook(temporary)
+        if run.title:
+            _, _, body = notebook.cells[0].source.partition("\n")
+            notebook.cells[0].source = f"# {run.title}\n{body}"
+        # The key is of before the run, so that an edit meanwhile is seen; results that it wrote and read belong to it.
+        key |= results_key(workspace, run)
+        notebook.metadata["study"] = {"key": fingerprint(key), "results": written}
+        notebook.metadata.pop("papermill", None)  # holds absolute paths and times, nothing the book shows
+        nbformat.write(notebook, temporary)
+    broken.unlink(missing_ok=True)
+    return target
+
+
+def _stamps(folder: Path) -> dict[str, int]:
+    return {p.name: p.stat().st_mtime_ns for p in folder.glob("*.json")}
+
+
+def run_study(
+    workspace: Workspace, runs: list[Run], progress: bool = True, say: Callable[[str], None] = print
+) -> list[str]:
+    """Execute every run that is not current, in order, and remove executed copies of runs that are not in the matrix.
+
+    Returns
+    -------
+    list of str
+        Names of the runs that were executed.
+    """
+    for run in runs:  # a typo is refused before hours of work, not after
+        check_parameters(workspace.notebooks / f"{run.notebook}.ipynb", run.parameters)
+    executed = []
+    for number, run in enumerate(runs, 1):
+        label = f"[{number:2d}/{len(runs)}] {run.name}"
+        if is_current(workspace, run, run_key(workspace, run)):
+            say(f"{label}: current")
+            continue
+        started = time.perf_counter()
+        execute(workspace, run, progress)
+        executed.append(run.name)
+        say(f"{label}: done in {time.perf_counter() - started:.1f} s")
+    names = {run.name for run in runs}
+    for copy in workspace.executed.glob("*.ipynb"):
+        if copy.stem not in names:  # of an earlier matrix; what it measured stays in the results
+            copy.unlink()
+    return executed

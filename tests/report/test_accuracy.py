@@ -1,0 +1,96 @@
+"""Tables and texts on accuracy: counted in queries, with intervals, and published figures marked as such."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.results import accuracy, evaluation, rows
+
+from osnet_lib.report import accuracy as accuracy_report
+from osnet_lib.study.accuracy import Assessment, Variant
+from osnet_lib.metrics import bootstrap, evaluate, paired_test, verification
+
+
+def assessment(metric: str = "euclidean") -> Assessment:
+    score, query, gallery = evaluation(metric)
+    return Assessment(score, bootstrap(score), bootstrap(score, query.pids),
+                      verification(*query.labelled, *gallery.labelled, metric=metric))
+
+
+def test_score_table_counts_queries_and_gives_intervals():
+    found = assessment()
+    table = {row[""]: row["euclidean"] for row in rows(accuracy_report.score_table({"euclidean": found}))}
+    assert table["Rank-1"] == "1/5 = 20.00 %" and table["Rank-5"] == "5/5 = 100.00 %"
+    mean = 100 * np.mean([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
+    assert table["mAP"] == table["mINP"] == f"{mean:.2f} %"  # one match each
+    ends = found.by_identity.mAP
+    assert table["mAP, 95 % interval over identities"] == f"{100 * ends.low:.2f} to {100 * ends.high:.2f} %"
+    assert ends.low < mean / 100 < ends.high
+    assert table["TPR at FPR 0.0001"] == "20.00 %"  # only the best query's match is nearer than every stranger
+    assert table["pairs of one identity, of two"] == "5, 25" and table["queries, with a match"] == "5, 5"
+    assert list(table)[:2] == ["Rank-1", "Rank-1, 95 % interval over queries"]
+
+
+def test_an_interval_of_none_right_is_not_without_width():
+    score, query, gallery = evaluation()
+    none = replace(score, first_hit=np.maximum(score.first_hit, 1))
+    found = Assessment(none, bootstrap(none), bootstrap(none, query.pids), assessment().verification)
+    table = {row[""]: row["euclidean"] for row in rows(accuracy_report.score_table({"euclidean": found}))}
+    exact = found.by_query.rank1_exact
+    assert table["Rank-1, 95 % interval over queries"] == f"0.00 to {100 * exact.high:.2f} %" and exact.high > 0.3
+
+
+def test_score_table_has_a_column_a_distance():
+    table = accuracy_report.score_table({"euclidean": assessment(), "cosine": assessment("cosine")})
+    assert table.columns == ("", "euclidean", "cosine")
+
+
+def test_variants_are_tested_against_the_first():
+    score, query, gallery = evaluation()
+    worse = evaluate(-query.features, query.pids, query.camids, *gallery.labelled, max_rank=6)
+    found = verification(*query.labelled, *gallery.labelled)
+    variants = [Variant("as extracted", score, None, found),
+                Variant("upside down", worse, paired_test(score, worse), None)]
+    first, second = rows(accuracy_report.variants_table(variants))
+    assert first["verdict"] is None and first["Rank-1"] == 20 and first["TPR at 0.01"] == 20
+    assert (second["features"], second["Rank-1"], second["TPR at 0.01"]) == ("upside down", 0, None)
+    assert (second["queries lost"], second["won"]) == (1, 0)
+    assert second["mAP, points"] == pytest.approx(100 * (worse.mAP - score.mAP))
+    assert f"{100 * (worse.mAP - score.mAP):+.2f}" in str(accuracy_report.variants_table(variants))
+    assert second["verdict"] in ("worse", "no difference")
+    text = accuracy_report.variants_text(variants)
+    assert text == f"- {variants[1].test.verdict('the features as extracted', 'upside down')}"
+    assert "loses 1 and wins 0 of 5" in text
+
+
+def test_accuracy_table_marks_what_is_published():
+    table = rows(accuracy_report.accuracy_table([accuracy(), accuracy("osnet_x1_0")], "osnet_x0_25"))
+    assert [(r[""], r["network"]) for r in table] == [("measured here", "osnet_x0_25"), ("published", "osnet_x0_25")]
+    measured, published = table
+    assert (measured["Rank-1"], measured["mAP"], measured["queries"]) == ("91.18 %", "74.94 %", 3368)
+    assert "a1b2c3d4" in measured["source"] and "Some CPU" in measured["computed by"]
+    assert measured["data set"] == "Market.zip"
+    assert (published["Rank-1"], published["mAP"], published["data set"]) == ("91.2 %", "75.0 %", "Market-1501")
+    assert "MODEL_ZOO" in published["source"]
+
+
+def test_accuracy_table_of_every_network():
+    kinds = [r[""] for r in rows(accuracy_report.accuracy_table([accuracy("osnet_x1_0")]))]
+    assert kinds == ["measured here"] + ["published"] * 6
+
+
+@pytest.mark.parametrize("network, is_market, words", [
+    ("osnet_x1_0", False, ["not Market-1501"]),
+    ("osnet_ain_x1_0", True, ["No published euclidean figure for osnet_ain_x1_0"]),
+    ("osnet_x1_0", True, ["published score of GPU (torchreid MODEL_ZOO)", "Ascend 310 (OSNet Ascend guide",
+                          "5 and 3,368 queries"]),  # or the other way round: these few are no Market-1501
+])
+def test_the_gate_against_published_scores_in_words(network, is_market, words):
+    text = accuracy_report.compare_published(assessment(), network, is_market)
+    assert not [some for some in words if some not in text.replace("3,368 and 5", "5 and 3,368")], text
+
+
+def test_distances_are_not_mixed():
+    assert "No published cosine figure" in accuracy_report.compare_published(assessment("cosine"), "osnet_x1_0", True)

@@ -1,0 +1,100 @@
+"""Tables of speeds: measured beside published, each marked as what it is; a simulated device has none."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from helpers.results import SESSION, evaluation, facts, performance, rows
+
+from osnet_lib.core.results import NOT_MEASURED, Result
+from osnet_lib.inference.benchmark import Benchmark
+from osnet_lib.report.features import features_table
+from osnet_lib.report.performance import (benchmark_table, performance_table, published_throughput_table, session_table,
+                                          throughput_series)
+from osnet_lib.report.provenance import provenance_table
+
+
+def test_session_table_lists_every_condition():
+    found = facts(session_table(SESSION))
+    assert found["versions"] == "onnxruntime 1.2, numpy 2.0" and found["backend"] == "onnxruntime"
+    assert set(found) == set(SESSION)
+
+
+def test_benchmark_table_holds_the_figures_of_the_measurement():
+    measured = Benchmark(np.array([10.0, 20, 40, 30]), 8, 5, SESSION)
+    found = facts(benchmark_table(measured))
+    assert found["throughput, images/s"] == "320.00" and found["ave_latency, ms per image"] == "3.12500"
+    assert found["batch latency p90, ms"] == "37.000" and found["rounds after warm-up"] == "4 after 5"
+    assert "cccccccccccc" in found["model"] and found["device"] == "Some CPU"
+
+
+def test_performance_table_is_sorted_by_batch_within_a_condition():
+    table = performance_table([performance(16), performance(1), performance(4, backend="torch"), performance(8)])
+    found = rows(table)
+    assert [(r["computed by"].split(",")[0], r["batch"]) for r in found] == [("onnxruntime", 1), ("onnxruntime", 8),
+                                                                             ("onnxruntime", 16), ("torch", 4)]
+    assert found[0]["images/s"] == 100 and found[0]["rounds"] == 50 and "2 threads" in found[0]["computed by"]
+    assert "5.0%" in str(table)
+
+
+def test_published_throughput_is_marked_in_every_heading():
+    table = published_throughput_table()
+    assert all("(published)" in column for column in table.columns[1:])
+    assert [row[0] for row in table.rows] == [1, 4, 8, 16, 32, 64]
+    first, *_, last = rows(table)
+    assert first["Ascend 310 (published)"] == 240.622 and first["Ascend 310P3 (published)"] == 1314
+    assert last["Ascend 310 (published)"] is None and last["NVIDIA T4 (published)"] == 1304
+    assert "240.622" in str(table) and "2418.872" in str(table)  # every published digit
+
+
+def test_throughput_series():
+    measured, published, imported = throughput_series([performance(8, 80.0), performance(1, 50.0)])
+    assert measured == [("osnet_x1_0, onnxruntime, 2 threads", 1, 50.0, 0.05),
+                        ("osnet_x1_0, onnxruntime, 2 threads", 8, 80.0, 0.05)]
+    assert ("Ascend 310", 1, 240.622, None) in published and len(published) == 22 and imported == []
+
+
+@pytest.mark.parametrize("other", [{"device": "NVIDIA H100"}, {"precision": "float16"}, {"weights": "99999999"}])
+def test_throughput_of_two_conditions_makes_two_lines(other):
+    results = [performance(8), performance(8, 900.0, **other), performance(1), performance(4, backend="torch")]
+    labels = {label for label, *_ in throughput_series(results)[0]}
+    assert len(labels) == 3 and "osnet_x1_0, torch, 2 threads" in labels
+    assert any(str(value) in label for value in other.values() for label in labels)
+
+
+SIMULATED = {**SESSION, "backend": "ascend", "device": "Ascend310", "simulated": True}
+
+
+SPEEDS = ("images/s", "ms/image", "batch median, ms", "p99, ms", "spread")
+
+
+def simulated_result(batch_size: int) -> Result:
+    values = Benchmark(np.arange(1.0, 5), batch_size, 1, SIMULATED).values()
+    conditions = {**performance(batch_size).conditions, "session": SIMULATED}
+    return Result("performance", f"sim{batch_size}", conditions, values)
+
+
+def test_tables_say_that_a_simulated_device_was_not_measured():
+    real, made_up = rows(performance_table([performance(8), simulated_result(8)]))[::-1]
+    assert [made_up[name] for name in SPEEDS] == [NOT_MEASURED] * 5 and made_up["rounds"] == 4
+    assert real["images/s"] == 100
+    found = facts(benchmark_table(Benchmark(np.arange(1.0, 5), 8, 1, SIMULATED)))
+    speeds = [value for name, value in found.items() if re.search("ms|images/s|samples/s|spread", name)]
+    assert speeds == [NOT_MEASURED] * 10
+    query = evaluation()[1]
+    query.conditions.update(batch_size=4, seconds=None, not_measured=NOT_MEASURED)
+    assert rows(features_table({"query": query}))[0]["seconds"] == NOT_MEASURED
+
+
+def test_simulated_speeds_are_in_no_figure():
+    some = [performance(8, 80.0), simulated_result(8), simulated_result(4)]
+    measured, published, _ = throughput_series(some)
+    assert [(batch, rate) for _, batch, rate, _ in measured] == [(8, 80.0)] and len(published) == 22
+    assert throughput_series([simulated_result(8)])[0] == []
+
+
+@pytest.mark.parametrize("make", [performance_table, provenance_table])
+def test_no_result_yet(make):
+    assert make([]).rows == ()

@@ -1,0 +1,176 @@
+"""Features and scores on a workspace: what is reused and written, and what the embedded data and weights are worth."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from osnet_lib.study import accuracy
+from osnet_lib.study.models import open_dataset, sample_images
+from osnet_lib.study.features import measure_features
+from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.errors import FeatureError
+from osnet_lib.features.store import Features
+from osnet_lib.core.files import sha256
+from osnet_lib.metrics import evaluate, expand_queries, rerank
+from osnet_lib.metrics import evaluate_distances, normalize
+from osnet_lib.network.osnet import build_model
+from osnet_lib.core.results import read_results
+from osnet_lib.inference.session import open_session
+from osnet_lib.network.weights import MINI
+from osnet_lib.study.workspace import Workspace
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+def test_backends_agree_on_features_and_score(work, checkpoint, small_market, backend):
+    with open_dataset(work, small_market) as dataset:
+        query, gallery = measure_features(work, dataset, checkpoint, 3, backend, progress=False)
+    scores = accuracy.measure_accuracy(work, query, gallery, checkpoint)
+    results = read_results(work.results, "accuracy")
+    assert [r.conditions["metric"] for r in results] == ["cosine", "euclidean"]
+    assert all(
+        r.conditions["session"]["backend"] == backend and r.conditions["model"]["sha256"] == checkpoint.sha256
+        for r in results
+    )
+    assert results[1].values["mAP"] == scores["euclidean"].evaluation.mAP
+    with open_session(checkpoint, "torch") as session, open_dataset(work, small_market) as dataset:
+        expected = session.run(sample_images(dataset, 3))
+    assert np.abs(query.features[:3] - expected).max() < 1e-4
+    assert accuracy.accuracy_results(work, checkpoint) == results
+    assert accuracy.accuracy_results(work, replace(checkpoint, sha256="other")) == []
+
+
+def test_variants_are_what_their_names_say(work, checkpoint, small_market):
+    with open_dataset(work, small_market) as dataset:
+        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
+        variants = {v.name: v for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint,
+                                                                 batch_size=4, progress=False)}
+        mirrored = measure_features(work, dataset, checkpoint, 4, progress=False, flip=True)
+    assert list(variants) == ["as extracted", "unit length", "flip test", "multi-query, mean (the gallery's own)",
+                              "query expansion", "re-ranking"]
+    labels = query.pids, query.camids, gallery.pids, gallery.camids
+
+    def score(some, others, **options) -> float:
+        return evaluate(some, *labels[:2], others, *labels[2:], **options).mAP
+
+    flipped = [(a.features + b.features) / 2 for a, b in zip((query, gallery), mirrored)]
+    expected = {
+        "as extracted": score(query.features, gallery.features),
+        "unit length": score(normalize(query.features), normalize(gallery.features)),
+        "flip test": score(*flipped),
+        "query expansion": score(expand_queries(query.features, gallery.features), gallery.features, metric="cosine"),
+        "re-ranking": evaluate_distances(rerank(query.features, gallery.features), *labels).mAP,
+    }
+    for name, mAP in expected.items():
+        assert variants[name].evaluation.mAP == pytest.approx(mAP, abs=1e-6), name
+    assert np.abs(mirrored[0].features - query.features).max() > 1e-3
+    assert variants["as extracted"].test is None and variants["flip test"].test.queries == len(query)
+    stored = read_results(work.results, "variants")[0].values["variants"]
+    assert [v["mAP"] for v in stored] == [v.evaluation.mAP for v in variants.values()]
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory):
+    """A workspace with the whole mini-market rendered."""
+    return Workspace(tmp_path_factory.mktemp("mini"))
+
+
+@pytest.fixture(scope="module")
+def card():
+    return json.loads(MINI.with_suffix(".json").read_text("utf-8"))
+
+
+def rank1(work: Workspace, checkpoint) -> float:
+    with open_dataset(work, "mini") as dataset:
+        query, gallery = measure_features(work, dataset, checkpoint, progress=False)
+    return accuracy.measure_accuracy(work, query, gallery, checkpoint)["euclidean"].evaluation.rank(1)
+
+
+def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, checkpoint, small_market, tmp_path):
+    root = tmp_path / "market"
+    shutil.copytree(small_market, root)
+    names = sorted(path.name for path in (root / "bounding_box_test").glob("*.jpg"))
+    with open_dataset(work, small_market) as dataset:
+        queries, first = dataset.query, dataset.query[0]
+    (root / "gt_bbox").mkdir()
+    drawn = f"{first.pid:04d}_c{first.camid}s1_999999_00.jpg"
+    shutil.copy(root / "bounding_box_test" / names[-1], root / "gt_bbox" / drawn)
+    (root / "gt_query").mkdir()
+    for sample in queries:  # only images of the next camera are good, so that the lists matter
+        same = [i for i, name in enumerate(names, 1) if name.startswith(f"{sample.pid:04d}_")]
+        good = [i for i in same if f"_c{sample.camid}s" not in names[i - 1]][:1]
+        for kind, values in (("good", good), ("junk", [i for i in same if i not in good])):
+            path = root / "gt_query" / f"{Path(sample.name).stem}_{kind}.mat"
+            savemat(path, {f"{kind}_index": np.array([values], float)})
+    with open_dataset(work, root) as dataset:
+        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
+        variants = {v.name: v for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint,
+                                                                 batch_size=4, progress=False)}
+    assert "multi-query, mean (gt_bbox)" in variants
+    changed = variants["multi-query, mean (gt_bbox)"].evaluation.ap != variants["as extracted"].evaluation.ap
+    same_as_first = (query.pids == first.pid) & (query.camids == first.camid)
+    assert not changed[~same_as_first].any()  # the one box that was drawn belongs to one query
+    lists = variants["gt_query's own lists"].evaluation
+    assert np.array_equal(lists.ap, lists.inp) and lists.num_valid == len(query)  # one good image each
+
+
+def test_a_handful_of_images_takes_smaller_neighbourhoods(work, checkpoint, tiny_market):
+    with open_dataset(work, tiny_market()) as dataset:
+        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
+        names = [v.name for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4,
+                                                           progress=False)]
+    assert names[-1] == f"re-ranking (k1 {len(query) + len(gallery) - 1}, k2 6)"
+
+
+def test_features_that_do_not_say_where_they_are_from_are_refused_at_once(work, checkpoint):
+    features = Features(np.array(["a"]), np.array([1]), np.array([1]), np.ones((1, 512), np.float32))
+    with pytest.raises(FeatureError, match="do not say what they were made from"):
+        accuracy.measure_accuracy(work, features, features, checkpoint)
+
+
+def test_a_model_that_normalises_on_the_device_is_diagnosed_by_its_onnx(work, checkpoint, small_market, monkeypatch):
+    """Features of an OM with AIPP: no wrong input could be given to it, so the ONNX behind it stands in."""
+    opened = []
+
+    def spy(model, *arguments):
+        opened.append(model)
+        session = open_session(model, *arguments)
+        if len(opened) == 1:
+            session.input_dtype = np.dtype(np.uint8)
+        return session
+
+    with open_dataset(work, small_market) as dataset:
+        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
+        monkeypatch.setattr("osnet_lib.study.accuracy.open_session", spy)
+        found = accuracy.diagnose_features(work, dataset, query, gallery, checkpoint, batch_size=4)
+    assert len(opened) == 2 and opened[1].name.endswith("_bs4_sim.onnx")
+    assert {"query: agrees", "gallery: agrees"} <= {finding.name for finding in found}
+
+
+class TestEmbedded:
+    """mini-market must tell good from bad, and the embedded weights must be good on it."""
+
+    def test_weights_score_what_their_card_says(self, mini, card):
+        found = rank1(mini, load_checkpoint(MINI))
+        assert 0.85 <= found <= 0.98
+        assert found == pytest.approx(
+            card["result"]["rank"]["1"], abs=2 / card["data"]["test_queries"]
+        )  # rounding may turn two
+
+    def test_an_untrained_network_scores_badly(self, mini, card):
+        untrained = replace(load_checkpoint(MINI), model=build_model("osnet_x1_0", seed=1501), sha256="untrained")
+        assert rank1(mini, untrained) < 0.60
+        assert card["untrained"]["rank"]["1"] < 0.60
+
+    def test_card_belongs_to_the_file(self, card):
+        assert card["sha256"] == sha256(MINI) and card["file"] == MINI.name
+        assert "never a Market-1501 accuracy" in card["warning"]
+        assert {"data", "recipe", "training", "environment"} <= set(card) and card["recipe"]["seed"] == card["data"][
+            "seed"
+        ]

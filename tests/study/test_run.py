@@ -1,0 +1,241 @@
+"""What the study runs, what it skips, and what a kill leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from helpers.paths import ROOT
+
+from osnet_lib.errors import StudyError
+from osnet_lib.features.store import load_features
+from osnet_lib.core.files import sha256
+from osnet_lib.core.code_digest import PACKAGE, read_package
+from osnet_lib.study.run import Run, execute, is_current, run_key, run_matrix, run_study
+from osnet_lib.study.workspace import Workspace
+
+
+
+def toy(folder: Path, name: str, *cells: str) -> None:
+    """A notebook whose first cell holds the parameters."""
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+@pytest.fixture
+def work(tmp_path):
+    toy(tmp_path / "notebooks", "add", "a: int = 1  # first", "print(a + 1)")
+    return Workspace(tmp_path)
+
+
+def test_matrix_times_the_guide_s_batches_and_the_reader_s():
+    names = [run.name for run in run_matrix(batch_size=64)]
+    assert names[:5] == ["01_export", "02_convert", "03_preprocess", "04_inference", "05_accuracy"]
+    assert names[5:-3] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)]
+    assert names[-3:] == ["07_summary", "08_roofline", "09_evaluation_speed"]
+
+
+def test_matrix_repeats_no_batch():
+    assert len(run_matrix(batch_size=8)) == 13
+
+
+def test_second_run_executes_nothing(work):
+    runs, said = [Run("add", {"a": 2})], []
+    assert run_study(work, runs, progress=False, say=said.append) == ["add"]
+    stamp = (work.executed / "add.ipynb").stat().st_mtime_ns
+    assert run_study(work, runs, progress=False, say=said.append) == []
+    assert (work.executed / "add.ipynb").stat().st_mtime_ns == stamp
+    assert "done in" in said[0] and said[1].endswith("add: current")
+    assert nbformat.read(work.executed / "add.ipynb", as_version=4).cells[-1].outputs[0].text == "3\n"
+
+
+@pytest.mark.parametrize("change", ["parameter", "source", "copy", "result"])
+def test_what_changed_is_executed_again(work, change):
+    source = work.notebooks / "write.ipynb"
+    cells = [
+        "a: int = 1  # first",
+        f"import pathlib; p = pathlib.Path({str(work.results)!r}); p.mkdir(exist_ok=True)",
+        "(p / 'performance-toy.json').write_text(str(a))",
+    ]
+    toy(work.notebooks, "write", *cells)
+    run = Run("write", {"a": 2})
+    run_study(work, [run], progress=False, say=lambda _: None)
+    if change == "parameter":
+        run = Run("write", {"a": 3})
+    elif change == "source":
+        toy(work.notebooks, "write", *cells, "print('more')")
+    elif change == "copy":
+        (work.executed / "write.ipynb").write_text("{")
+    else:
+        (work.results / "performance-toy.json").unlink()
+    assert source.is_file() and run_study(work, [run], progress=False, say=lambda _: None) == ["write"]
+
+
+def test_a_new_result_makes_readers_stale(work):
+    run = Run("add", {"a": 1}, reads=("performance",))
+    run_study(work, [run], progress=False, say=lambda _: None)
+    work.results.mkdir()
+    (work.results / "accuracy-x.json").write_text("{}")
+    assert is_current(work, run, run_key(work, run))
+    (work.results / "performance-x.json").write_text("{}")
+    assert not is_current(work, run, run_key(work, run))
+
+
+def test_unknown_parameter_is_refused_before_anything_runs(work):
+    with pytest.raises(StudyError, match=r"add\.ipynb: unknown parameter batchsize\. It takes: a"):
+        run_study(work, [Run("add"), Run("add", {"batchsize": 4})], progress=False)
+    assert not work.executed.exists()
+
+
+def test_failed_cell_stops_the_study_and_keeps_the_notebook(work):
+    toy(work.notebooks, "break", "a: int = 1  # first", "{}['no such key']", "print('not reached')")
+    with pytest.raises(StudyError, match="failed with KeyError: 'no such key'") as caught:
+        run_study(work, [Run("break"), Run("add")], progress=False, say=lambda _: None)
+    kept = Path(caught.value.where)
+    assert kept.is_file() and str(kept) in str(caught.value) and "no such key" in kept.read_text()
+    assert list(work.executed.iterdir()) == []
+
+
+def test_scripts_that_a_notebook_runs_belong_to_its_key(work):
+    scripts = {path.name: sha256(path) for path in (ROOT / "benchmarks").glob("*.py")}
+    assert "metrics.py" in scripts
+    assert run_key(work, Run("add", files=("benchmarks/*.py",)))["files"] == scripts
+    assert run_key(work, Run("add"))["files"] == {}
+    assert [run.notebook for run in run_matrix() if run.files] == ["09_evaluation_speed"]
+
+
+@pytest.mark.parametrize("content, words", [(None, "no such notebook"), ("{", "not a notebook")])
+def test_missing_or_damaged_notebook(work, content, words):
+    if content is not None:
+        (work.notebooks / "gone.ipynb").write_text(content)
+    with pytest.raises(StudyError, match=f"gone.ipynb: {words}"):
+        execute(work, Run("gone"), progress=False)
+
+
+# Which chapters a change of one function reaches. 07 reads results, not features.
+REACH = [
+    ("metrics/scoring.py", "def _score(", {"05_accuracy", "09_evaluation_speed"}),
+    ("plots/charts.py", "def plot_cmc(", {"05_accuracy"}),
+    ("plots/charts.py", "def plot_latency(", {"06_performance"}),
+    ("report.py", "def published_throughput_table(", {"07_summary"}),
+    ("ascend/convert.py", "def conversion_status(", {"02_convert"}),
+    ("roofline_report.py", "def kinds_table(", {"08_roofline"}),
+    ("training.py", "def train_model(", set()),
+]
+
+
+@pytest.mark.parametrize("module, function, reached", REACH)
+def test_a_changed_function_reaches_what_uses_it_and_nothing_else(module, function, reached, tmp_path):
+    package = tmp_path / "osnet_lib"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    work = Workspace(ROOT)
+
+    def keys() -> dict:
+        read_package.cache_clear()
+        return {run.notebook: run_key(work, run, package)["library"] for run in run_matrix()}
+
+    before = keys()
+    source = (package / module).read_text()
+    start = source.index(function)
+    body = (
+        source.index('"""', source.index('"""', start) + 3) + 3
+        if '"""' in source[start : start + 900]
+        else source.index(":\n", start) + 1
+    )
+    (package / module).write_text(source[:body] + "\n    _changed = 1" + source[body:])
+    after = keys()
+    read_package.cache_clear()
+    assert {name for name in before if before[name] != after[name]} == reached
+
+
+def study_process(checkout: Path, *notebooks: str) -> list[str]:
+    """Run the study of a copied checkout in a process of its own; the names it executed."""
+    script = (
+        "import json, sys; from pathlib import Path; from osnet_lib.study.run import *;"
+        "from osnet_lib.study.workspace import Workspace; runs = [Run(n) for n in sys.argv[2:]];"
+        "print(json.dumps(run_study(Workspace(Path(sys.argv[1])), runs, False, lambda _: None)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(checkout), *notebooks],
+        env=environment,
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_editing_the_library_executes_the_notebooks_that_use_it(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "osnet_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    toy(
+        tmp_path / "notebooks",
+        "names",
+        "a: int = 1  # unused",
+        "from osnet_lib.core.results import result_name",
+        "print(result_name('a', 'b'))",
+    )
+    toy(
+        tmp_path / "notebooks",
+        "quotes",
+        "a: int = 1  # unused",
+        "from osnet_lib.published.quoted import published_accuracy",
+        "print(len(published_accuracy()))",
+    )
+    assert study_process(tmp_path, "names", "quotes") == ["names", "quotes"]
+    assert study_process(tmp_path, "names", "quotes") == []
+    module = tmp_path / "osnet_lib" / "results.py"
+    module.write_text(module.read_text().replace('return "-".join(', 'return "+".join('))
+    assert study_process(tmp_path, "names", "quotes") == ["names"]
+    assert nbformat.read(tmp_path / "executed" / "names.ipynb", as_version=4).cells[-1].outputs[0].text == "a+b\n"
+
+
+def made(folder: Path) -> dict:
+    """Features and results of a study, without how long the extraction took."""
+    features = {path.name: load_features(path) for path in sorted((folder / "work" / "features").glob("*.npz"))}
+    results = {path.name: json.loads(path.read_text()) for path in sorted((folder / "results").glob("*.json"))}
+    return {name: [f.names.tolist(), f.features.tolist()] for name, f in features.items()} | results
+
+
+def test_a_killed_study_completes_with_the_same_results(small_market, small_weights, tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from osnet_lib.study.run import *;"
+        "from osnet_lib.study.workspace import Workspace;"
+        "c = dict(dataset=sys.argv[2], weights=sys.argv[3], batch_size=2, progress=False, workspace=sys.argv[1]);"
+        "runs = [Run('04_inference', c), Run('01_export', {**c, 'batch_sizes': [2]})];"
+        "run_study(Workspace(Path(sys.argv[1])), runs, False, print)"
+    )
+
+    def start(folder: Path) -> subprocess.Popen:
+        folder.mkdir(exist_ok=True)
+        shutil.copytree(ROOT / "notebooks", folder / "notebooks", dirs_exist_ok=True)
+        arguments = [sys.executable, "-c", script, str(folder), str(small_market), str(small_weights)]
+        return subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(whole).wait(timeout=180) == 0
+    process = start(killed)
+    deadline = time.monotonic() + 120
+    while not list((killed / "work" / "features").glob("*.part")) and process.poll() is None:
+        assert time.monotonic() < deadline, "the extraction never started"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)  # kernel included, in the middle of the extraction or right after it
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not list((killed / "executed").glob("0*.ipynb"))
+    assert start(killed).wait(timeout=180) == 0
+    assert made(killed) == made(whole) and len(made(whole)) == 3  # query, gallery and the parity of the export
