@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -82,6 +85,19 @@ def pack():
         return path
 
     return write
+
+
+@pytest.fixture
+def late_clock(monkeypatch):
+    """A function that puts a module's clock ahead, so that a time limit ends when a test wants it and never earlier.
+
+    ``late_clock("package.module", ahead)``: `ahead` gives the seconds, whenever the module looks at its clock.
+    """
+
+    def put(module: str, ahead: Callable[[], float]) -> None:
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: time.monotonic() + ahead()))
+
+    return put
 
 
 @pytest.fixture(scope="session")
