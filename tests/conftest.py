@@ -12,12 +12,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from osnet_lib.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.minimarket import Recipe, render_minimarket
 from osnet_lib.model import build_model
 from osnet_lib.workspace import Workspace
+
+# How long an example takes, and to make one up, is the machine's business: others may use its cores.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"  # beside the repository
 
