@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from helpers.market import TINY, in_subsample
 from helpers.paths import ROOT
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
@@ -18,6 +22,10 @@ from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import Recipe, render_minimarket
 from osnet_lib.network.osnet import build_model
 from osnet_lib.study.workspace import Workspace
+
+# How long an example takes, and to make one up, is the machine's business: others may use its cores.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 pytest_plugins = ["helpers.npu"]  # its fixture
 SHARED = ROOT.parent / "shared" / "data"  # beside the repository
@@ -89,6 +97,19 @@ def pack():
         return path
 
     return write
+
+
+@pytest.fixture
+def late_clock(monkeypatch):
+    """A function that puts a module's clock ahead, so that a time limit ends when a test wants it and never earlier.
+
+    ``late_clock("package.module", ahead)``: `ahead` gives the seconds, whenever the module looks at its clock.
+    """
+
+    def put(module: str, ahead: Callable[[], float]) -> None:
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: time.monotonic() + ahead()))
+
+    return put
 
 
 @pytest.fixture(scope="session")

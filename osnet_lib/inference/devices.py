@@ -24,7 +24,7 @@ from ..core.host import usable_cores
 from ..datasets.market1501 import Market1501, Sample, open_market1501
 from ..datasets.preprocess import iter_batches
 from .session import Session, open_session
-from .fleet import SILENCE, Fleet, Opening
+from .fleet import OPENING, SILENCE, Fleet, Opening
 
 _BEAT = 0.5  # seconds between signs of life of a benchmark: often enough to be seen, too seldom to be measured
 
@@ -49,8 +49,8 @@ def parse_devices(text: str | int | Sequence[int]) -> tuple[int, ...]:
 
 def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence[Sample], path: str | Path,
                        batch_size: int, devices: str | int | Sequence[int], backend: str = "auto", *,
-                       threads: int | None = None, progress: bool = True, silence: float = SILENCE,
-                       opener: Callable[..., Session] = open_session) -> Features:
+                       threads: int | None = None, progress: bool = True, opening: float = OPENING,
+                       silence: float = SILENCE, opener: Callable[..., Session] = open_session) -> Features:
     """`extract_features` on several devices; one device runs in this process.
 
     Parameters
@@ -63,8 +63,10 @@ def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence
         See `parse_devices`.
     threads : int, optional
         CPU threads of each session, as in `open_session`. The cores that decode images are divided by the devices.
+    opening : float
+        Seconds a process has to start and to open its session; one that has not is ended and counts as failed.
     silence : float
-        Seconds without a sign of life after which a process is ended and counts as failed.
+        Seconds without a sign of life after which an open one is ended and counts as failed.
     opener : callable
         Opens a session as `open_session` does; a function of a module, for the processes import it.
 
@@ -84,11 +86,11 @@ def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence
     """
     devices = parse_devices(devices)
     decoders = min(4, max(1, usable_cores() // len(devices)))
-    opening = Opening(opener, Path(model), backend, threads, decoders)
+    how = Opening(opener, Path(model), backend, threads, decoders, opening)
     if len(devices) == 1:
-        with opening.on(devices[0]) as session:
+        with how.on(devices[0]) as session:
             return extract_features(session, dataset, samples, path, batch_size, progress)
-    with Fleet(devices, opening, silence, _extract, dataset.path, tuple(samples), batch_size) as fleet:
+    with Fleet(devices, how, silence, _extract, dataset.path, tuple(samples), batch_size) as fleet:
         fleet.muster()
         first = fleet.alive[0]
         check_batch_size(first, batch_size)
@@ -100,7 +102,8 @@ def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence
 
 def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | Sequence[int], rounds: int = 50,
                       warmup: int = 5, backend: str = "auto", *, threads: int | None = None, progress: bool = True,
-                      silence: float = SILENCE, opener: Callable[..., Session] = open_session) -> list[Benchmark]:
+                      opening: float = OPENING, silence: float = SILENCE,
+                      opener: Callable[..., Session] = open_session) -> list[Benchmark]:
     """`run_benchmark` on several devices together: all warm up, then all start at once.
 
     Returns
@@ -115,12 +118,12 @@ def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | S
         A device that fails, named with its cause: a sum that lacks one would be no figure of the card.
     """
     devices = parse_devices(devices)
-    opening = Opening(opener, Path(model), backend, threads)
+    how = Opening(opener, Path(model), backend, threads, limit=opening)
     if len(devices) == 1:
-        with opening.on(devices[0]) as session:
+        with how.on(devices[0]) as session:
             return [replace(run_benchmark(session, batch_size, rounds, warmup, progress), device=devices[0])]
     check_benchmark(batch_size, rounds, warmup)
-    with (Fleet(devices, opening, silence, _time, batch_size, rounds, warmup, needs_all=True) as fleet,
+    with (Fleet(devices, how, silence, _time, batch_size, rounds, warmup, needs_all=True) as fleet,
           tqdm(total=rounds * len(devices), desc=f"batch {batch_size}, {len(devices)} devices", unit="round",
                disable=not progress) as bar):
         fleet.muster()
@@ -183,7 +186,7 @@ def _extract(pipe: Connection, session: Session, decoders: int, path: Path, samp
              batch_size: int) -> None:
     """Compute the shares that come through the pipe, until it is closed."""
     with open_market1501(path) as dataset:
-        pipe.send(("ready", session.describe(), session.batch_size))
+        pipe.send(("ready",))
         while True:
             start, stop = pipe.recv()
             waiting: deque[list[str]] = deque()
@@ -205,7 +208,7 @@ def _time(pipe: Connection, session: Session, _decoders: int, batch_size: int, r
 
     def start() -> None:
         nonlocal started, heard
-        pipe.send(("ready", session.describe(), session.batch_size))
+        pipe.send(("ready",))
         pipe.recv()
         started = heard = time.perf_counter_ns()  # one clock for all processes of a host
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from ..errors import DatasetError, OSNetError, SessionError, first_line
 from .session import Session
 
-SILENCE = 300.0  # seconds without a sign of life after which a process counts as hung
+OPENING = 900.0  # seconds to import everything and open a session, which a busy host or a cold disk makes long
+SILENCE = 300.0  # seconds without a sign of life, once it is open, after which a process counts as hung
 _GRACE = 5.0  # seconds to close a session in order; ACL's own end takes up to 2
 
 
@@ -33,6 +34,7 @@ class Opening:
     backend: str
     threads: int | None
     decoders: int = 1  # threads that decode images for this device
+    limit: float = OPENING  # seconds from the start of the process to its first message: it is open
 
     def on(self, device: int) -> Session:
         return self.opener(self.model, backend=self.backend, device=device, threads=self.threads)
@@ -56,10 +58,14 @@ class Worker:
     def describe(self) -> dict:
         return dict(self._facts)
 
-    def ready(self, facts: dict, batch_size: int | None) -> None:
+    @property
+    def is_open(self) -> bool:
+        return bool(self._facts)
+
+    def opened(self, facts: dict, batch_size: int | None) -> None:
         # The numbers of all devices are in the conditions; which comes first must not decide what can be resumed.
         self._facts = {**facts, "device": facts["device"].removesuffix(f" device {self.device}")}
-        self.batch_size, self.busy = batch_size, False
+        self.batch_size = batch_size
 
     def send(self, message: object) -> None:
         self.busy, self.heard = True, time.monotonic()
@@ -75,7 +81,7 @@ class Worker:
         if code is not None and code < 0:
             return f"its process was killed by {signal.Signals(-code).name}"
         cause = f"its process ended with exit code {code}"
-        if code == 1 and not self._facts:  # spawn imports the main script again, which then starts processes itself
+        if code == 1 and not self.is_open:  # spawn imports the main script again, which then starts processes itself
             cause += " at its start; a script must call this below: if __name__ == '__main__'"
         return cause
 
@@ -86,7 +92,7 @@ class Fleet:
     def __init__(self, devices: tuple[int, ...], opening: Opening, silence: float, job: Callable, *arguments: object,
                  needs_all: bool = False):
         self._devices, self._work = devices, (opening, job, arguments)
-        self.silence, self.needs_all, self.model = silence, needs_all, opening.model
+        self.opening, self.silence, self.needs_all, self.model = opening.limit, silence, needs_all, opening.model
         self.workers: list[Worker] = []
 
     def __enter__(self) -> Fleet:
@@ -120,14 +126,16 @@ class Fleet:
         """Wait until every process is ready or has failed; all must have the same model."""
         while any(worker.busy for worker in self.alive):
             worker, (kind, *content) = self.hear()
-            if kind == "ready":
-                worker.ready(*content)
+            if kind == "opened":
+                worker.opened(*content)
+            elif kind == "ready":
+                worker.busy = False
         if len({worker.describe().get("model_sha256") for worker in self.alive}) > 1:
             raise SessionError("the devices opened different models", where=self.model,
                                cure="Leave the file alone while it is in use, and run it again.")
 
     def hear(self) -> tuple[Worker, tuple]:
-        """The next message; the end or the silence of a process is the message ``("failed", ...)``.
+        """The next message; a process that ends, does not open or falls silent is the message ``("failed", ...)``.
 
         Raises
         ------
@@ -135,14 +143,21 @@ class Fleet:
             When none is left, or the first fails where all are needed.
         """
         while self.alive:
-            ready = wait([worker.pipe for worker in self.alive], timeout=min(1.0, self.silence))
+            ready = wait([worker.pipe for worker in self.alive], timeout=min(1.0, self.opening, self.silence))
             for worker in self.alive:
                 if worker.pipe in ready:
                     return worker, self._receive(worker)
-                if worker.busy and time.monotonic() - worker.heard > self.silence:
+                if overdue := self._overdue(worker):
                     worker.process.kill()
-                    return worker, self._fail(worker, f"no sign of life for {self.silence:g} s")
+                    return worker, self._fail(worker, overdue)
         raise self._no_device_left()
+
+    def _overdue(self, worker: Worker) -> str:
+        """Why a process counts as hung; empty for one that does not."""
+        quiet = time.monotonic() - worker.heard if worker.busy else 0.0
+        if worker.is_open:
+            return f"no sign of life for {self.silence:g} s" if quiet > self.silence else ""
+        return f"not open after {self.opening:g} s" if quiet > self.opening else ""
 
     def _receive(self, worker: Worker) -> tuple:
         try:
@@ -179,6 +194,7 @@ def _work(pipe: Connection, device: int, opening: Opening, job: Callable, argume
     try:
         try:
             with opening.on(device) as session:
+                pipe.send(("opened", session.describe(), session.batch_size))
                 job(pipe, session, opening.decoders, *arguments)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the parent is done, or gone

@@ -11,13 +11,13 @@ import pytest
 from osnet_lib.ascend.run_program import run_program
 
 
-def python(code: str, folder, timeout: float = 20, on_line=lambda line: None):
+def python(code: str, folder, timeout: float = 120, on_line=lambda line: None):
     return run_program((sys.executable, "-c", code), folder=folder, timeout=timeout, on_line=on_line)
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still runs after a second to die in; a dead one that nobody collected does not."""
-    until = time.monotonic() + 1
+    """Whether a process still runs after some time to die in; a dead one that nobody collected does not."""
+    until = time.monotonic() + 30
     while _runs(pid) and time.monotonic() < until:
         time.sleep(0.02)
     return _runs(pid)
@@ -42,7 +42,7 @@ def _runs(pid: int) -> bool:
 ])
 def test_text_and_status(code, text, status, tmp_path):
     done = python(code, tmp_path)
-    assert done.status == status and 0 < done.seconds < 20
+    assert done.status == status and 0 < done.seconds < 120
     assert "EOFError" in done.text if text is None else done.text == text
 
 
@@ -52,13 +52,17 @@ def test_it_runs_in_its_folder(tmp_path):
 
 
 def test_lines_come_at_once(tmp_path):
-    times = []
-    python("import time; print('first', flush=True); time.sleep(1.5); print('last')", tmp_path,
-           on_line=lambda line: times.append((line, time.monotonic())))
-    lines = [line for line, _ in times]
+    """The program goes on when its first line was seen, and after it a sign of life in the silence."""
+    lines = []
+
+    def see(line: str) -> None:
+        if not line and "first" in lines:
+            (tmp_path / "seen").touch()
+        lines.append(line)
+
+    python("import os, time\nprint('first', flush=True)\nwhile not os.path.exists('seen'): time.sleep(0.02)\n"
+           "print('last')", tmp_path, on_line=see)
     assert [line for line in lines if line] == ["first", "last"]
-    assert "" in lines[lines.index("first"):lines.index("last")]  # a sign of life in the silence
-    assert dict(times)["last"] - dict(times)["first"] > 1
 
 
 def test_a_long_output_keeps_its_end(tmp_path):
@@ -75,19 +79,21 @@ def test_a_program_that_does_not_exist(tmp_path):
 
 CHILD = """
 import subprocess, os
-c = subprocess.Popen(["sleep", "60"])
+c = subprocess.Popen(["sleep", "600"])
 open("pids", "w").write(f"{os.getpid()} {c.pid}")
 """
 
 
 @pytest.mark.parametrize("then", ["", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
-def test_the_time_limit_ends_program_and_children(then, tmp_path, monkeypatch):
+def test_the_time_limit_ends_program_and_children(then, tmp_path, monkeypatch, late_clock):
     monkeypatch.setattr("osnet_lib.ascend.run_program._GRACE", 0.3)
+    pids = tmp_path / "pids"
+    late_clock("osnet_lib.ascend.run_program", lambda: 3601 * (pids.exists() and pids.stat().st_size > 0))
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        python(f"{then}\n{CHILD}\nc.wait()", tmp_path, timeout=1)
-    assert time.monotonic() - began < 10
-    pids = (tmp_path / "pids").read_text().split()
+        python(f"{then}\n{CHILD}\nc.wait()", tmp_path, timeout=3600)
+    assert time.monotonic() - began < 300  # it does not wait for its end
+    pids = pids.read_text().split()
     assert len(pids) == 2 and not any(alive(int(pid)) for pid in pids)
 
 
@@ -103,6 +109,6 @@ def test_an_exception_of_the_caller_ends_them_too(tmp_path):
 
 def test_children_left_behind_neither_block_nor_stay(tmp_path):
     done = python(CHILD, tmp_path)
-    assert done.status == 0 and done.seconds < 10
+    assert done.status == 0 and done.seconds < 120
     assert not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split())
     assert _runs(os.getpid())

@@ -25,7 +25,7 @@ def script(monkeypatch):
 def run(name, *options):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, ROOT / "benchmarks" / name, *map(str, options)], capture_output=True,
-                          text=True, env=environment, timeout=120)
+                          text=True, env=environment, timeout=500)
 
 
 # ------------------------------------------------------------------------------------------------ the data

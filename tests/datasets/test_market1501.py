@@ -206,7 +206,7 @@ def test_threads_read_the_same_bytes(tiny_market, pack):
         start = threading.Barrier(8)
 
         def read_all(_):
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             return [data.read(sample) for _ in range(20) for sample in data.gallery]
 
         expected = [(root / "bounding_box_test" / sample.name).read_bytes() for sample in data.gallery] * 20

@@ -214,7 +214,9 @@ def test_reading_text_keeps_up_with_the_whole_test_split(tmp_path):
     """19,281 files in 6 s are 3,200 a second; the processor time of this thread, which no neighbour takes."""
     stems = [f"{pid:04d}_c1s1_000001_00" for pid in range(1, 401)]
     fill(tmp_path, stems=stems)
-    read_dump(tmp_path, progress=False)
-    started = time.thread_time()
-    assert len(read_dump(tmp_path, progress=False)) == 400
-    assert time.thread_time() - started < 400 * 6 / 19_281
+    seconds = []
+    for _ in range(5):  # neighbours take the caches all the same: the best of five
+        started = time.thread_time()
+        assert len(read_dump(tmp_path, progress=False)) == 400
+        seconds.append(time.thread_time() - started)
+    assert min(seconds) < 400 * 6 / 19_281

@@ -1,7 +1,8 @@
 """Sessions that processes of `osnet_lib.inference.devices` open in tests: no network, but features that tell images apart.
 
 The name of the model file says what happens on which device: ``open2=raise,run0=kill3`` lets device 2 fail when it is
-opened and device 0 kill itself at its third batch. Words: raise, kill, exit, hang, bug, nan.
+opened and device 0 kill itself at its third batch. Words: raise, kill, exit, hang, bug, late (opens after `LATE`
+seconds), meet (goes on when all that the name mentions have come to their word).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from osnet_lib.errors import SessionError
 
+LATE = 6.0
 MIX = np.random.default_rng(0).standard_normal((3 * 32, 512)).astype(np.float32)
 
 
@@ -35,6 +37,7 @@ class FakeSession:
         word, when = self.plan.get((moment, self.device), ("", 0))
         if count != when:
             return
+        self.model.with_name(f"{moment}{self.device}").touch()
         if word == "raise":
             raise SessionError(f"acl.{moment} gave 507011", where=f"device {self.device}", cure="Restart it.")
         if word == "bug":
@@ -45,6 +48,10 @@ class FakeSession:
             os._exit(7)
         if word == "hang":
             time.sleep(600)
+        if word == "late":
+            time.sleep(LATE)
+        while word == "meet" and not all(self.model.with_name(f"{m}{d}").exists() for m, d in self.plan):
+            time.sleep(0.01)
 
     def describe(self) -> dict:
         return {"backend": "fake", "device": f"fake NPU device {self.device}", "precision": "float32", "threads": 1,

@@ -42,7 +42,7 @@ class Fake:
         self.seen: list[int] = []
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        time.sleep(self.pause)
+        time.sleep(self.pause if self.seen else 0)
         if len(self.seen) == self.fail_at:
             raise self.error
         self.seen.append(len(batch))
@@ -193,11 +193,11 @@ def test_rows_of_other_conditions_are_not_used(dataset, tmp_path, monkeypatch, c
 
 def test_a_killed_process_leaves_rows_that_the_next_one_uses(dataset, whole, tmp_path):
     path = tmp_path / "q.npz"
-    script = ("import sys; sys.path[:0] = sys.argv[1:4]; from test_extraction import Fake, extract, open_market1501\n"
-              "with open_market1501(sys.argv[4]) as d: extract(d, sys.argv[5], Fake(pause=0.3))")
+    script = ("import sys; sys.path[:0] = sys.argv[1:4]; from test_extract import Fake, extract, open_market1501\n"
+              "with open_market1501(sys.argv[4]) as d: extract(d, sys.argv[5], Fake(pause=600))")
     arguments = [*map(str, (ROOT, TESTS, Path(__file__).parent, dataset.path, path))]
     process = subprocess.Popen([sys.executable, "-c", script, *arguments])
-    part, deadline = tmp_path / "q.npz.part", time.monotonic() + 60
+    part, deadline = tmp_path / "q.npz.part", time.monotonic() + 300
     while not (part.exists()
                and part.stat().st_size >= 4 * ROW) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)

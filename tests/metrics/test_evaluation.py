@@ -591,7 +591,7 @@ def test_distances_refuses_other_widths(call):
 def run_benchmark(*options):
     command = [sys.executable, ROOT / "benchmarks" / "metrics.py", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=500)
 
 
 @pytest.mark.parametrize("metric", METRICS)
