@@ -109,7 +109,7 @@ def _infer(o: argparse.Namespace) -> None:
 def _evaluate(o: argparse.Namespace) -> None:
     from ..features.store import check_pair
     from ..guide.dump import check_apart, check_complete
-    from ..core.results import write_guide_json
+    from ..guide.metrics_json import write_guide_json
 
     query, gallery = _features(o.query, "query"), _features(o.gallery, "gallery")
     for features, names, where in zip((query, gallery), _expected(o), (o.query, o.gallery)):

@@ -10,6 +10,7 @@ import nbformat
 import papermill
 import pytest
 from helpers.paths import ROOT
+from helpers.surface import keys, lacking
 
 from osnet_lib.core.results import read_results
 from osnet_lib.study.run import run_matrix
@@ -93,6 +94,15 @@ def stderr_of(notebook: nbformat.NotebookNode) -> str:
     )
 
 
+RECORD = json.loads(Path(__file__).with_name("surface.json").read_text("utf-8"))["results"]
+
+
+def lacking_keys(file: Path) -> list[str]:
+    """Keys of a result file that those of its kind had when they were recorded, and this one has not."""
+    kind, name, _ = file.name.split("-", 2)
+    return lacking(RECORD.get(kind) or RECORD[f"{kind}-{name}"], keys(json.loads(file.read_text("utf-8"))))
+
+
 SMALL = {
     "01_export": ({"batch_sizes": [1, 2], "batch_size": 2}, ["osnet_x0_25", "passed"], 1),
     "02_convert": ({"batch_sizes": [1], "batch_size": 2}, ["atc --framework=5", "image:2,3,256,128", "Ascend310"], 0),
@@ -126,6 +136,8 @@ def test_runs_alone_on_small_data(name, small_market, small_weights, tmp_path):
     assert not [words for words in expected if words not in text], text
     assert pictures_of(notebook) == pictures
     assert stderr_of(notebook) == ""
+    for file in (tmp_path / "workspace" / "results").glob("*.json"):
+        assert lacking_keys(file) == [], file.name
 
 
 def test_a_new_batch_size_becomes_a_row_of_the_summary(small_market, small_weights, tmp_path):
