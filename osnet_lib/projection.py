@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .checks import whole_number
 from .errors import MetricError
 from .features import Features
 from .metrics.distance import check_metric, prepare
@@ -111,9 +112,9 @@ def map_identities(query: Features, gallery: Features, count: int = 8, order: st
     MetricError
         A count below 1; an unknown order; no evaluation, or one of other queries; no identity in both.
     """
-    if count < 1 or order not in ORDERS:
-        raise MetricError(f"{count} identities in the order {order!r}", where="identities",
-                          cure=f"Give a count of 1 or more and one of {', '.join(ORDERS)}")
+    whole_number(count, "count", error=MetricError, where="identities")
+    if order not in ORDERS:
+        raise MetricError(f"there is no order {order!r}", where="identities", cure=f"Give one of {', '.join(ORDERS)}")
     pids = np.intersect1d(query.pids, gallery.pids)
     pids = pids[pids > 0]
     if order == "images":

@@ -150,7 +150,7 @@ def test_imagenet_weights(osnet, place, tmp_path):
 @pytest.mark.parametrize("features, model, options, words", [
     ("nothing.npz", None, (), "nothing.npz: no such feature file. Make it with: osnet extract"),
     ("query.npz", "nothing.pth", (), "nothing.pth: no such weights"),
-    ("query.npz", None, ("--images", "1"), "images: 1 images. Give at least 2"),
+    ("query.npz", None, ("--images", "1"), "images: 1 is not a whole number of 2 or more"),
     ("query.npz", None, ("--backend", "abacus"), "'abacus' is not a backend"),
 ])
 def test_bad_input(osnet, place, features, model, options, words):

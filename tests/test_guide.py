@@ -118,7 +118,7 @@ def test_scores_are_the_same_in_every_form(steps, run, small_market, names):
     ("info bin ./query_prep_dataset out.info 256 128", "info: width 256, height 128"),
     ("infer osnet_bs4_sim.onnx query_prep_bin.info result/txt/gallery --batch-size 4",
      r"dumpOutput_device0: holds [\d,]+ features of other images"),
-    ("infer osnet_bs4_sim.onnx query_prep_bin.info new --batch-size 5", r"batch size 5\. Give 1 to 4"),
+    ("infer osnet_bs4_sim.onnx query_prep_bin.info new --batch-size 5", r"batch size 5 is not a whole number from 1 to 4\. The"),
     ("infer osnet_bs4_sim.onnx osnet.onnx new --batch-size 4", r"osnet\.onnx: (cannot be read|line 1 is not)"),
     ("infer osnet_bs4_sim.onnx query_prep_bin.info new --batch-size 4 --device-id 3", "device 3 does not exist"),
     ("preprocess gone new", r"gone: no such folder of images"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 
 _BLOCK = 1 << 18  # draws at a time: their counts stay in the processor's cache
@@ -49,8 +50,8 @@ def check_clusters(clusters: ArrayLike | None, valid: np.ndarray) -> np.ndarray 
 
 def units_of(scores: np.ndarray, clusters: np.ndarray | None, level: float, rounds: int) -> np.ndarray:
     """What is drawn, one row a unit: sums of the scores and the number of queries; sorted, so order is no input."""
-    if not 0 < level < 1 or isinstance(rounds, bool) or not isinstance(rounds, (int, np.integer)) or (
-            rounds * (1 - level) < 2):
+    whole_number(rounds, "rounds", error=MetricError, where="bootstrap")
+    if not 0 < level < 1 or rounds * (1 - level) < 2:
         raise MetricError(f"level {level} with {rounds} rounds", where="bootstrap",
                           cure="Give a level such as 0.95, and at least 2 / (1 - level) rounds")
     table = np.column_stack([scores, np.ones(len(scores))])
@@ -65,8 +66,7 @@ def units_of(scores: np.ndarray, clusters: np.ndarray | None, level: float, roun
 
 def resampled_means(table: np.ndarray, rounds: int, seed: int) -> np.ndarray:
     """Mean scores (rounds, scores) of resamples of the rows of `table`, whose last column counts queries."""
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise MetricError(f"seed {seed!r}", where="bootstrap", cure="Give an integer from 0")
+    whole_number(seed, "seed", at_least=0, error=MetricError, where="bootstrap")
     draw, units = np.random.default_rng(seed), len(table)
     step = max(1, _BLOCK // units)
     totals = np.empty((rounds, table.shape[1]))

@@ -18,6 +18,7 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
 from .labels import Labels
@@ -121,8 +122,7 @@ def pair_histogram(query_features: ArrayLike, query_pids: ArrayLike, query_camid
     They are computed twice, a block at a time: once for the range, once to be counted. The other parameters and the
     errors are those of `verification`.
     """
-    if not isinstance(bins, (int, np.integer)) or bins < 1:
-        raise MetricError(f"{bins!r} bins", where="bins", cure="Give 1 or more")
+    whole_number(bins, "bins", error=MetricError)
     pairs = _Pairs(query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric,
                    normalize)
     bounds = [_bounds(values) for of_one, block in pairs.blocks() for values in (of_one, block)]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from ..checks import whole_number
 from ..errors import DatasetError, MetricError
 from ..market1501 import Market1501, Sample
 from ..preprocess import HEIGHT, WIDTH as INPUT_WIDTH, to_uint8
@@ -25,9 +26,9 @@ def plot_samples(dataset: Market1501, samples: Sequence[Sample], columns: int = 
     DatasetError
         No samples or no columns; an image that cannot be decoded.
     """
-    if not samples or columns < 1:
-        raise DatasetError(f"{len(samples)} images in {columns} columns", where="samples",
-                           cure="Give at least one of both")
+    whole_number(columns, "columns", error=DatasetError, where="samples")
+    if not samples:
+        raise DatasetError("no image to show", where="samples", cure="Give at least one")
     columns = min(columns, len(samples))
     sheet = Sheet(-(-len(samples) // columns), (columns - 1) * PITCH + 1, title, lines=2)
     for i, sample in enumerate(samples):

@@ -325,7 +325,7 @@ LESS = scored(np.where(np.arange(60) == 5, np.nan, GOOD.ap))
     (lambda: bootstrap(GOOD, level=0), "level 0"),
     (lambda: bootstrap(GOOD, level=float("nan")), "level nan"),
     (lambda: bootstrap(GOOD, rounds=39), "with 39 rounds"),
-    (lambda: bootstrap(GOOD, rounds=100.0), "with 100.0 rounds"),
+    (lambda: bootstrap(GOOD, rounds=100.0), "bootstrap: rounds 100.0 is not a whole number"),
     (lambda: bootstrap(GOOD, seed=-1), "bootstrap: seed -1"),
     (lambda: paired_test(GOOD, GOOD, seed=0.5), "bootstrap: seed 0.5"),
     (lambda: bootstrap(GOOD, PIDS[1:]), r"clusters: int64 of shape \(59,\) for 60 queries"),

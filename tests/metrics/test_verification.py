@@ -177,5 +177,5 @@ def test_refused_rates(fprs):
 
 @pytest.mark.parametrize("bins", [0, -1, 2.5])
 def test_refused_bins(bins):
-    with pytest.raises(MetricError, match=f"^bins: {bins} bins. Give 1 or more"):
+    with pytest.raises(MetricError, match=f"^bins: {bins} is not a whole number of 1 or more"):
         pair_histogram(**GOOD, bins=bins)
