@@ -11,7 +11,7 @@ from networks import checkpoint, images
 from torch import nn
 
 from osnet_lib.blocks import ChannelGate, OSBlock
-from osnet_lib.complexity import complexity
+from osnet_lib.checkpoint import complexity
 from osnet_lib.model import ARCHITECTURES, build_model
 
 PUBLISHED = {  # trainable parameters without classifier, convolution and linear multiply-adds at 256x128

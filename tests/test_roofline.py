@@ -11,7 +11,7 @@ from figures import assert_legible, legend, texts
 
 from osnet_lib import roofline_report
 from osnet_lib.blocks import ChannelGate
-from osnet_lib.complexity import complexity
+from osnet_lib.checkpoint import complexity
 from osnet_lib.errors import CheckpointError, ResultError
 from osnet_lib.layers import network_layers
 from osnet_lib.model import ARCHITECTURES, build_model
