@@ -13,7 +13,6 @@ from .errors import SessionError, first_line
 from .model import OSNet
 from .preprocess import HEIGHT, WIDTH
 
-STRIDE = 16  # pixels of the input between two places of the last maps
 
 
 def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndarray:

@@ -21,7 +21,6 @@ from .model import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split
 IMAGENET_CLASSES = 1000
-SUFFIXES = (".pth", ".pt", ".pth.tar", ".tar", ".safetensors")
 # torchreid's trainer stores Rank-1 as a numpy scalar beside the weights; numpy 1 and 2 name its type differently.
 _SCALAR = np.float64(0).__reduce__()[0]
 _NUMPY_SCALARS = [(_SCALAR, "numpy.core.multiarray.scalar"), (_SCALAR, "numpy._core.multiarray.scalar"), np.dtype,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-RUN_ON_DEVICE, RUN_ON_HOST = 0, 1  # what acl.rt.get_run_mode gives; on the device, host and device memory are one
+RUN_ON_HOST = 1  # what acl.rt.get_run_mode gives there, and 0 on the device, where host and device memory are one
 HOST_TO_HOST, HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE = 0, 1, 2, 3
 HUGE_FIRST = 0  # acl.rt.malloc takes huge pages where there are some
 REPEAT_INITIALIZE = 100002
