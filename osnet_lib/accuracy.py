@@ -17,7 +17,7 @@ from .groundtruth import read_ground_truth
 from .lineage import code_digest
 from .market1501 import Market1501, Sample
 from .metrics import (METRICS, Evaluation, Intervals, PairedTest, Verification, bootstrap, evaluate, evaluate_distances,
-                      evaluate_lists, expand_queries, paired_test, pool_queries, rerank, verification)
+                      evaluate_lists, expand_queries, paired_test, pool_queries, rerank, verify)
 from .mistakes import diagnose
 from .pipeline import model_label, runnable_model, simplify_model
 from .results import Result, read_results, result_name, write_result
@@ -126,7 +126,7 @@ def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, c
     for metric in METRICS:
         evaluation = evaluate(*query.labelled, *gallery.labelled, metric=metric)
         assessments[metric] = Assessment(evaluation, bootstrap(evaluation), bootstrap(evaluation, query.pids),
-                                         verification(*query.labelled, *gallery.labelled, metric=metric))
+                                         verify(*query.labelled, *gallery.labelled, metric=metric))
         _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
     return assessments
 
@@ -175,7 +175,7 @@ def measure_variants(workspace: Workspace, dataset: Market1501, query: Features,
     def add_features(name: str, query_features, gallery_features, normalize: bool = False) -> None:
         pairs = (query_features, query.pids, query.camids, gallery_features, gallery.pids, gallery.camids)
         add(name, evaluate(*pairs, metric=metric, normalize=normalize),
-            verification(*pairs, metric=metric, normalize=normalize))
+            verify(*pairs, metric=metric, normalize=normalize))
 
     add_features("as extracted", query.features, gallery.features)
     add_features("unit length", query.features, gallery.features, normalize=True)

@@ -14,7 +14,6 @@ from .model import OSNet
 from .preprocess import HEIGHT, WIDTH
 
 
-
 def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndarray:
     """Activation maps of images: sum over channels of the squared maps before the pooling, of unit length.
 

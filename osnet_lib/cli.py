@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("output", help="the .onnx to write")
     p.add_argument("--batch-size", type=int, required=True, help="images a call")
 
-    cli_convert.register(command)
+    cli_convert.add_convert_command(command)
 
     p = command("extract", _extract, "features of query and gallery",
                 "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features")
@@ -95,9 +95,9 @@ def _parser() -> argparse.ArgumentParser:
                    help="several devices, which share the images (in place of --device)")
     _session_options(p)
 
-    cli_guide.register(command, _session_options)
-    cli_compare.register(command)
-    cli_diagnose.register(command, _session_options)
+    cli_guide.add_guide_commands(command, _session_options)
+    cli_compare.add_compare_command(command)
+    cli_diagnose.add_diagnose_command(command, _session_options)
 
     p = command("study", _study, "run every notebook and build the book",
                 "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth")

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import ParityError
-from .minimarket import Recipe, plan, render
+from .minimarket import World, plan, render
 from .parity import Parity, check_parity
 from .preprocess import preprocess
 from .session import Session, open_session
@@ -17,9 +17,9 @@ from .session import Session, open_session
 
 def sample_people(count: int) -> np.ndarray:
     """Pictures of mini-market as the network sees them, float32 ``[count, 3, 256, 128]``; at most some 4,500."""
-    recipe = Recipe()
-    pictures = [picture for picture in plan(recipe) if picture.pid > 0][:count]
-    return np.stack([preprocess(Image.open(io.BytesIO(render(picture, recipe)))) for picture in pictures])
+    world = World()
+    pictures = [picture for picture in plan(world) if picture.pid > 0][:count]
+    return np.stack([preprocess(Image.open(io.BytesIO(render(picture, world)))) for picture in pictures])
 
 
 def pass_gate(reference: Session, path: Path, stage: str, batch_size: int) -> Parity:

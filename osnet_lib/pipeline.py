@@ -18,7 +18,7 @@ from .export import export_onnx, simplify_onnx
 from .files import sha256
 from .lineage import code_digest
 from .market1501 import Market1501, open_market1501
-from .minimarket import Recipe, render_minimarket
+from .minimarket import World, render_minimarket
 from .onnxfile import OnnxFile, inspect_onnx
 from .parity import Parity, Tolerance, check_parity
 from .preprocess import preprocess
@@ -36,7 +36,7 @@ def open_dataset(workspace: Workspace, dataset: str | Path) -> Market1501:
     """Open ``"mini"`` (rendered on first use), a folder or a zip."""
     if str(dataset) != "mini":
         return open_market1501(Path(dataset).expanduser())
-    return open_market1501(render_minimarket(workspace.data / "mini-market", Recipe()))
+    return open_market1501(render_minimarket(workspace.data / "mini-market", World()))
 
 
 def model_label(checkpoint: Checkpoint) -> str:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from osnet_lib.checkpoint import Checkpoint, load_checkpoint
-from osnet_lib.minimarket import Recipe, render_minimarket
+from osnet_lib.minimarket import World, render_minimarket
 from osnet_lib.model import build_model
 from osnet_lib.workspace import Workspace
 
@@ -87,8 +87,8 @@ def pack():
 @pytest.fixture(scope="session")
 def small_market(tmp_path_factory) -> Path:
     """A rendered data set of a few people, in Market-1501's layout."""
-    recipe = Recipe(train_pids=0, test_pids=6, pictures_per_camera=2, distractors=6, junk=4)
-    return render_minimarket(tmp_path_factory.mktemp("data") / "small", recipe, progress=False)
+    world = World(train_pids=0, test_pids=6, pictures_per_camera=2, distractors=6, junk=4)
+    return render_minimarket(tmp_path_factory.mktemp("data") / "small", world, progress=False)
 
 
 @pytest.fixture(scope="session")

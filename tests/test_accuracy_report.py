@@ -10,13 +10,13 @@ from test_report import accuracy, evaluation, rows
 
 from osnet_lib import accuracy_report
 from osnet_lib.accuracy import Assessment, Variant
-from osnet_lib.metrics import bootstrap, evaluate, paired_test, verification
+from osnet_lib.metrics import bootstrap, evaluate, paired_test, verify
 
 
 def assessment(metric: str = "euclidean") -> Assessment:
     score, query, gallery = evaluation(metric)
     return Assessment(score, bootstrap(score), bootstrap(score, query.pids),
-                      verification(*query.labelled, *gallery.labelled, metric=metric))
+                      verify(*query.labelled, *gallery.labelled, metric=metric))
 
 
 def test_score_table_counts_queries_and_gives_intervals():
@@ -50,7 +50,7 @@ def test_score_table_has_a_column_a_distance():
 def test_variants_are_tested_against_the_first():
     score, query, gallery = evaluation()
     worse = evaluate(-query.features, query.pids, query.camids, *gallery.labelled, max_rank=6)
-    found = verification(*query.labelled, *gallery.labelled)
+    found = verify(*query.labelled, *gallery.labelled)
     variants = [Variant("as extracted", score, None, found),
                 Variant("upside down", worse, paired_test(score, worse), None)]
     first, second = rows(accuracy_report.variants_table(variants))

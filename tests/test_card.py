@@ -14,7 +14,7 @@ from osnet_lib.checkpoint import load_checkpoint
 from osnet_lib.errors import CheckpointError
 from osnet_lib.files import sha256
 from osnet_lib.market1501 import open_market1501
-from osnet_lib.minimarket import Recipe as World
+from osnet_lib.minimarket import World
 from osnet_lib.model import build_model
 from osnet_lib.report import card_table
 from osnet_lib.weights import MINI

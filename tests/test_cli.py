@@ -24,7 +24,7 @@ from osnet_lib.errors import StudyError
 from osnet_lib.features import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, rerank
-from osnet_lib.minimarket import Recipe, render_minimarket
+from osnet_lib.minimarket import World, render_minimarket
 from osnet_lib.onnxfile import inspect_onnx
 from osnet_lib.workspace import REPOSITORY
 
@@ -39,7 +39,7 @@ def place(tmp_path_factory):
     shutil.copy(networks.checkpoint_path(), folder / "w.pth")
     shutil.copy(networks.onnx_path(), folder / "a.onnx")
     shutil.copy(networks.onnx_path(2), folder / "bs2.onnx")
-    render_minimarket(folder / "market", Recipe(test_pids=2, train_pids=0, pictures_per_camera=1, distractors=2,
+    render_minimarket(folder / "market", World(test_pids=2, train_pids=0, pictures_per_camera=1, distractors=2,
                                                 junk=1), progress=False)
     (folder / "text.txt").write_text("not a model")
     (folder / "model.om").write_bytes(b"IMOD")
@@ -263,7 +263,8 @@ BAD = [
     ("simplify {}/gone.onnx {new}/o.onnx --batch-size 1",
      r"{}/gone\.onnx: no such ONNX file\. Write it with osnet export"),
     ("simplify {}/text.txt {new}/o.onnx --batch-size 1", r"{}/text\.txt: .*"),
-    ("simplify {}/a.onnx {new}/o.onnx --batch-size 0", r"{new}/o\.onnx: batch size 0 is not a whole number of 1 or more\. Give"),
+    ("simplify {}/a.onnx {new}/o.onnx --batch-size 0",
+     r"{new}/o\.onnx: batch size 0 is not a whole number of 1 or more\. Give"),
     ("simplify {}/bs2.onnx {new}/o.onnx --batch-size 3",
      r"{}/bs2\.onnx: already fixed to batch size 2.*\. Start from the file that osnet export wrote"),
     ("extract {}/gone.onnx {}/market {new}", r"{}/gone\.onnx: no such weights\. Give"),
@@ -272,7 +273,8 @@ BAD = [
     ("extract {}/a.onnx {}/gone {new}", r"{}/gone: no such folder or zip\. Check the path"),
     ("extract {}/a.onnx {}/empty {new}", r"{}/empty: holds none of the folders .*\. Pass the folder or \.zip"),
     ("extract {}/a.onnx {}/text.txt {new}", r"{}/text\.txt: is not a readable zip .*\. Download it again"),
-    ("extract {}/a.onnx {}/market {new} --batch-size 0", r"{}/a\.onnx: batch size 0 is not a whole number of 1 or more\. Give"),
+    ("extract {}/a.onnx {}/market {new} --batch-size 0",
+     r"{}/a\.onnx: batch size 0 is not a whole number of 1 or more\. Give"),
     ("extract {}/bs2.onnx {}/market {new} --batch-size 3",
      r"{}/bs2\.onnx: batch size 3 is not a whole number from 1 to 2\. The model's own is 2"),
     ("extract {}/a.onnx {}/market {new} --backend tpu",

@@ -15,7 +15,7 @@ from osnet_lib.features import Features, load_features, save_features
 from osnet_lib.findings import check_rows
 from osnet_lib.guide.dump import write_feature
 from osnet_lib.market1501 import open_market1501
-from osnet_lib.minimarket import Recipe, render_minimarket
+from osnet_lib.minimarket import World, render_minimarket
 from osnet_lib.preprocess import preprocess
 from osnet_lib.session import open_session
 from osnet_lib.weights import MINI
@@ -24,8 +24,8 @@ from osnet_lib.weights import MINI
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
     """A data set of 9 queries and 12 gallery images."""
-    recipe = Recipe(train_pids=0, test_pids=3, pictures_per_camera=1, distractors=3, junk=1)
-    return render_minimarket(tmp_path_factory.mktemp("data") / "market", recipe, progress=False)
+    world = World(train_pids=0, test_pids=3, pictures_per_camera=1, distractors=3, junk=1)
+    return render_minimarket(tmp_path_factory.mktemp("data") / "market", world, progress=False)
 
 
 @pytest.fixture(scope="module")

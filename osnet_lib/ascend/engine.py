@@ -23,9 +23,9 @@ from ..errors import SessionError
 from ..files import sha256
 from ..onnxfile import FEATURE_SHAPE
 from . import acl_codes as codes
-from .acl_api import Acl, AclError, Held, load_acl, process
+from .acl_api import Acl, AclError, Held, load_acl, this_process
 from .acl_bridge import lend, read
-from .om import Network, read_network
+from .om import OmNetwork, read_network
 from .slot import Slot, make, make_slot
 
 
@@ -122,17 +122,17 @@ class AscendEngine:
 
     # ---- set-up -----------------------------------------------------------------------------------------------------
 
-    def _set_up(self, device: int) -> Network:
+    def _set_up(self, device: int) -> OmNetwork:
         acl, held = self._acl, self._held
-        process.initialise(acl)
+        this_process.initialise(acl)
         count = acl("acl.rt.get_device_count")
         if not count:
             raise SessionError("no Ascend device is there", where="device",
                                cure="Check driver, permissions and container with npu-smi info.")
         if device >= count:
             raise no_device(device, "ascend", count)
-        process.take(acl, device)
-        held.add(process.give_back, acl, device)
+        this_process.take(acl, device)
+        held.add(this_process.give_back, acl, device)
         self._context = make(acl, held, "acl.rt.create_context", device, release="acl.rt.destroy_context")
         streams = [make(acl, held, "acl.rt.create_stream", release="acl.rt.destroy_stream") for _ in range(3)]
         pinned = acl("acl.rt.get_run_mode") == codes.RUN_ON_HOST
