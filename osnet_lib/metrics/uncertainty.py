@@ -199,7 +199,6 @@ def exact_interval(hits: int, queries: int, level: float = 0.95) -> Interval:
         raise MetricError(f"{hits} of {queries} queries at level {level}", where="interval",
                           cure="Give 0 to all of at least one query, and a level such as 0.95")
     from scipy.stats import binomtest  # takes a second to import
-
     return Interval(hits / queries, *map(float, binomtest(hits, queries).proportion_ci(level, method="exact")))
 
 
@@ -228,7 +227,6 @@ def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLik
         raise MetricError(f"query {differ[0]} has a match in only one of the two", where="paired test",
                           cure="Score both models on the same images, in the same order")
     from scipy.stats import binomtest  # takes a second to import
-
     (first_a, ap_a), (first_b, ap_b) = ((e.first_hit[valid], e.ap[valid]) for e in (reference, candidate))
     right_a, right_b = first_a == 0, first_b == 0
     lost, won = (int(np.count_nonzero(only)) for only in (right_a & ~right_b, right_b & ~right_a))
