@@ -84,7 +84,7 @@ def count_devices() -> int:
         acl = load_acl()
         count, code = acl.rt.get_device_count()
         if code:  # some versions want acl.init first; it stays initialised, which a later session expects
-            process.initialise(Acl(acl, "ascend"))
+            this_process.initialise(Acl(acl, "ascend"))
             count, code = acl.rt.get_device_count()
         return int(count) if code == 0 else 0
     except Exception:  # whatever a module named acl may do: the question was only whether it works
@@ -209,4 +209,4 @@ class Process:
             pass
 
 
-process = Process()
+this_process = Process()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-RUN_ON_DEVICE, RUN_ON_HOST = 0, 1  # what acl.rt.get_run_mode gives; on the device, host and device memory are one
+RUN_ON_HOST = 1  # what acl.rt.get_run_mode gives there, and 0 on the device, where host and device memory are one
 HOST_TO_HOST, HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE = 0, 1, 2, 3
 HUGE_FIRST = 0  # acl.rt.malloc takes huge pages where there are some
 REPEAT_INITIALIZE = 100002
@@ -72,7 +72,7 @@ _MEMORY = "Free device memory (npu-smi info shows who holds it), or take a small
 _OTHER_CHIP = "Convert the model for this very chip{soc}, with a CANN no newer than this host's."
 _DAMAGED = "Copy the OM again and compare the sha256, or convert it again."
 _REBUILT = "Convert the model again with the CANN of this host."
-CURES = {
+ACL_CURES = {
     100000: "Convert the model again with the CANN of this host; if it stays, this version of pyACL differs.",
     100001: "Open the session again in a fresh process.",
     100037: "Let nobody else call acl.finalize in this process.",
@@ -120,5 +120,5 @@ def name_of(code: int) -> str:
 
 def cure_for(code: int, soc: str | None = None) -> str:
     """What to do about a code, in one sentence; `soc` is the chip of this host, where it is known."""
-    text = CURES.get(code) or _BY_KIND.get(str(code)[0], _BY_KIND["5"])
+    text = ACL_CURES.get(code) or _BY_KIND.get(str(code)[0], _BY_KIND["5"])
     return text.replace("{soc}", f" (--soc_version={soc})" if soc else "")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
+from ..checks import whole_number
 from ..errors import ConvertError
 from ..conversion.onnx_file import IMAGE_SHAPE, INPUT
 from .cann import SOC_CURE, SOC_VERSION
@@ -62,21 +63,19 @@ class AtcCommand:
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        given = (self.batch_sizes,) if isinstance(self.batch_sizes, Integral) else tuple(self.batch_sizes)
-        object.__setattr__(self, "batch_sizes", given)
+        given = (self.batch_sizes,) if isinstance(self.batch_sizes, Integral) else self.batch_sizes
+        sizes = sorted(whole_number(size, "batch_sizes", error=ConvertError) for size in given)
+        object.__setattr__(self, "batch_sizes", tuple(sizes))
         object.__setattr__(self, "model", Path(self.model))
         for where, wrong, what, cure in self._refusals():
             if wrong:
                 raise ConvertError(what, where=where, cure=cure)
         object.__setattr__(self, "output", Path(self.output))
-        object.__setattr__(self, "batch_sizes", tuple(sorted(map(int, given))))
 
     def _refusals(self) -> Iterator[tuple[object, object, str, str]]:
         """Where, whether it is wrong, what and cure: what is wrong by itself, whatever the host."""
         sizes, output = self.batch_sizes, os.fspath(self.output)
-        bad = [n for n in sizes if not isinstance(n, Integral) or isinstance(n, bool) or n < 1]
-        yield ("batch_sizes", not sizes or bad, f"batch size {bad[0] if bad else 'missing'}",
-               "Give a number of images, at least 1.")
+        yield "batch_sizes", not sizes, "batch size missing", "Give a number of images, at least 1."
         yield ("batch_sizes", len(set(sizes)) < len(sizes), f"a batch size is there twice in {list(sizes)}",
                "Give each once.")
         yield ("batch_sizes", len(sizes) >= GEARS.stop, f"{len(sizes)} batch sizes", f"Give at most {GEARS.stop - 1}.")

@@ -19,7 +19,7 @@ _OPTION = "Correct the option; atc --help lists what this CANN takes."
 _INSTALLATION = ("Source CANN's set_env.sh; its python3 needs numpy, decorator, sympy, cffi, attrs, psutil, protobuf "
                  "and scipy.")
 FEWER_PROCESSES = "Where memory is short, lower the environment variable TE_PARALLEL_COMPILER (default 8 processes)."
-CURES = {
+ATC_CURES = {
     "E10001": "Correct the value; for soc_version write Ascend and the Name in npu-smi info, a chip that this CANN "
               "serves (recent ones no longer know Ascend310).",
     "E10002": "Write --input_shape as image:16,3,256,128.",
@@ -99,7 +99,7 @@ class AtcMessage:
         for sign, cure in _SIGNS.items():
             if sign in self.words:
                 return cure
-        return CURES.get(self.code) or self.solution or _FAMILIES.get(self.code[:2]) or _LOG
+        return ATC_CURES.get(self.code) or self.solution or _FAMILIES.get(self.code[:2]) or _LOG
 
 
 class AtcError(ConvertError):
@@ -164,7 +164,7 @@ def atc_error(run: Finished, where: object) -> AtcError:
         lines = [line.strip() for line in run.text.splitlines() if not _NOISE.match(line.strip())]
         messages = (AtcMessage(UNKNOWN, lines[-1] if lines else "no error text"),)
     # An internal error often precedes the one that explains it.
-    main = next((m for m in messages if m.code in CURES), messages[0])
+    main = next((m for m in messages if m.code in ATC_CURES), messages[0])
     others = ", ".join(dict.fromkeys(m.code for m in messages if m is not main))
     what = f"{main.code}: {main.words[:300].rstrip('. ')}{f' (also {others})' if others else ''}"
     if run.status < 0:

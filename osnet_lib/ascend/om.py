@@ -18,7 +18,7 @@ _CURE = "Give an OM that osnet convert made of an OSNet of this study."
 
 
 @dataclass(frozen=True)
-class Network:
+class OmNetwork:
     """Inputs and output of an OM.
 
     Attributes
@@ -52,7 +52,7 @@ class Network:
         return images * prod(FEATURE_SHAPE) * self.output_dtype.itemsize
 
 
-def read_network(acl: Acl, desc: int, model: Path) -> Network:
+def read_network(acl: Acl, desc: int, model: Path) -> OmNetwork:
     """Read a description that get_desc filled.
 
     Raises
@@ -86,7 +86,7 @@ def read_network(acl: Acl, desc: int, model: Path) -> Network:
         raise refuse(f"its output is {dtypes[1] or 'of another data type'} {list(taken)}")
     sizes = [int(acl("acl.mdl.get_input_size_by_index", desc, index)) for index in range(inputs)]
     output_bytes = int(acl("acl.mdl.get_output_size_by_index", desc, 0))
-    network = Network((int(largest), *shape), *dtypes, gears, gear_input, sizes, output_bytes)
+    network = OmNetwork((int(largest), *shape), *dtypes, gears, gear_input, sizes, output_bytes)
     least = largest * prod(shape) * dtypes[0].itemsize, network.feature_bytes(largest)
     if min(sizes) < 1 or sizes[0] < least[0] or output_bytes < least[1]:
         raise refuse(f"inputs of {sizes} bytes and an output of {output_bytes}, at least {list(least)} are needed")

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import acl_codes as codes
 from .acl import Acl, Held
-from .om import Network
+from .om import OmNetwork
 
 
 @dataclass
@@ -34,7 +34,7 @@ def make(acl: Acl, held: Held, call: str, *args: Any, release: str) -> int:
     return made
 
 
-def make_slot(acl: Acl, held: Held, network: Network, pinned: bool) -> Slot:
+def make_slot(acl: Acl, held: Held, network: OmNetwork, pinned: bool) -> Slot:
     """Memory and data sets for batches as large as the network takes.
 
     Raises

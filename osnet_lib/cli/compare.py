@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 
-def register(command: Callable[..., argparse.ArgumentParser]) -> None:
+def add_compare_command(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
     p = command("compare", compare_command, "two scores or sets of features; exit code 1 where the gate fails",
                 "compare features_onnx features_om --json compare.json")

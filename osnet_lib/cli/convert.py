@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 
-def register(command: Callable[..., argparse.ArgumentParser]) -> None:
+def add_convert_command(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
     p = command("convert", convert_command, "ONNX to an Ascend OM with ATC, or the command for a host with CANN",
                 "convert osnet_x1_0_bs16_sim.onnx osnet_x1_0_bs16 --soc-version Ascend310P3")

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from ..features.store import Features
     from ..diagnosis.findings import Finding
 
-SPLITS = ("query", "gallery")
+_SPLITS = ("query", "gallery")
 
 
-def register(command: Callable[..., argparse.ArgumentParser],
-             session_options: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_diagnose_command(command: Callable[..., argparse.ArgumentParser],
+                         session_options: Callable[[argparse.ArgumentParser], None]) -> None:
     """Add the command; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
     p = command("diagnose", diagnose_command, "find out why features are wrong: preprocessing, names, model",
                 "diagnose features osnet_x1_0.onnx Market-1501-v15.09.15.zip")
@@ -66,7 +66,7 @@ def _features(path: Path) -> dict[str, Features]:
 
     if not path.is_dir():
         return {path.name: load_features(path)}
-    files = {split: path / f"{split}.npz" for split in SPLITS if (path / f"{split}.npz").exists()}
+    files = {split: path / f"{split}.npz" for split in _SPLITS if (path / f"{split}.npz").exists()}
     if files:
         return {split: load_features(file) for split, file in files.items()}
     return {path.name: read_dump(path)}

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ..metrics import Evaluation
 
 
-def register(command: Callable[..., argparse.ArgumentParser],
-             session_options: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_guide_commands(command: Callable[..., argparse.ArgumentParser],
+                       session_options: Callable[[argparse.ArgumentParser], None]) -> None:
     """Add the commands; `command` makes a parser from name, function, summary and example."""
     p = command("preprocess", _preprocess, "images to the .bin files that a device reads",
                 "preprocess Market-1501-v15.09.15/query query_prep_dataset")

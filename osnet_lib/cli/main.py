@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("output", help="the .onnx to write")
     p.add_argument("--batch-size", type=int, required=True, help="images a call")
 
-    convert.register(command)
+    convert.add_convert_command(command)
 
     p = command("extract", _extract, "features of query and gallery",
                 "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features")
@@ -95,11 +95,11 @@ def _parser() -> argparse.ArgumentParser:
                    help="several devices, which share the images (in place of --device)")
     _session_options(p)
 
-    guide.register(command, _session_options)
-    compare.register(command)
-    diagnose.register(command, _session_options)
+    guide.add_guide_commands(command, _session_options)
+    compare.add_compare_command(command)
+    diagnose.add_diagnose_command(command, _session_options)
 
-    study.register(command)
+    study.add_study_commands(command)
     return parser
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def register(command: Callable[..., argparse.ArgumentParser]) -> None:
+def add_study_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
     p = command("study", _study, "run every notebook and build the book",
                 "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth")

@@ -12,7 +12,6 @@ from ..errors import ResultError
 from ..features.store import Features, check_pair, load_features, match_rows, without_junk
 from ..core.files import stem
 from ..datasets.market1501 import LANDMARKS, PUBLISHED
-from ..metrics.agreement import agreement
 from ..metrics.evaluation import Evaluation, evaluate
 from ..metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
 from ..conversion.parity import Difference, row_cosines
@@ -20,6 +19,7 @@ from ..conversion.parity import compare as feature_difference
 from ..published.quoted import find_published
 from .score import Score, measured_score, published_score, read_score
 from ..core.table import Table
+from ..metrics.agreement import rank_agreement
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,9 +199,9 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
     if a.by_query:
         paired = paired_test(a.evaluation, aligned, a.query.pids, level, rounds, seed)
     acceptance = accept(reference.score, candidate.score, mAP_drop, paired, level)
-    agreed = agreement((a.query.features, a.gallery.features),
-                       (b.query.features[queries], b.gallery.features[images]), a.query.pids, a.query.camids,
-                       a.gallery.pids, a.gallery.camids, metric=a.evaluation.metric)
+    agreed = rank_agreement((a.query.features, a.gallery.features),
+                            (b.query.features[queries], b.gallery.features[images]), a.query.pids, a.query.camids,
+                            a.gallery.pids, a.gallery.camids, metric=a.evaluation.metric)
     valid = a.evaluation.valid
     difference = cosines = None
     if a.query.features.shape[1] == b.query.features.shape[1]:

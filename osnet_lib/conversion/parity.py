@@ -72,11 +72,11 @@ class Parity:
     allowed_max_abs: float = Tolerance.max_abs
     allowed_cosine: float = Tolerance.min_cosine
 
-    def passed(self, tolerance: Tolerance | None = None) -> bool:
-        """True when every figure is within the tolerance, by default the one allowed; NaN is not."""
-        tolerance = tolerance or Tolerance(self.allowed_max_abs, self.allowed_cosine)
-        return (self.max_abs <= tolerance.max_abs and self.row_max_abs <= tolerance.max_abs
-                and self.min_cosine >= tolerance.min_cosine)
+    @property
+    def passed(self) -> bool:
+        """True when every figure is within the tolerance of the gate; NaN is not."""
+        return (self.max_abs <= self.allowed_max_abs and self.row_max_abs <= self.allowed_max_abs
+                and self.min_cosine >= self.allowed_cosine)
 
     def as_dict(self) -> dict:
         """For a result file."""
@@ -165,7 +165,7 @@ def check_parity(reference: Network | np.ndarray, candidate: Network, images: np
         raise ParityError(error.what, where=where, cure=error.cure) from error
     parity = Parity(stage, size, len(images), *difference, row_max_abs, tolerance.max_abs,
                     tolerance.min_cosine)
-    if not parity.passed(tolerance):
+    if not parity.passed:
         raise ParityError(
             f"features differ from the reference by up to {parity.max_abs:.3g} (mean {parity.mean_abs:.3g}, smallest "
             f"cosine {parity.min_cosine:.7f}), and a row of a batch from that image alone by up to "

@@ -28,7 +28,7 @@ from ..core.files import stem
 from .market1501 import FOLDERS, Market1501, Sample
 
 FOLDER = "gt_query"
-KINDS = ("good", "junk")
+_KINDS = ("good", "junk")
 _AGAIN = "Copy gt_query/ again from its source"
 
 
@@ -97,7 +97,7 @@ def read_ground_truth(dataset: Market1501, progress: bool = False) -> GroundTrut
         gallery = sorted((*dataset.gallery, *dataset.junk), key=lambda sample: sample.name)
         good, junk = {}, {}
         for query in tqdm(dataset.query, desc="ground truth", unit="query", disable=not progress):
-            positions = [_positions(archive, query, kind, len(gallery)) for kind in KINDS]
+            positions = [_positions(archive, query, kind, len(gallery)) for kind in _KINDS]
             where = archive.where(FOLDER, _file(query, "good"))
             if both := set(positions[0]) & set(positions[1]):
                 raise DatasetError(f"{gallery[min(both)].name} is good and junk at once", where=where, cure=_AGAIN)
@@ -117,9 +117,9 @@ def _file(query: Sample, kind: str) -> str:
 
 def _check_files(archive: Archive, dataset: Market1501) -> None:
     """Refuse files that are no list of a query, and queries that lack one."""
-    wanted = {_file(query, kind) for query in dataset.query for kind in KINDS}
+    wanted = {_file(query, kind) for query in dataset.query for kind in _KINDS}
     for name in sorted(archive.files[FOLDER].keys() - wanted):
-        known = re.fullmatch(rf".+_({'|'.join(KINDS)})\.mat", name)
+        known = re.fullmatch(rf".+_({'|'.join(_KINDS)})\.mat", name)
         raise DatasetError("is a list of no query in query/" if known else "is no list of good or junk images",
                            where=archive.where(FOLDER, name), cure=f"Move it out of {FOLDER}/")
     for name in sorted(wanted - archive.files[FOLDER].keys()):
@@ -138,7 +138,7 @@ def _positions(archive: Archive, query: Sample, kind: str, images: int) -> list[
         raise DatasetError(f"is no MATLAB file ({first_line(error)})", where=where, cure=_AGAIN) from error
     vectors = {name: value for name, value in variables.items() if not name.startswith("__")}
     values = np.asarray(next(iter(vectors.values()), None))  # as the published code, which names no variable
-    other = {f"{twin}_index" for twin in KINDS if twin != kind}
+    other = {f"{twin}_index" for twin in _KINDS if twin != kind}
     no_vector = values.dtype.kind not in "iuf" or values.size > max(values.shape, default=0)
     if len(vectors) != 1 or other & vectors.keys() or no_vector:
         raise DatasetError(f"holds {', '.join(vectors) or 'nothing'} and not the one vector {kind}_index", where=where,

@@ -19,9 +19,9 @@ from ..errors import DatasetError
 from .pedestrian import CANVAS, VIEWS, Person, draw_person, make_person, shade_folds
 from ..core.files import atomic_path, fingerprint, write_text
 from ..core.code_digest import code_digest
+from .market1501 import FOLDERS
 
 SIZE = (64, 128)  # width, height of a crop
-FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
 _UNFINISHED = " unfinished"
 
 
@@ -64,7 +64,7 @@ CAMERAS = (
 
 
 @dataclass(frozen=True)
-class Recipe:
+class World:
     """How much of everything; the seed and the numbers decide every byte.
 
     Train and test identities are disjoint. Each identity passes 3 to 5 cameras; its first picture
@@ -91,32 +91,32 @@ class Picture:
     seed: tuple[int, ...]
 
 
-def plan(recipe: Recipe) -> list[Picture]:
+def plan(world: World) -> list[Picture]:
     """Every file of the data set, in a fixed order, without rendering one."""
     pictures = []
 
     def add(split: str, label: int, camid: int, frame: int, box: int, who: int) -> None:
         # The person's own number keeps strangers apart that share a label (distractors, junk).
         name = f"{'-1' if label < 0 else f'{label:04d}'}_c{camid}s1_{frame:06d}_{box:02d}.jpg"
-        pictures.append(Picture(split, name, label, camid, (recipe.seed, who, camid, frame, box)))
+        pictures.append(Picture(split, name, label, camid, (world.seed, who, camid, frame, box)))
 
-    for index in range(recipe.train_pids + recipe.test_pids):
+    for index in range(world.train_pids + world.test_pids):
         pid = index + 1
-        rng = np.random.default_rng([recipe.seed, 1, pid])
-        cameras = rng.permutation(len(recipe.cameras))[: rng.integers(3, 6)]
-        test = index >= recipe.train_pids
+        rng = np.random.default_rng([world.seed, 1, pid])
+        cameras = rng.permutation(len(world.cameras))[: rng.integers(3, 6)]
+        test = index >= world.train_pids
         for turn, camera in enumerate(cameras):
             camid, start = int(camera) + 1, int(rng.integers(1, 90000))
-            for shot in range(recipe.pictures_per_camera + 1):
+            for shot in range(world.pictures_per_camera + 1):
                 split = "train" if not test else "query" if shot == 0 else "gallery"
                 if split == "query" and turn >= 3:
                     continue
                 add(split, pid, camid, start + 25 * shot, 0 if shot == 0 else shot, pid)
-    rng = np.random.default_rng([recipe.seed, 2])
-    for label, count in ((0, recipe.distractors), (-1, recipe.junk)):
+    rng = np.random.default_rng([world.seed, 2])
+    for label, count in ((0, world.distractors), (-1, world.junk)):
         for number in range(count):
             who = 100_000 * (1 + abs(label)) + number
-            add("gallery", label, int(rng.integers(len(recipe.cameras))) + 1, 100_000 + 10 * number, 1, who)
+            add("gallery", label, int(rng.integers(len(world.cameras))) + 1, 100_000 + 10 * number, 1, who)
     return pictures
 
 
@@ -161,11 +161,11 @@ def _expose(picture: Image.Image, camera: Camera, rng: np.random.Generator) -> I
     return Image.fromarray((np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8))
 
 
-def render(picture: Picture, recipe: Recipe) -> bytes:
+def render(picture: Picture, world: World) -> bytes:
     """The JPEG file of one picture."""
     rng = np.random.default_rng(picture.seed)
-    camera = recipe.cameras[picture.camid - 1]
-    person: Person = make_person(np.random.default_rng([recipe.seed, 3, picture.seed[1]]))
+    camera = world.cameras[picture.camid - 1]
+    person: Person = make_person(np.random.default_rng([world.seed, 3, picture.seed[1]]))
     figure = shade_folds(draw_person(person, VIEWS[rng.choice(4, p=camera.views)], float(rng.uniform(-1, 1))), rng)
     scene = _backdrop(camera, rng)
     # A detector's box is never exact; junk is what it cuts from beside, above or across a person.
@@ -185,12 +185,12 @@ def render(picture: Picture, recipe: Recipe) -> bytes:
     return buffer.getvalue()
 
 
-def recipe_digest(recipe: Recipe) -> str:
-    """Identifies the data set a recipe renders: its numbers and the code of the renderer."""
-    return fingerprint([asdict(recipe), code_digest(render, plan)])
+def world_digest(world: World) -> str:
+    """Identifies the data set a world renders: its numbers and the code of the renderer."""
+    return fingerprint([asdict(world), code_digest(render, plan)])
 
 
-def render_minimarket(folder: Path, recipe: Recipe = Recipe(), splits: tuple[str, ...] = ("query", "gallery"),
+def render_minimarket(folder: Path, world: World = World(), splits: tuple[str, ...] = ("query", "gallery"),
                       progress: bool = True) -> Path:
     """Render the data set below `folder`, in Market-1501's layout, unless it is there already.
 
@@ -204,14 +204,14 @@ def render_minimarket(folder: Path, recipe: Recipe = Recipe(), splits: tuple[str
     Returns
     -------
     Path
-        `folder`. A stamp per split names the recipe: an outdated rendering is redone, an interrupted one completed.
+        `folder`. A stamp per split names the world: an outdated rendering is redone, an interrupted one completed.
 
     Raises
     ------
     DatasetError
         A folder with files in it that no rendering left: they are not deleted.
     """
-    folder, wanted, pictures = Path(folder), recipe_digest(recipe), plan(recipe)
+    folder, wanted, pictures = Path(folder), world_digest(world), plan(world)
     for split in splits:
         target, stamp = folder / FOLDERS[split], folder / f".{split}"
         held = {path.name for path in target.iterdir()} if target.is_dir() else set()
@@ -229,6 +229,6 @@ def render_minimarket(folder: Path, recipe: Recipe = Recipe(), splits: tuple[str
         write_text(stamp, wanted + _UNFINISHED)
         for picture in tqdm(missing, desc=f"render {split}", unit="image", disable=not progress):
             with atomic_path(target / picture.name) as temporary:
-                temporary.write_bytes(render(picture, recipe))
+                temporary.write_bytes(render(picture, world))
         write_text(stamp, wanted)  # last, so that it vouches for every file
     return folder

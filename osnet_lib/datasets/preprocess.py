@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..errors import DatasetError
 from ..core.host import usable_cores
+from ..checks import whole_number
 from .market1501 import Sample
 
 HEIGHT, WIDTH = 256, 128  # pixels; people are tall
@@ -110,10 +111,9 @@ def iter_batches(
         by name. The threads are gone when iteration ends, whether by the last batch, an error or an early stop.
     """
     threads = min(4, usable_cores()) if threads is None else threads
-    for value, what in ((batch_size, "batch_size"), (threads, "threads")):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-            raise DatasetError(f"{value!r} is not a count of 1 or more", where=what, cure="Give a positive integer")
-    return _stream(dataset, tuple(samples), int(batch_size), int(threads), np.dtype(dtype))
+    batch_size = whole_number(batch_size, "batch_size", error=DatasetError)
+    threads = whole_number(threads, "threads", error=DatasetError)
+    return _stream(dataset, tuple(samples), batch_size, threads, np.dtype(dtype))
 
 
 def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threads: int, dtype: np.dtype):

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import FeatureError
 from ..features.store import Features
 from ..core.files import stem
+from ..checks import whole_number
 from .findings import Finding, check_rows, in_order, repeated_rows
 from .search import SAME, Fit, Search, search
 from ..datasets.market1501 import Market1501, Sample
@@ -51,8 +52,7 @@ def diagnose(features: Features, dataset: Market1501, session: Session, images: 
     FeatureError
         Fewer than 2 images; a session that normalises on the device, to which no wrong image can be given.
     """
-    if images < 2:
-        raise FeatureError(f"{images} images", where="images", cure="Give at least 2, better 16.")
+    whole_number(images, "images", at_least=2, error=FeatureError, cure="16 are better.")
     if session.input_dtype == np.uint8:
         raise FeatureError("this model normalises on the device, so that wrong normalisation cannot be tried with it",
                            where=session.model, cure="Give the checkpoint or the ONNX that it was made from.")

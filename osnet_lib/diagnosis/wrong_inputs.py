@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH, to_uint8
 
-Step = Callable[[np.ndarray], np.ndarray]
+_Step = Callable[[np.ndarray], np.ndarray]
 _MEAN, _STD, _WHITE = np.array(MEAN, np.float32), np.array(STD, np.float32), np.float32(255)
 
 
@@ -134,9 +134,9 @@ class Setup:
     cure: str
     harmless: bool = False
     resize: Callable[[Image.Image], np.ndarray] = to_uint8
-    channels: Step = same
-    normalise: Step = imagenet
-    layout: Step = planes
+    channels: _Step = same
+    normalise: _Step = imagenet
+    layout: _Step = planes
     mirror: bool = False
 
     def inputs(self, image: Image.Image) -> np.ndarray:

@@ -11,6 +11,7 @@ from ..errors import MetricError
 from .store import Features
 from ..metrics.distance import check_metric, prepare
 from ..metrics.evaluation import Evaluation
+from ..checks import whole_number
 
 ORDERS = ("images", "worst", "best")
 
@@ -111,9 +112,9 @@ def map_identities(query: Features, gallery: Features, count: int = 8, order: st
     MetricError
         A count below 1; an unknown order; no evaluation, or one of other queries; no identity in both.
     """
-    if count < 1 or order not in ORDERS:
-        raise MetricError(f"{count} identities in the order {order!r}", where="identities",
-                          cure=f"Give a count of 1 or more and one of {', '.join(ORDERS)}")
+    whole_number(count, "count", error=MetricError, where="identities")
+    if order not in ORDERS:
+        raise MetricError(f"there is no order {order!r}", where="identities", cure=f"Give one of {', '.join(ORDERS)}")
     pids = np.intersect1d(query.pids, gallery.pids)
     pids = pids[pids > 0]
     if order == "images":

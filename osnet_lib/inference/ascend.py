@@ -23,10 +23,12 @@ from ..errors import SessionError
 from ..core.files import sha256
 from ..conversion.onnx_file import FEATURE_SHAPE
 from ..ascend import acl_codes as codes
-from ..ascend.acl import Acl, AclError, Held, load_acl, process
+from ..ascend.acl import Acl, AclError, Held, load_acl
 from ..ascend.acl_memory import lend, read
-from ..ascend.om import Network, read_network
+from ..ascend.om import read_network
 from ..ascend.slot import Slot, make, make_slot
+from ..ascend.acl import this_process
+from ..ascend.om import OmNetwork
 
 
 class AscendEngine:
@@ -122,17 +124,17 @@ class AscendEngine:
 
     # ---- set-up -----------------------------------------------------------------------------------------------------
 
-    def _set_up(self, device: int) -> Network:
+    def _set_up(self, device: int) -> OmNetwork:
         acl, held = self._acl, self._held
-        process.initialise(acl)
+        this_process.initialise(acl)
         count = acl("acl.rt.get_device_count")
         if not count:
             raise SessionError("no Ascend device is there", where="device",
                                cure="Check driver, permissions and container with npu-smi info.")
         if device >= count:
             raise no_device(device, "ascend", count)
-        process.take(acl, device)
-        held.add(process.give_back, acl, device)
+        this_process.take(acl, device)
+        held.add(this_process.give_back, acl, device)
         self._context = make(acl, held, "acl.rt.create_context", device, release="acl.rt.destroy_context")
         streams = [make(acl, held, "acl.rt.create_stream", release="acl.rt.destroy_stream") for _ in range(3)]
         pinned = acl("acl.rt.get_run_mode") == codes.RUN_ON_HOST

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ..errors import SessionError
 from ..core.results import NOT_MEASURED
+from ..checks import whole_number
 from .session import Session
 
 
@@ -173,6 +174,5 @@ def run_benchmark(session: Session, batch_size: int, rounds: int = 50, warmup: i
 
 def check_benchmark(batch_size: int, rounds: int, warmup: int) -> None:
     """Refuse numbers with which nothing is timed; SessionError."""
-    if batch_size < 1 or rounds < 1 or warmup < 0:
-        raise SessionError(f"batch_size {batch_size}, rounds {rounds}, warmup {warmup}", where="benchmark",
-                           cure="Give a batch size and rounds of at least 1, and a warm-up of at least 0.")
+    for name, value, least in (("batch_size", batch_size, 1), ("rounds", rounds, 1), ("warmup", warmup, 0)):
+        whole_number(value, name, at_least=least, where="benchmark")

@@ -22,6 +22,7 @@ from ..conversion.onnx_file import FEATURE_SHAPE
 from ..datasets.preprocess import iter_batches, mirrored
 from ..core.host import environment
 from ..core.results import NOT_MEASURED
+from ..checks import whole_number
 from .session import Session, open_session
 from ..core.cache import artefact
 
@@ -117,10 +118,9 @@ def kept_features(path: Path, facts: dict, opened: Callable[[], Session], datase
 
 def check_batch_size(session: Session, batch_size: int) -> None:
     """Refuse a batch size that the session does not take; FeatureError."""
-    limit = session.batch_size or batch_size
-    if not 1 <= batch_size <= limit:
-        raise FeatureError(f"batch size {batch_size}", where=session.model,
-                           cure=f"Give 1 to {limit}, the model's own." if session.batch_size else "Give at least 1.")
+    own = session.batch_size
+    whole_number(batch_size, "batch size", at_most=own, error=FeatureError, where=session.model,
+                 cure=f"The model's own is {own}." if own else "Give such a number.")
 
 
 def collect_features(path: str | Path, samples: Sequence[Sample], conditions: dict, batch_size: int,

@@ -7,13 +7,13 @@ import importlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .backends import BACKENDS, choose_backend
+from ..checks import whole_number
 from .engine import Engine
 from ..errors import SessionError, first_line
 from ..core.host import package_versions, usable_cores
@@ -214,10 +214,8 @@ def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: 
         A checkpoint that `load_checkpoint` refuses.
     """
     threads = usable_cores() if threads is None else threads
-    for value, least, what in ((device, 0, "device"), (threads, 1, "threads")):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise SessionError(f"{value!r} is not a whole number of {least} or more", where=what,
-                               cure=f"Leave it out or give {least}.")
+    device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
+    threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     if isinstance(model, (str, os.PathLike)):
         path = model = Path(model).expanduser()
         name = choose_backend(backend, path)
@@ -236,4 +234,4 @@ def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: 
         except ImportError as error:
             raise SessionError(f"the {name} backend cannot import {entry.package} ({first_line(error)})", where=path,
                                cure=f"pip install {entry.package}") from error
-    return Session(name, entry.engine(model, int(device), int(threads)), int(threads))
+    return Session(name, entry.engine(model, device, threads), threads)

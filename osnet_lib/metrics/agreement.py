@@ -30,9 +30,9 @@ class Agreement:
     tau: np.ndarray
 
 
-def agreement(reference: tuple[ArrayLike, ArrayLike], candidate: tuple[ArrayLike, ArrayLike], query_pids: ArrayLike,
-              query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = NEAREST,
-              metric: str = "euclidean") -> Agreement:
+def rank_agreement(reference: tuple[ArrayLike, ArrayLike], candidate: tuple[ArrayLike, ArrayLike],
+                   query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike,
+                   k: int = NEAREST, metric: str = "euclidean") -> Agreement:
     """Compare the rankings that two sets of features give under the Market-1501 protocol.
 
     Parameters

@@ -14,6 +14,7 @@ from typing import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 
 METRICS = ("euclidean", "cosine")
@@ -100,8 +101,8 @@ class Gallery:
         The next block overwrites the last one, and the caller may do so too. A block holds `block_rows` queries, or
         as many as fit in 64 MiB with `bytes_per_query` beside the distances of each.
         """
-        if block_rows is not None and block_rows < 1:
-            raise MetricError(f"blocks of {block_rows} queries", where="block_rows", cure="Give 1 or more")
+        if block_rows is not None:
+            whole_number(block_rows, "block_rows", error=MetricError)
         dtype = np.result_type(rows, self.features)
         step = min(block_rows or rows_that_fit(len(self) * dtype.itemsize + bytes_per_query), len(rows))
         return self._blocks(rows, squared, np.empty((step, len(self)), dtype))

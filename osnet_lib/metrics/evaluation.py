@@ -24,6 +24,7 @@ from typing import Any, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery, real_matrix, rows_that_fit
 from .labels import Labels
@@ -81,8 +82,7 @@ class Evaluation:
 
     def hits(self, k: int) -> int:
         """Number of valid queries with a match among their first `k` images; any k from 1."""
-        if k < 1:
-            raise MetricError(f"there is no rank {k}", where="k", cure="Ranks count from 1")
+        whole_number(k, "k", error=MetricError, cure="Ranks count from 1")
         return int(np.count_nonzero(self.valid & (self.first_hit < k)))
 
     def rank(self, k: int) -> float:
@@ -193,9 +193,7 @@ def _evaluate(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, max_rank: 
     """Score distances block by block and sum up."""
     queries, gallery = truth.shape
     max_rank = min(50, gallery) if max_rank is None else max_rank
-    if not isinstance(max_rank, (int, np.integer)) or not 1 <= max_rank <= gallery:
-        raise MetricError(f"a CMC curve of {max_rank!r} ranks over {gallery} gallery images", where="max_rank",
-                          cure=f"Choose a max_rank from 1 to {gallery}")
+    whole_number(max_rank, "max_rank", at_most=gallery, error=MetricError, cure="No rank is behind the gallery's last")
     scores = score(blocks, truth, progress)
     valid = scores.first_hit >= 0
     num_valid = int(np.count_nonzero(valid))

@@ -19,6 +19,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
 
@@ -72,10 +73,7 @@ def _expand(gallery: Gallery, rows: np.ndarray, squared: np.ndarray, k: int, alp
 
 
 def _check(k: int, alpha: float, times: int, neighbours: int) -> None:
-    if not isinstance(k, (int, np.integer)) or not 1 <= k <= neighbours:
-        raise MetricError(f"{k!r} neighbours among {neighbours} gallery images", where="k",
-                          cure=f"Choose a k from 1 to {neighbours}")
+    whole_number(k, "k", at_most=neighbours, error=MetricError, cure="No more neighbours than gallery images")
     if not isinstance(alpha, Real) or not 0 <= alpha < np.inf:
         raise MetricError(f"an exponent of {alpha!r}", where="alpha", cure="Give a number from 0, such as 3")
-    if not isinstance(times, (int, np.integer)) or times < 1:
-        raise MetricError(f"{times!r} repetitions", where="times", cure="Give 1 or more")
+    whole_number(times, "times", error=MetricError)

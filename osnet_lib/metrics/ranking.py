@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
 from .labels import Labels
@@ -62,10 +63,8 @@ def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: 
     MetricError
         As `osnet_lib.metrics.evaluate`; also k below 1 or dropped below 0.
     """
-    if not isinstance(k, (int, np.integer)) or k < 1:
-        raise MetricError(f"a ranked list of {k!r} images", where="k", cure="Ask for at least 1")
-    if not isinstance(dropped, (int, np.integer)) or dropped < 0:
-        raise MetricError(f"{dropped!r} dropped images", where="dropped", cure="Ask for 0 or more")
+    whole_number(k, "k", error=MetricError)
+    whole_number(dropped, "dropped", at_least=0, error=MetricError)
     if np.ndim(query_pids) == 0:
         query_features, query_pids, query_camids = [query_features], [query_pids], [query_camids]
     gallery = Gallery(gallery_features, metric, normalize)

@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery, rows_that_fit
 
@@ -102,9 +103,8 @@ def rerank(query_features: ArrayLike, gallery_features: ArrayLike, k1: int = 20,
 def _check(k1: int, k2: int, lambda_value: float, number: int) -> int:
     """Refuse parameters without sense; k1/2 rounded as the authors do."""
     for name, k, most in (("k1", k1, number - 1), ("k2", k2, number)):
-        if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or not 1 <= k <= most:
-            raise MetricError(f"{k!r} neighbours among {number} images, queries and gallery together", where=name,
-                              cure=f"Choose a whole number from 1 to {most}")
+        whole_number(k, name, at_most=most, error=MetricError,
+                     cure=f"Queries and gallery together are {number} images")
     if not isinstance(lambda_value, Real) or not 0 <= lambda_value <= 1:
         raise MetricError(f"a weight of {lambda_value!r}", where="lambda_value", cure="Choose a number from 0 to 1")
     return int(np.around(k1 / 2))

@@ -19,11 +19,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, bdtrc, betaincinv
 
 from ..errors import MetricError
 from .evaluation import Evaluation
-from .resampling import Interval, check_clusters, intervals_of, orientation_of, resampled_means, sign_flip, units_of
+from .resampling import Interval, check_clusters, intervals_of, sign_flip, units_of
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ class PairedTest:
             return f"mAP changes by {value} points ({level} {ends}{few}), not shown"
         change, verb = self.mAP, "rises"
         if change.value < 0:
-            change, verb = Interval(-change.value, -change.high, -change.low), "falls"
+            change, verb = -change, "falls"
         value, ends = change.points(sign="")
         return f"mAP {verb} by {value} points ({level} {ends})"
 
@@ -183,7 +182,7 @@ def bootstrap(evaluation: Evaluation, clusters: ArrayLike | None = None, level: 
     valid = evaluation.valid
     scores = np.column_stack([evaluation.first_hit[valid] == 0, evaluation.ap[valid]]).astype(np.float64)
     table = units_of(scores, check_clusters(clusters, valid), level, rounds)
-    rank1, mAP = intervals_of(scores.mean(axis=0), resampled_means(table, rounds, seed), level)
+    rank1, mAP = intervals_of(scores.mean(axis=0), table, level, rounds, seed)
     return Intervals(rank1, mAP, exact_interval(int(scores[:, 0].sum()), len(scores), level), level, rounds, seed,
                      *_sizes(clusters, table, scores))
 
@@ -199,10 +198,8 @@ def exact_interval(hits: int, queries: int, level: float = 0.95) -> Interval:
     if not 0 <= hits <= queries or not queries or not 0 < level < 1:
         raise MetricError(f"{hits} of {queries} queries at level {level}", where="interval",
                           cure="Give 0 to all of at least one query, and a level such as 0.95")
-    tail = (1 - level) / 2
-    low = float(betaincinv(hits, queries - hits + 1, tail)) if hits else 0.0
-    high = float(betaincinv(hits + 1, queries - hits, 1 - tail)) if hits < queries else 1.0
-    return Interval(hits / queries, low, high)
+    from scipy.stats import binomtest  # takes a second to import
+    return Interval(hits / queries, *map(float, binomtest(hits, queries).proportion_ci(level, method="exact")))
 
 
 def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLike | None = None, level: float = 0.95,
@@ -229,19 +226,23 @@ def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLik
     if len(differ):
         raise MetricError(f"query {differ[0]} has a match in only one of the two", where="paired test",
                           cure="Score both models on the same images, in the same order")
+    from scipy.stats import binomtest  # takes a second to import
     (first_a, ap_a), (first_b, ap_b) = ((e.first_hit[valid], e.ap[valid]) for e in (reference, candidate))
     right_a, right_b = first_a == 0, first_b == 0
     lost, won = (int(np.count_nonzero(only)) for only in (right_a & ~right_b, right_b & ~right_a))
     differences = np.column_stack([right_b.astype(np.float64) - right_a, ap_b - ap_a])
-    sign = orientation_of(differences)
+    up, down = (side[np.lexsort(side.T)].tolist() for side in (differences, -differences))
+    sign = -1.0 if up < down else 1.0  # A against B and B against A draw from the same table
     table = units_of(sign * differences, check_clusters(clusters, valid), level, rounds)
-    rank1, mAP = intervals_of(differences.mean(axis=0), sign * resampled_means(table, rounds, seed), level)
+    rank1, mAP = intervals_of(sign * differences.mean(axis=0), table, level, rounds, seed)
+    if sign < 0:
+        rank1, mAP = -rank1, -mAP
     changed = ap_a != ap_b
     return PairedTest(rank1, mAP, lost, won, int(np.count_nonzero(right_a & right_b)),
                       int(np.count_nonzero(~right_a & ~right_b)), int(np.count_nonzero(changed)),
                       not (changed | (first_a != first_b)).any(),
-                      min(1.0, 2 * float(bdtr(min(lost, won), lost + won, 0.5))),
-                      float(bdtrc(lost - 1, lost + won, 0.5)), float(sign_flip(table, rounds, seed)[1]), level, rounds,
+                      *(float(binomtest(lost, lost + won, alternative=side).pvalue) if lost + won else 1.0
+                        for side in ("two-sided", "greater")), float(sign_flip(table, rounds, seed)[1]), level, rounds,
                       seed, *_sizes(clusters, table, differences))
 
 

@@ -18,6 +18,7 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
 from .labels import Labels
@@ -79,9 +80,9 @@ class PairHistogram:
     normalized: bool = False
 
 
-def verification(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-                 gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str = "euclidean",
-                 fprs: Sequence[float] = (1e-4, 1e-3, 1e-2), normalize: bool = False) -> Verification:
+def verify(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
+           gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str = "euclidean",
+           fprs: Sequence[float] = (1e-4, 1e-3, 1e-2), normalize: bool = False) -> Verification:
     """True positive rates at given false positive rates.
 
     Parameters
@@ -119,10 +120,9 @@ def pair_histogram(query_features: ArrayLike, query_pids: ArrayLike, query_camid
     """Distances of one identity and of two, counted in `bins` bins of equal width from the smallest to the largest.
 
     They are computed twice, a block at a time: once for the range, once to be counted. The other parameters and the
-    errors are those of `verification`.
+    errors are those of `verify`.
     """
-    if not isinstance(bins, (int, np.integer)) or bins < 1:
-        raise MetricError(f"{bins!r} bins", where="bins", cure="Give 1 or more")
+    whole_number(bins, "bins", error=MetricError)
     pairs = _Pairs(query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric,
                    normalize)
     bounds = [_bounds(values) for of_one, block in pairs.blocks() for values in (of_one, block)]

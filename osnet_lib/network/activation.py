@@ -13,8 +13,6 @@ from ..errors import SessionError, first_line
 from .osnet import OSNet
 from ..datasets.preprocess import HEIGHT, WIDTH
 
-STRIDE = 16  # pixels of the input between two places of the last maps
-
 
 def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndarray:
     """Activation maps of images: sum over channels of the squared maps before the pooling, of unit length.

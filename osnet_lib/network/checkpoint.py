@@ -13,15 +13,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from .complexity import complexity
 from ..errors import CheckpointError
 from ..core.files import sha256
 from .osnet import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split
 IMAGENET_CLASSES = 1000
-SUFFIXES = (".pth", ".pt", ".pth.tar", ".tar", ".safetensors")
 # torchreid's trainer stores Rank-1 as a numpy scalar beside the weights; numpy 1 and 2 name its type differently.
 _SCALAR = np.float64(0).__reduce__()[0]
 _NUMPY_SCALARS = [(_SCALAR, "numpy.core.multiarray.scalar"), (_SCALAR, "numpy._core.multiarray.scalar"), np.dtype,
@@ -85,6 +84,23 @@ class Checkpoint:
         return {"file": self.path.name, "sha256": self.sha256, "architecture": self.architecture,
                 "classes": self.classes, "trained_on": self.trained_on, "parameters": parameters,
                 "multiply_adds": multiply_adds}
+
+
+def complexity(model: OSNet, height: int = 256, width: int = 128) -> tuple[int, int]:
+    """Trainable parameters without the classifier, and multiply-adds of one image.
+
+    Counted are convolutions and linear layers, a weight's every use once (the shared gate of a
+    block runs four times and counts four times in the multiply-adds, once in the parameters);
+    biases, norms and activations are left out.
+    """
+    was_training = model.training
+    try:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            model.eval()(torch.zeros(1, 3, height, width, device=next(model.parameters()).device))
+    finally:
+        model.train(was_training)
+    parameters = sum(p.numel() for name, p in model.named_parameters() if not name.startswith("classifier."))
+    return parameters, counter.get_total_flops() // 2  # it counts a multiply-add as two
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

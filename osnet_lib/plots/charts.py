@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError, ParityError, ResultError
 from ..datasets.market1501 import Market1501
 from ..metrics.evaluation import Evaluation
@@ -43,8 +44,9 @@ def plot_cmc(evaluations: Mapping[str, Evaluation], ranks: int = 20, published: 
         No curve; no rank; a published Rank-1 that is not a fraction.
     """
     published = published or {}
-    if not evaluations or ranks < 1:
-        raise MetricError(f"{len(evaluations)} curves of {ranks} ranks", where="CMC", cure="Give at least one of both")
+    whole_number(ranks, "ranks", error=MetricError, where="CMC")
+    if not evaluations:
+        raise MetricError("no curve to draw", where="CMC", cure="Give at least one evaluation")
     for label, rank1 in published.items():
         if not 0 <= rank1 <= 1:
             raise MetricError(f"a published Rank-1 of {rank1}", where=label, cure="Give a fraction: 0.942 for 94.2 %")

@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from ..checks import whole_number
 from ..errors import DatasetError, MetricError
 from ..datasets.market1501 import Market1501, Sample
-from ..datasets.preprocess import HEIGHT, WIDTH as INPUT_WIDTH, to_uint8
+from ..datasets.preprocess import HEIGHT, to_uint8
+from ..datasets.preprocess import WIDTH
 from .sheet import PITCH, Sheet, who
 from .style import LIGHTNESS, new_chart, styled
 
@@ -25,9 +27,9 @@ def plot_samples(dataset: Market1501, samples: Sequence[Sample], columns: int = 
     DatasetError
         No samples or no columns; an image that cannot be decoded.
     """
-    if not samples or columns < 1:
-        raise DatasetError(f"{len(samples)} images in {columns} columns", where="samples",
-                           cure="Give at least one of both")
+    whole_number(columns, "columns", error=DatasetError, where="samples")
+    if not samples:
+        raise DatasetError("no image to show", where="samples", cure="Give at least one")
     columns = min(columns, len(samples))
     sheet = Sheet(-(-len(samples) // columns), (columns - 1) * PITCH + 1, title, lines=2)
     for i, sample in enumerate(samples):
@@ -53,15 +55,15 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
     DatasetError
         A tensor of another shape.
     """
-    if np.shape(tensor) != (3, HEIGHT, INPUT_WIDTH):
-        raise DatasetError(f"shape {np.shape(tensor)}, not (3, {HEIGHT}, {INPUT_WIDTH})", where="tensor",
+    if np.shape(tensor) != (3, HEIGHT, WIDTH):
+        raise DatasetError(f"shape {np.shape(tensor)}, not (3, {HEIGHT}, {WIDTH})", where="tensor",
                            cure="Give one image as preprocess returns it, without a batch axis")
     figure = new_chart(3.0, title=title)
     crop, resized, *channels = figure.subplots(1, 5)
     crop.imshow(image)
     crop.set(title=f"original\n{image.width} × {image.height}", xlabel="x / pixels", ylabel="y / pixels")
     resized.imshow(to_uint8(image))
-    resized.set(title=f"resized\n{INPUT_WIDTH} × {HEIGHT}", xlabel="x / pixels")
+    resized.set(title=f"resized\n{WIDTH} × {HEIGHT}", xlabel="x / pixels")
     low, high = float(tensor.min()), float(tensor.max())
     for axes, channel, name in zip(channels, tensor, ("red", "green", "blue")):
         shown = axes.imshow(channel, cmap="gray", vmin=low, vmax=high)
@@ -109,10 +111,10 @@ def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayL
     for i, (sample, activation) in enumerate(zip(samples, maps)):
         x, image = i * PITCH, dataset.image(sample)
         relative = (activation / max(activation.max(), np.finfo(np.float32).tiny)).astype(np.float32)
-        smooth = np.asarray(Image.fromarray(relative).resize((INPUT_WIDTH, HEIGHT), Image.Resampling.BILINEAR))
+        smooth = np.asarray(Image.fromarray(relative).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
         sheet.show(image, x, rows["image"])
         shown = sheet.show(relative, x, rows["map"], cmap=LIGHTNESS, vmin=0, vmax=1)
-        sheet.show(np.asarray(image.resize((INPUT_WIDTH, HEIGHT)).convert("L")), x, rows["both"], cmap="gray", vmin=0,
+        sheet.show(np.asarray(image.resize((WIDTH, HEIGHT)).convert("L")), x, rows["both"], cmap="gray", vmin=0,
                    vmax=255)
         sheet.show(smooth, x, rows["both"], cmap=LIGHTNESS, vmin=0, vmax=1, alpha=0.8 * smooth)
         sheet.outline(smooth, x, rows["both"], 0.5)

@@ -12,7 +12,7 @@ from ..errors import MetricError
 from ..features.projection import IdentityMap
 from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
 
-SHAPES = (*MARKERS, "<", ">", "*", "p", "h")  # an identity must be known by its shape alone
+MAP_MARKERS = (*MARKERS, "<", ">", "*", "p", "h")  # an identity must be known by its shape alone
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
@@ -34,15 +34,15 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
         No identity, or more than there are markers.
     """
     pids = np.unique(identities.pids)
-    if not 1 <= len(pids) <= len(SHAPES):
+    if not 1 <= len(pids) <= len(MAP_MARKERS):
         raise MetricError(f"{len(pids)} identities", where="map",
-                          cure=f"Give 1 to {len(SHAPES)}, which markers can tell apart")
+                          cure=f"Give 1 to {len(MAP_MARKERS)}, which markers can tell apart")
     figure = new_chart(5.6, title=title)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
     points, explained = identities.projection.points, 100 * identities.projection.explained
     handles = []
     for i, pid in enumerate(pids):
-        look = {"marker": SHAPES[i], "color": COLOURS[i % len(COLOURS)], "linestyle": "none", "markersize": 6.5}
+        look = {"marker": MAP_MARKERS[i], "color": COLOURS[i % len(COLOURS)], "linestyle": "none", "markersize": 6.5}
         mine = identities.pids == pid
         for queries, fill in ((False, {"markerfacecolor": "none"}), (True, {"markeredgecolor": BLACK})):
             x, y = points[mine & (identities.is_query == queries)].T

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from ..checks import whole_number
 from ..errors import MetricError
 from ..metrics.cameras import CameraPairs
 from ..metrics.evaluation import Evaluation
@@ -34,9 +35,10 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
     MetricError
         No evaluation, or more than five; no bin; an evaluation without a scored query.
     """
-    if not 1 <= len(evaluations) <= len(HATCHES) or bins < 1:
-        raise MetricError(f"{len(evaluations)} evaluations in {bins} bins", where="average precision",
-                          cure=f"Give 1 to {len(HATCHES)} evaluations and at least one bin")
+    whole_number(bins, "bins", error=MetricError, where="average precision")
+    if not 1 <= len(evaluations) <= len(HATCHES):
+        raise MetricError(f"{len(evaluations)} evaluations", where="average precision",
+                          cure=f"Give 1 to {len(HATCHES)}")
     figure = new_chart(3.8, title=title)
     axes = figure.add_subplot()
     edges = np.linspace(0, 100, bins + 1)

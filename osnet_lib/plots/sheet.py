@@ -8,7 +8,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from ..datasets.market1501 import Sample
-from .style import WIDTH, new_chart
+from .style import new_chart
+from .style import PAGE_WIDTH
 
 PITCH = 1.16  # from an image, 1 wide and 2 high, to its neighbour on the right
 
@@ -31,7 +32,7 @@ class Sheet:
 
     def __init__(self, rows: int, width: float, title: str | None, lines: int, headings: bool = False,
                  high: float = 2.0):
-        unit = min(0.9, max(0.62, WIDTH / width))  # inches; captions need 0.62
+        unit = min(0.9, max(0.62, PAGE_WIDTH / width))  # inches; captions need 0.62
         self.head = 0.17 / unit * headings  # text is as high whatever the images are
         self.step = high + self.head + (0.14 + 0.115 * lines) / unit  # from a row to the one below
         height = rows * self.step

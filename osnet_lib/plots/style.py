@@ -25,7 +25,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 
-WIDTH = 8.0  # inches, the text column of the book
+PAGE_WIDTH = 8.0  # inches, the text column of the book
 _RULES = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "figure.titlesize": 11, "legend.fontsize": 8,
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 120,
@@ -67,7 +67,7 @@ def styled(plot: Callable[P, F]) -> Callable[P, F]:
     return run
 
 
-def new_chart(height: float, width: float = WIDTH, title: str | None = None) -> Chart:
+def new_chart(height: float, width: float = PAGE_WIDTH, title: str | None = None) -> Chart:
     """An empty figure of `width` x `height` inches; a long title is wrapped and makes it higher."""
     lines = textwrap.wrap(title or "", int(width * 11))  # about 11 letters an inch
     chart = Chart(figsize=(width, height + 0.22 * len(lines)), layout="constrained")

@@ -100,11 +100,6 @@ class RooflinePoint:
     bound: str
     source: str
 
-    @property
-    def stays_on_chip(self) -> bool:
-        """Whether the speed cannot be explained without activations that stay on the chip."""
-        return self.throughput > self.memory_bound
-
 
 def roofline_points(published: Sequence[PublishedThroughput] | None = None) -> list[RooflinePoint]:
     """Published speeds of single chips that are on file, in the order of the sources; cards and GPUs are left out."""

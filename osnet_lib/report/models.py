@@ -47,7 +47,7 @@ def parity_table(parities: list[Parity]) -> Table:
                 "mean |difference|": p.mean_abs, "min cosine": p.min_cosine,
                 "row i against image i alone": p.row_max_abs,
                 "allowed": p.allowed_max_abs, "cosine allowed": p.allowed_cosine,
-                "gate": "passed" if p.passed() else "failed"} for p in parities]
+                "gate": "passed" if p.passed else "failed"} for p in parities]
     formats = {"max |difference|": ".1e", "mean |difference|": ".1e", "min cosine": ".7f", "allowed": "g",
                "row i against image i alone": ".1e", "cosine allowed": "g"}
     return Table.from_records(records, formats=formats if records else None)

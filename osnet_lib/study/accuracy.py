@@ -14,13 +14,13 @@ from ..diagnosis.findings import Finding, check_features, check_weights, in_orde
 from ..datasets.ground_truth import read_ground_truth
 from ..datasets.market1501 import Market1501
 from ..metrics import METRICS, Evaluation, Verification, bootstrap, evaluate, evaluate_distances, evaluate_lists, expand_queries, paired_test, pool_queries, rerank
-from ..metrics import verification
 from ..diagnosis.recompute import diagnose
 from .models import model_label, runnable_model, simplify_model
 from ..core.results import Result, read_results, result_name, write_result
 from ..inference.session import open_session
 from ..comparison.assessment import Assessment, Variant
 from .features import measure_features, split_features
+from ..metrics import verify
 from .workspace import Workspace
 
 
@@ -56,7 +56,7 @@ def measure_accuracy(workspace: Workspace, query: Features, gallery: Features, c
     for metric in METRICS:
         evaluation = evaluate(*query.labelled, *gallery.labelled, metric=metric)
         assessments[metric] = Assessment(evaluation, bootstrap(evaluation), bootstrap(evaluation, query.pids),
-                                         verification(*query.labelled, *gallery.labelled, metric=metric))
+                                         verify(*query.labelled, *gallery.labelled, metric=metric))
         _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
     return assessments
 
@@ -105,7 +105,7 @@ def measure_variants(workspace: Workspace, dataset: Market1501, query: Features,
     def add_features(name: str, query_features, gallery_features, normalize: bool = False) -> None:
         pairs = (query_features, query.pids, query.camids, gallery_features, gallery.pids, gallery.camids)
         add(name, evaluate(*pairs, metric=metric, normalize=normalize),
-            verification(*pairs, metric=metric, normalize=normalize))
+            verify(*pairs, metric=metric, normalize=normalize))
 
     add_features("as extracted", query.features, gallery.features)
     add_features("unit length", query.features, gallery.features, normalize=True)

@@ -12,6 +12,7 @@ from typing import Any, Sequence
 
 from tqdm import tqdm
 
+from ..checks import whole_number
 from ..errors import StudyError
 from ..core.files import sha256
 from ..core.code_digest import code_digest
@@ -59,9 +60,11 @@ def measure_evaluation_speed(workspace: Workspace, queries: int = MARKET[0], gal
     """
     if not 0 < share <= 1:
         raise StudyError(f"a share of {share}", where="share", cure="Give a part of the size: above 0, at most 1.")
-    if isinstance(distractors, (str, int)) or not all(isinstance(number, int) for number in distractors):
-        raise StudyError(f"distractors {distractors!r}", where="distractors",
-                         cure="Give a list of whole numbers; with papermill: -y 'distractors: [0, 100000]'.")
+    cure = "Give a list of whole numbers; with papermill: -y 'distractors: [0, 100000]'."
+    if isinstance(distractors, (str, int)):
+        raise StudyError(f"{distractors!r} is no list", where="distractors", cure=cure)
+    for number in distractors:
+        whole_number(number, "distractors", at_least=0, error=StudyError, cure=cure)
     some, part = (max(1, round(number * share)) for number in (queries, gallery))
     sizes = {
         "metrics": ["--queries", queries, "--gallery", gallery, "--rounds", rounds],

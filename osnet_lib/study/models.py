@@ -17,7 +17,7 @@ from ..conversion.export import export_onnx, simplify_onnx
 from ..core.files import sha256
 from ..core.code_digest import code_digest
 from ..datasets.market1501 import Market1501, open_market1501
-from ..datasets.minimarket import Recipe, render_minimarket
+from ..datasets.minimarket import render_minimarket
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from ..conversion.parity import Parity, Tolerance, check_parity
 from ..datasets.preprocess import preprocess
@@ -27,6 +27,7 @@ from ..inference.backends import choose_backend
 from ..inference.session import open_session
 from ..core.cache import artefact
 from .workspace import Workspace
+from ..datasets.minimarket import World
 
 GUIDE_BATCHES = (1, 4, 8, 16, 32)  # the batch sizes of the guide's throughput table
 GUIDE_CHIP = "Ascend310"  # and its chip
@@ -38,7 +39,7 @@ def open_dataset(workspace: Workspace, dataset: str | Path) -> Market1501:
     """Open ``"mini"`` (rendered on first use), a folder or a zip."""
     if str(dataset) != "mini":
         return open_market1501(Path(dataset).expanduser())
-    return open_market1501(render_minimarket(workspace.data / "mini-market", Recipe()))
+    return open_market1501(render_minimarket(workspace.data / "mini-market", World()))
 
 
 def model_label(checkpoint: Checkpoint) -> str:

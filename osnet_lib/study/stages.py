@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +25,7 @@ from ..inference.session import open_session
 from ..comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from ..core.cache import artefact
 from .workspace import Workspace
+from ..checks import whole_number
 
 CALIBRATION_IMAGES = 32
 _QUERIES = "queries (stage_queries in the notebook)"
@@ -190,12 +190,10 @@ def measure_stages(workspace: Workspace, dataset: Market1501, checkpoint: Checkp
 
 def _sizes(batch_sizes: Sequence[int]) -> list[int]:
     """Batch sizes, each once; text is what papermill makes of a list given with -p."""
-    listed = isinstance(batch_sizes, Sequence) and not isinstance(batch_sizes, (str, bytes))
-    if not listed or not all(isinstance(size, Integral) and not isinstance(size, bool) and size >= 1
-                             for size in batch_sizes):
-        raise SessionError(f"{batch_sizes!r}", where="batch sizes",
-                           cure="Give a list of whole numbers from 1; with papermill: -y 'stage_batches: [1, 8]'")
-    return sorted(set(map(int, batch_sizes)))
+    cure = "Give a list of whole numbers from 1; with papermill: -y 'stage_batches: [1, 8]'"
+    if not isinstance(batch_sizes, Sequence) or isinstance(batch_sizes, (str, bytes)):
+        raise SessionError(f"{batch_sizes!r} is no list", where="batch sizes", cure=cure)
+    return sorted({whole_number(size, "batch sizes", cure=cure) for size in batch_sizes})
 
 
 def _features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, source: Checkpoint | Path,

@@ -40,7 +40,7 @@ def save_weights(model: torch.nn.Module, path: Path) -> Path:
 
 
 def train_mini(workspace: Workspace, path: Path, changes: dict | None = None, device: str | None = None,
-               world: minimarket.Recipe = minimarket.Recipe()) -> dict:
+               world: minimarket.World = minimarket.World()) -> dict:
     """Train on mini-market's train split, score the stored weights on its test split, write both files.
 
     Parameters
@@ -49,7 +49,7 @@ def train_mini(workspace: Workspace, path: Path, changes: dict | None = None, de
         The ``.safetensors``; the card goes beside it with the suffix ``.json``.
     changes : dict, optional
         Fields of the recipe to change, e.g. ``{"full_epochs": 1}``.
-    world : minimarket.Recipe
+    world : minimarket.World
         What to render; the embedded weights have seen the default.
 
     Returns

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osnet_lib.ascend.atc_errors import CURES, UNKNOWN, AtcError, AtcMessage, atc_error, parse_messages
+from osnet_lib.ascend.atc_errors import UNKNOWN, AtcError, AtcMessage, atc_error, parse_messages
 from osnet_lib.ascend.run_program import Finished
+from osnet_lib.ascend.atc_errors import ATC_CURES
 from osnet_lib.errors import ConvertError
 
 START = "ATC start working now, please wait for a moment.\n....\n...\n"
@@ -80,7 +81,7 @@ def test_samples(text, messages):
 
 words = st.text(string.ascii_letters + string.digits + " .,'[]()-_/=", min_size=1, max_size=40).map(
     lambda w: " ".join(["Say", *w.split()]))
-codes = st.one_of(st.sampled_from(sorted(CURES)), st.from_regex(r"E[A-Z]\d{4}", fullmatch=True),
+codes = st.one_of(st.sampled_from(sorted(ATC_CURES)), st.from_regex(r"E[A-Z]\d{4}", fullmatch=True),
                   st.from_regex(r"E\d{5}", fullmatch=True))
 perhaps = st.one_of(st.just(""), words)
 messages = st.lists(st.builds(AtcMessage, codes, words, st.just(""), perhaps, perhaps), min_size=1, max_size=4)
@@ -112,11 +113,11 @@ def test_any_text_gives_an_error_with_a_cure(text):
     assert str(error).startswith("a.onnx: ATC failed with E")
 
 
-@pytest.mark.parametrize("code", sorted(CURES))
+@pytest.mark.parametrize("code", sorted(ATC_CURES))
 def test_each_known_code_has_our_cure(code):
     error = atc_error(Finished(255, FAILED + f"{code}: what ATC says.\n        Solution: Guess.\n", 1.0), "a.onnx")
-    assert (error.code, error.cure, error.status) == (code, CURES[code], 255)
-    assert str(error) == f"a.onnx: ATC failed with {code}: what ATC says. {CURES[code]}"
+    assert (error.code, error.cure, error.status) == (code, ATC_CURES[code], 255)
+    assert str(error) == f"a.onnx: ATC failed with {code}: what ATC says. {ATC_CURES[code]}"
 
 
 @pytest.mark.parametrize("text, status, code, words, cure", [

@@ -16,7 +16,8 @@ from osnet_lib.ascend.aipp import write_aipp
 from osnet_lib.ascend.cann import detect_soc_version
 from osnet_lib.ascend.convert import (AtcCommand, check_conversion, conversion_status, convert, find_atc, model_batch,
                                       opsets)
-from osnet_lib.ascend.atc_errors import CURES, AtcError
+from osnet_lib.ascend.atc_errors import AtcError
+from osnet_lib.ascend.atc_errors import ATC_CURES
 from osnet_lib.errors import ConvertError
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.preprocess import preprocess
@@ -124,7 +125,7 @@ def test_atc_refuses(atc, command, tmp_path, monkeypatch, style, fail, code, wor
     monkeypatch.setenv("STAND_IN_ATC_STYLE", style)
     with pytest.raises(AtcError, match=rf"bs2.onnx: ATC failed with {code}: {words}\. ") as caught:
         convert(command(), progress=False)
-    assert (caught.value.code, caught.value.status, caught.value.cure) == (code, 255, CURES[code])
+    assert (caught.value.code, caught.value.status, caught.value.cure) == (code, 255, ATC_CURES[code])
     assert [m.code for m in caught.value.messages] == fail.split(",") and left(tmp_path) == []
 
 
@@ -136,7 +137,7 @@ def test_atc_refuses(atc, command, tmp_path, monkeypatch, style, fail, code, wor
 def test_what_only_atc_knows(atc, command, changes, code):
     with pytest.raises(AtcError) as caught:
         convert(command(**changes), progress=False)
-    assert caught.value.code == code and caught.value.cure == CURES[code]
+    assert caught.value.code == code and caught.value.cure == ATC_CURES[code]
 
 
 def test_an_option_that_atc_does_not_know(atc, command):

@@ -34,7 +34,7 @@ def osnet():
         made.set_defaults(run=run)
         return made
 
-    cli_convert.register(command)
+    cli_convert.add_convert_command(command)
 
     def run(line: str) -> None:
         options = parser.parse_args(shlex.split(line))

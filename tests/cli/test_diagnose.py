@@ -15,17 +15,18 @@ from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.diagnosis.findings import check_rows
 from osnet_lib.guide.dump import write_feature
 from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.datasets.minimarket import Recipe, render_minimarket
+from osnet_lib.datasets.minimarket import render_minimarket
 from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.inference.session import open_session
 from osnet_lib.network.weights import MINI
+from osnet_lib.datasets.minimarket import World
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
     """A data set of 9 queries and 12 gallery images."""
-    recipe = Recipe(train_pids=0, test_pids=3, pictures_per_camera=1, distractors=3, junk=1)
-    return render_minimarket(tmp_path_factory.mktemp("data") / "market", recipe, progress=False)
+    world = World(train_pids=0, test_pids=3, pictures_per_camera=1, distractors=3, junk=1)
+    return render_minimarket(tmp_path_factory.mktemp("data") / "market", world, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_imagenet_weights(osnet, place, tmp_path):
 @pytest.mark.parametrize("features, model, options, words", [
     ("nothing.npz", None, (), "nothing.npz: no such feature file. Make it with: osnet extract"),
     ("query.npz", "nothing.pth", (), "nothing.pth: no such weights"),
-    ("query.npz", None, ("--images", "1"), "images: 1 images. Give at least 2"),
+    ("query.npz", None, ("--images", "1"), "images: 1 is not a whole number of 2 or more"),
     ("query.npz", None, ("--backend", "abacus"), "'abacus' is not a backend"),
 ])
 def test_bad_input(osnet, place, features, model, options, words):

@@ -86,7 +86,7 @@ def test_compare_refuses(reference, candidate, words):
 def test_passed(change, passed):
     figures = {"max_abs": 0.0, "mean_abs": 0.0, "min_cosine": 1.0, "row_max_abs": 0.0, **change}
     parity = Parity(stage="onnx", batch_size=1, images=1, **figures)
-    assert parity.passed() is passed
+    assert parity.passed is passed
     assert parity.as_dict()["row_max_abs"] is parity.row_max_abs and len(parity.as_dict()) == 9
     assert Parity(**parity.as_dict()) == parity
 
@@ -174,7 +174,7 @@ def test_a_batch_size_may_be_chosen_for_a_dynamic_model():
 
 def test_plain_functions_and_features_will_do():
     network = Linear()
-    assert check_parity(network.run, network.run, rows(3), "x").passed()
+    assert check_parity(network.run, network.run, rows(3), "x").passed
     assert check_parity(network.run(rows(3)), network.run, rows(3), "x").max_abs < 1e-6
 
 
@@ -258,7 +258,7 @@ def test_batch_norm_in_training_mode(reference):
 ])
 @pytest.mark.parametrize("count", [8, 9], ids=["whole batches", "with a rest"])
 def test_small_faults(fault, count):
-    assert check_parity(Linear(), Linear(4), rows(count), "x").passed()
+    assert check_parity(Linear(), Linear(4), rows(count), "x").passed
     assert "x, batch size 4: features differ" in stopped(Linear(), Linear(4, fault), rows(count), "x")
 
 

@@ -470,7 +470,8 @@ def test_the_same_picture_under_two_names_is_no_mistake(small_market, tmp_path):
     assert [f.name for f in found] == ["agrees"]
 
 
-@pytest.mark.parametrize("change, words", [({"images": 1}, "Give at least 2"), ({"dtype": np.uint8}, "on the device")])
+@pytest.mark.parametrize("change, words", [({"images": 1}, "images: 1 is not a whole number of 2 or more"),
+                                           ({"dtype": np.uint8}, "on the device")])
 def test_what_cannot_be_diagnosed(published_size, change, words):
     session = Network(0)
     features = published_size.features(session)

@@ -103,8 +103,8 @@ def test_projecting_identities_says_what_each_point_is(split):
 
 
 @pytest.mark.parametrize("options, message", [
-    (dict(count=0), "identities: 0 identities in the order 'images'"),
-    (dict(order="random"), "identities: 8 identities in the order 'random'. Give a count of 1 or more and one of"),
+    (dict(count=0), "identities: count 0 is not a whole number of 1 or more"),
+    (dict(order="random"), "identities: there is no order 'random'. Give one of"),
     (dict(order="worst"), "identities: no evaluation of these 6 queries"),
 ])
 def test_map_identities_refuses(split, options, message):

@@ -111,7 +111,7 @@ def test_another_run_into_the_same_folder_is_refused(prepared, form, some):
     ("gone", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: cannot be read"),
     ("short", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: holds 98,304 bytes instead of 393,216.*without --uint8"),
     ("wide", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: width 256, height 128\. The network reads width 128"),
-    (None, {"batch_size": 3}, FeatureError, r"m\.om: batch size 3\. Give 1 to 2, the model's own"),
+    (None, {"batch_size": 3}, FeatureError, r"m\.om: batch size 3 is not a whole number from 1 to 2\. The model's own"),
     (None, {"batch_size": 0}, FeatureError, r"m\.om: batch size 0"),
     (None, {"form": "npy"}, FeatureError, r"format: unknown format 'npy'\. Use one of txt, bin"),
     ("fails", {}, FeatureError, rf"\./prep/{STEMS[0]}\.bin to \./prep/{STEMS[1]}\.bin: no current\. Plug it in"),

@@ -54,7 +54,7 @@ class Npu:
         ACL.stand_in.reset(**settings)
         self.process = acl_api.Process()
         for module in (acl_api, ascend):
-            self._monkeypatch.setattr(module, "process", self.process)
+            self._monkeypatch.setattr(module, "this_process", self.process)
 
     def stop(self) -> None:
         if self.process is not None:

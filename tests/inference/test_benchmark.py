@@ -120,11 +120,11 @@ def test_the_guide_s_own_figures_fit_our_definitions():
     assert measured.ave_throughput_rate == pytest.approx(rate, rel=0.002)
 
 
-@pytest.mark.parametrize("batch_size, rounds, warmup", [(0, 50, 5), (-1, 50, 5), (8, 0, 5), (8, 50, -1)])
-def test_nothing_to_time(batch_size, rounds, warmup):
-    with pytest.raises(SessionError,
-                       match=f"benchmark: batch_size {batch_size}, rounds {rounds}, warmup {warmup}. "
-                                           "Give a batch size and rounds of at least 1"):
+@pytest.mark.parametrize("batch_size, rounds, warmup, words", [
+    (0, 50, 5, "batch_size 0 is not a whole number of 1 or more"), (-1, 50, 5, "batch_size -1 is not"),
+    (8, 0, 5, "rounds 0 is not a whole number of 1"), (8, 50, -1, "warmup -1 is not a whole number of 0 or more")])
+def test_nothing_to_time(batch_size, rounds, warmup, words):
+    with pytest.raises(SessionError, match=f"^benchmark: {words}"):
         run_benchmark(SimpleNamespace(batch_size=None), batch_size, rounds, warmup)
 
 

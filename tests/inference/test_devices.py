@@ -215,7 +215,7 @@ def test_a_damaged_image_is_no_fault_of_a_device(tiny_market, tmp_path):
 
 
 def test_a_batch_size_that_the_model_does_not_take(extract):
-    with pytest.raises(FeatureError, match="batch size 3. Give 1 to 2"):
+    with pytest.raises(FeatureError, match="batch size 3 is not a whole number from 1 to 2"):
         extract("bs2", "0,1", batch_size=3)
 
 

@@ -237,11 +237,12 @@ def test_two_processes_never_mix_their_rows(dataset, tmp_path):
     assert len(extract(dataset, tmp_path / "q.npz")) == 11
 
 
-@pytest.mark.parametrize("own, batch_size, cure", [(None, 0, "Give at least 1."), (None, -2, "Give at least 1."),
-                                                   (8, 16, "Give 1 to 8, the model's own."), (8, 0, "Give 1 to 8")])
+@pytest.mark.parametrize("own, batch_size, cure", [
+    (None, 0, "of 1 or more. Give"), (None, -2, "of 1 or more. Give"), (8, 16, "from 1 to 8. The model's own is 8."),
+    (8, 0, "from 1 to 8. The")])
 def test_a_batch_the_session_does_not_take(dataset, tmp_path, own, batch_size, cure):
     for _ in range(2):  # what the first attempt leaves must not make the second one worse
-        with pytest.raises(FeatureError, match=rf"fake\.onnx: batch size {batch_size}\. {cure}"):
+        with pytest.raises(FeatureError, match=rf"fake\.onnx: batch size {batch_size} is not a whole number {cure}"):
             extract(dataset, tmp_path / "q.npz", Fake(own), batch_size)
     assert not list(tmp_path.glob("q.npz*"))
 

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import distances
-from osnet_lib.metrics.agreement import agreement, kendall_tau
+from osnet_lib.metrics.agreement import kendall_tau, rank_agreement
 
 NAN = np.nan
 
@@ -61,7 +61,7 @@ def test_agreement_with_a_slow_reference(metric, k):
     labels, query, gallery = market(40, 30, seed=k)
     random = np.random.default_rng(9)
     candidate = [values + random.normal(scale=0.3, size=values.shape) for values in (query, gallery)]
-    found = agreement((query, gallery), candidate, *labels, k, metric)
+    found = rank_agreement((query, gallery), candidate, *labels, k, metric)
     changed, tau = slow((query, gallery), candidate, labels, k, metric)
     assert found.top1_changed.tolist() == changed and any(changed) and not all(changed)
     assert found.tau == pytest.approx(tau)
@@ -70,7 +70,7 @@ def test_agreement_with_a_slow_reference(metric, k):
 def test_a_ranking_agrees_with_itself_and_with_every_monotone_transform():
     labels, query, gallery = market(30, 40)
     for candidate in ((query, gallery), (3 * query, 3 * gallery)):
-        found = agreement((query, gallery), candidate, *labels)
+        found = rank_agreement((query, gallery), candidate, *labels)
         assert not found.top1_changed.any() and (found.tau == 1).all()
 
 
@@ -78,9 +78,9 @@ def test_order_of_images_does_not_matter():
     labels, query, gallery = market(30, 40)
     random = np.random.default_rng(1)
     candidate = [values + random.normal(scale=0.3, size=values.shape) for values in (query, gallery)]
-    found = agreement((query, gallery), candidate, *labels)
+    found = rank_agreement((query, gallery), candidate, *labels)
     rows, images = random.permutation(30), random.permutation(40)
-    again = agreement((query[rows], gallery[images]), (candidate[0][rows], candidate[1][images]), labels[0][rows],
+    again = rank_agreement((query[rows], gallery[images]), (candidate[0][rows], candidate[1][images]), labels[0][rows],
                       labels[1][rows], labels[2][images], labels[3][images])
     assert np.array_equal(again.top1_changed, found.top1_changed[rows]) and again.tau == pytest.approx(found.tau[rows])
 
@@ -91,16 +91,16 @@ def test_order_of_images_does_not_matter():
 def test_a_tie_for_the_first_place_changes_nothing(places, changed):
     labels = [[1], [1], [1, 2, 3], [2, 2, 2]]
     reference, candidate = (([[0.0]], np.array(at, float)[:, None]) for at in ([1, 2, 3], places))
-    assert agreement(reference, candidate, *labels).top1_changed.tolist() == [changed]
-    assert agreement(candidate, reference, *labels).top1_changed.tolist() == [changed]
+    assert rank_agreement(reference, candidate, *labels).top1_changed.tolist() == [changed]
+    assert rank_agreement(candidate, reference, *labels).top1_changed.tolist() == [changed]
 
 
 def test_a_query_without_ranked_images_agrees():
-    found = agreement(([[0.0]], [[1.0], [2.0]]), ([[0.0]], [[2.0], [1.0]]), [1], [1], [1, -1], [1, 1])
+    found = rank_agreement(([[0.0]], [[1.0], [2.0]]), ([[0.0]], [[2.0], [1.0]]), [1], [1], [1, -1], [1, 1])
     assert found.top1_changed.tolist() == [False] and found.tau.tolist() == [1]
 
 
 def test_bad_input_is_refused_as_elsewhere():
     labels, query, gallery = market(3, 4)
     with pytest.raises(MetricError, match="unknown distance"):
-        agreement((query, gallery), (query, gallery), *labels, metric="manhattan")
+        rank_agreement((query, gallery), (query, gallery), *labels, metric="manhattan")

@@ -86,5 +86,5 @@ def test_blocks_are_the_rows_of_the_matrix(metric, rows):
 
 def test_blocks_without_rows_are_refused_at_once():
     gallery = Gallery(np.ones((2, 2)), "euclidean")
-    with pytest.raises(MetricError, match="block_rows: blocks of 0 queries. Give 1 or more"):
+    with pytest.raises(MetricError, match="block_rows: 0 is not a whole number of 1 or more"):
         gallery.blocks(*gallery.query(np.ones((1, 2))), block_rows=0)

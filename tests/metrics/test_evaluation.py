@@ -484,10 +484,10 @@ REFUSED = {
     "ragged pids": (dict(query_pids=[[1], [1, 2]]), "query pids: no list of integers ("),
     "junk query": (dict(query_pids=[1, -1]), "query pids: 1 of 2 are -1, which marks junk. Leave junk images out"),
     "max_rank beyond the gallery": (
-        dict(max_rank=4), "max_rank: a CMC curve of 4 ranks over 3 gallery images. Choose a max_rank from 1 to 3"),
-    "max_rank of zero": (dict(max_rank=0), "max_rank: a CMC curve of 0 ranks over 3 gallery images. Choose"),
-    "max_rank of half": (dict(max_rank=1.5), "max_rank: a CMC curve of 1.5 ranks over 3 gallery images. Choose"),
-    "empty block": (dict(block_rows=0), "block_rows: blocks of 0 queries. Give 1 or more"),
+        dict(max_rank=4), "max_rank: 4 is not a whole number from 1 to 3. No rank is behind the gallery's last"),
+    "max_rank of zero": (dict(max_rank=0), "max_rank: 0 is not a whole number from 1 to 3"),
+    "max_rank of half": (dict(max_rank=1.5), "max_rank: 1.5 is not a whole number from 1 to 3"),
+    "empty block": (dict(block_rows=0), "block_rows: 0 is not a whole number of 1 or more"),
     "single camera": (
         dict(gallery_camids=[1, 1, 1]),
         "query and gallery: none of the 2 queries has a match: the gallery shows the identity of 2 only from the "
@@ -526,7 +526,7 @@ LISTS_REFUSED = {
     "good and junk": (dict(junk=[[], [1]]), "good and junk: query 1 lists gallery image 1 twice"),
     "no good image": (dict(good=[[], []]), "good: none of the 2 queries has a match: all lists of good images are"),
     "unknown metric": (dict(metric="manhattan"), "metric: unknown distance 'manhattan'"),
-    "max_rank": (dict(max_rank=4), "max_rank: a CMC curve of 4 ranks over 3 gallery images"),
+    "max_rank": (dict(max_rank=4), "max_rank: 4 is not a whole number from 1 to 3"),
 }
 
 
@@ -566,10 +566,10 @@ def test_refused_distance_is_found_in_a_later_block():
 def test_refused_ranks(k):
     score = evaluate(**GOOD)
     for call in (score.hits, score.rank):
-        with pytest.raises(MetricError, match=f"k: there is no rank {k}. Ranks count from 1"):
+        with pytest.raises(MetricError, match=f"k: {k} is not a whole number of 1 or more. Ranks count from 1"):
             call(k)
     arguments = [GOOD[name] for name in list(GOOD)[:6]]
-    with pytest.raises(MetricError, match=f"k: a ranked list of {k} images. Ask for at least 1"):
+    with pytest.raises(MetricError, match=f"k: {k} is not a whole number of 1 or more"):
         ranked_list(*arguments, k=k)
 
 

@@ -102,15 +102,15 @@ def test_it_helps_where_neighbours_are_right():
 
 
 @pytest.mark.parametrize("options, message", [
-    (dict(k=0), "k: 0 neighbours among 4 gallery images. Choose a k from 1 to 4"),
-    (dict(k=5), "k: 5 neighbours among 4 gallery images"),
-    (dict(k=1.5), "k: 1.5 neighbours among"),
+    (dict(k=0), "k: 0 is not a whole number from 1 to 4. No more"),
+    (dict(k=5), "k: 5 is not a whole number from 1 to 4"),
+    (dict(k=1.5), "k: 1.5 is not a whole number"),
     (dict(alpha=-1), "alpha: an exponent of -1. Give a number from 0, such as 3"),
     (dict(alpha=np.inf), "alpha: an exponent of inf"),
     (dict(alpha=np.nan), "alpha: an exponent of nan"),
     (dict(alpha="3"), "alpha: an exponent of '3'"),
-    (dict(times=0), "times: 0 repetitions. Give 1 or more"),
-    (dict(times=1.0), "times: 1.0 repetitions"),
+    (dict(times=0), "times: 0 is not a whole number of 1 or more"),
+    (dict(times=1.0), "times: 1.0 is not a whole"),
     (dict(gallery_features=[[0, 0]] * 4), "gallery features: 4 of 4 rows are all zero"),
 ])
 def test_refusals(options, message):

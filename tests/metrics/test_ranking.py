@@ -91,9 +91,9 @@ def test_the_first_match_stands_where_evaluate_counts_it(metric, normalize):
 
 
 @pytest.mark.parametrize("options, message", [
-    (dict(k=0), "k: a ranked list of 0 images"), (dict(k=2.5), "k: a ranked list of 2.5 images"),
-    (dict(dropped=-1), "dropped: -1 dropped images. Ask for 0 or more"),
-    (dict(dropped=None), "dropped: None dropped images"),
+    (dict(k=0), "k: 0 is not a whole number of 1 or more"), (dict(k=2.5), "k: 2.5 is not a whole number"),
+    (dict(dropped=-1), "dropped: -1 is not a whole number of 0 or more"),
+    (dict(dropped=None), "dropped: None is not a whole"),
 ])
 def test_ranked_list_refuses(options, message):
     with pytest.raises(MetricError) as caught:

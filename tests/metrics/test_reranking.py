@@ -183,15 +183,15 @@ def test_progress_shows_only_when_asked(capsys):
 # ------------------------------------------------------------------------------------------------ refusals
 GOOD = dict(query_features=[[0.0, 1.0]], gallery_features=[[1.0, 1.0], [2.0, 5.0], [7.0, 1.0]], k1=2, k2=2)
 REFUSED = {
-    "k1 beyond the set": (dict(k1=4), "k1: 4 neighbours among 4 images, queries and gallery together. Choose a whole "
-                                      "number from 1 to 3"),
-    "k2 beyond the set": (dict(k2=5), "k2: 5 neighbours among 4 images, queries and gallery together. Choose a whole "
-                                      "number from 1 to 4"),
-    "defaults on a tiny set": (dict(k1=20, k2=6), "k1: 20 neighbours among 4 images"),
-    "no neighbours": (dict(k1=0), "k1: 0 neighbours among 4"),
-    "no expansion": (dict(k2=0), "k2: 0 neighbours among 4"),
-    "half a neighbour": (dict(k1=1.5), "k1: 1.5 neighbours among 4"),
-    "a truth value": (dict(k1=True), "k1: True neighbours among 4"),
+    "k1 beyond the set": (dict(k1=4), "k1: 4 is not a whole number from 1 to 3. Queries and "
+                                      "gallery together are 4 images"),
+    "k2 beyond the set": (dict(k2=5), "k2: 5 is not a whole number from 1 to 4. Queries and "
+                                      "gallery together are 4 images"),
+    "defaults on a tiny set": (dict(k1=20, k2=6), "k1: 20 is not a whole number from 1 to 3"),
+    "no neighbours": (dict(k1=0), "k1: 0 is not a whole number from 1 to 3"),
+    "no expansion": (dict(k2=0), "k2: 0 is not a whole number from 1 to 4"),
+    "half a neighbour": (dict(k1=1.5), "k1: 1.5 is not a whole number from 1 to 3"),
+    "a truth value": (dict(k1=True), "k1: True is not a whole number from 1 to 3"),
     "lambda above 1": (dict(lambda_value=1.01), "lambda_value: a weight of 1.01. Choose a number from 0 to 1"),
     "lambda below 0": (dict(lambda_value=-0.1), "lambda_value: a weight of -0.1"),
     "lambda NaN": (dict(lambda_value=float("nan")), "lambda_value: a weight of nan"),

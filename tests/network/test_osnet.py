@@ -11,8 +11,8 @@ from helpers.networks import checkpoint, images
 from torch import nn
 
 from osnet_lib.network.blocks import ChannelGate, OSBlock
-from osnet_lib.network.complexity import complexity
 from osnet_lib.network.osnet import ARCHITECTURES, build_model
+from osnet_lib.network.checkpoint import complexity
 
 PUBLISHED = {  # trainable parameters without classifier, convolution and linear multiply-adds at 256x128
     "osnet_x1_0": (2_169_508, 978_875_392),

@@ -53,8 +53,8 @@ def test_cmc_marks_published_figures_as_such(evaluation):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"evaluations": {}}, "CMC: 0 curves of 20 ranks. Give at least one"),
-    ({"ranks": 0}, "CMC: 1 curves of 0 ranks"),
+    ({"evaluations": {}}, "CMC: no curve to draw. Give at least one"),
+    ({"ranks": 0}, "CMC: ranks 0 is not a whole number of 1 or more"),
     ({"published": {"zoo": 94.2}}, "zoo: a published Rank-1 of 94.2. Give a fraction: 0.942"),
 ])
 def test_cmc_refuses(evaluation, arguments, message):

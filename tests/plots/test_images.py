@@ -52,9 +52,10 @@ def test_an_image_of_another_shape_keeps_its_proportions(dataset, monkeypatch):
     assert (right - left) / (bottom - top) == pytest.approx(2) and right - left <= 1
 
 
-@pytest.mark.parametrize("count, columns", [(0, 8), (2, 0)])
-def test_samples_refuses_nothing(dataset, count, columns):
-    with pytest.raises(DatasetError, match=f"^samples: {count} images in {columns} columns. Give at least one"):
+@pytest.mark.parametrize("count, columns, words", [(0, 8, "no image to show. Give at least one"),
+                                                   (2, 0, "columns 0 is not a whole number of 1 or more")])
+def test_samples_refuses_nothing(dataset, count, columns, words):
+    with pytest.raises(DatasetError, match=f"^samples: {words}"):
         plot_samples(dataset, dataset.query[:count], columns)
 
 

@@ -8,8 +8,9 @@ from helpers.figures import assert_legible, legend
 from matplotlib.colors import same_color
 
 from osnet_lib.errors import MetricError
-from osnet_lib.plots.maps import SHAPES, plot_map
+from osnet_lib.plots.maps import plot_map
 from osnet_lib.features.projection import IdentityMap, Projection
+from osnet_lib.plots.maps import MAP_MARKERS
 
 
 def _map(identities: int, images: int, spread: float, queries: int = 3, seed: int = 0) -> IdentityMap:
@@ -31,7 +32,7 @@ def test_map_shows_every_image(identities, images, spread):
         for line, is_query in ((gallery, False), (query, True)):
             mine = (shown.pids == i + 1) & (shown.is_query == is_query)
             np.testing.assert_array_equal(line.get_xydata(), shown.projection.points[mine])
-            assert line.get_marker() == SHAPES[i] and line.get_linestyle() == "None"
+            assert line.get_marker() == MAP_MARKERS[i] and line.get_linestyle() == "None"
         assert gallery.get_markerfacecolor() == "none" and query.get_markerfacecolor() == query.get_color()
         assert same_color(query.get_markeredgecolor(), "black")
     assert len(axes.lines) == 2 * identities

@@ -10,7 +10,7 @@ from helpers.figures import assert_legible, in_grey, legend, texts
 from matplotlib.patches import StepPatch
 
 from osnet_lib.errors import MetricError
-from osnet_lib.metrics.verification import PairHistogram, Verification, pair_histogram, verification
+from osnet_lib.metrics.verification import PairHistogram, Verification, pair_histogram, verify
 from osnet_lib.plots.pairs import plot_pairs
 
 
@@ -30,7 +30,7 @@ def histogram(arguments):
 
 @pytest.fixture(scope="module")
 def points(arguments):
-    return verification(*arguments, fprs=(1e-3, 1e-2, 1e-1))
+    return verify(*arguments, fprs=(1e-3, 1e-2, 1e-1))
 
 
 def test_pairs_show_shares_above_and_numbers_below(histogram):

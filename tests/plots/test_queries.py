@@ -79,8 +79,8 @@ def test_ap_says_how_many_queries_have_no_match():
 def test_ap_refuses(evaluations):
     one = evaluations["cosine"]
     for arguments, message in (({}, 20), "average precision: 0 evaluations"), (
-            ({str(i): one for i in range(6)}, 20), "average precision: 6 evaluations in 20 bins. Give 1 to 5"), (
-            ({"a": one}, 0), "average precision: 1 evaluations in 0 bins"), (
+            ({str(i): one for i in range(6)}, 20), "average precision: 6 evaluations. Give 1 to 5"), (
+            ({"a": one}, 0), "average precision: bins 0 is not a whole number of 1 or more"), (
             ({"a": dataclasses.replace(one, ap=np.full(60, np.nan), first_hit=np.full(60, -1))}, 20),
             "a: no query with a match"):
         with pytest.raises(MetricError) as caught:

@@ -10,13 +10,14 @@ from helpers.results import accuracy, evaluation, rows
 
 from osnet_lib.report import accuracy as accuracy_report
 from osnet_lib.study.accuracy import Assessment, Variant
-from osnet_lib.metrics import bootstrap, evaluate, paired_test, verification
+from osnet_lib.metrics import bootstrap, evaluate, paired_test
+from osnet_lib.metrics import verify
 
 
 def assessment(metric: str = "euclidean") -> Assessment:
     score, query, gallery = evaluation(metric)
     return Assessment(score, bootstrap(score), bootstrap(score, query.pids),
-                      verification(*query.labelled, *gallery.labelled, metric=metric))
+                      verify(*query.labelled, *gallery.labelled, metric=metric))
 
 
 def test_score_table_counts_queries_and_gives_intervals():
@@ -50,7 +51,7 @@ def test_score_table_has_a_column_a_distance():
 def test_variants_are_tested_against_the_first():
     score, query, gallery = evaluation()
     worse = evaluate(-query.features, query.pids, query.camids, *gallery.labelled, max_rank=6)
-    found = verification(*query.labelled, *gallery.labelled)
+    found = verify(*query.labelled, *gallery.labelled)
     variants = [Variant("as extracted", score, None, found),
                 Variant("upside down", worse, paired_test(score, worse), None)]
     first, second = rows(accuracy_report.variants_table(variants))

@@ -134,8 +134,9 @@ def test_calibration_images_are_not_scored_where_that_can_be():
 def test_batch_sizes_that_are_none_are_refused(work, sizes):
     with pytest.raises(SessionError) as refused:  # before a data set or a checkpoint is looked at
         measure_stages(work, None, None, sizes)
-    assert str(refused.value) == (f"batch sizes: {sizes!r}. Give a list of whole numbers from 1; with papermill: "
-                                  "-y 'stage_batches: [1, 8]'")
+    assert refused.value.where == "batch sizes" and "stage_batches: [1, 8]" in refused.value.cure
+    assert refused.value.what in (f"{sizes!r} is no list", *(f"{size} is not a whole number of 1 or more"
+                                                             for size in (0, -1, True, None, 2.0, "'8'", [1])))
 
 
 @pytest.mark.parametrize("sizes", [[8, 1, 8], (8, 1), range(1, 9, 7), [np.int64(8), 1]])

@@ -14,11 +14,11 @@ from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.errors import CheckpointError
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.datasets.minimarket import Recipe as World
 from osnet_lib.network.osnet import build_model
 from osnet_lib.report.models import card_table
 from osnet_lib.network.weights import MINI
 from osnet_lib.study.workspace import Workspace
+from osnet_lib.datasets.minimarket import World
 
 WORLD = World(train_pids=2, test_pids=2, pictures_per_camera=1, distractors=46, junk=2)
 CHANGES = {"architecture": "osnet_x0_25", "small_epochs": 1, "full_epochs": 1, "batch_size": 8}
