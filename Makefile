@@ -14,7 +14,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
          $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
          $(if $(DEVICE),--device "$$DEVICE")
 
-.PHONY: help book test test-market lab clean
+.PHONY: help book test test-market lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,6 +33,10 @@ test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (need
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
 	@$(RUN) -m jupyterlab notebooks
+
+wheels: $(VENV)/.installed  ## collect all wheels for a Linux host without network, in wheels/ (ARCH= PYTHON_VERSION=)
+	@$(RUN) tools/wheels.py --constraints $(CONSTRAINTS) $(if $(ARCH),--arch $(ARCH)) \
+	    $(if $(PYTHON_VERSION),--python $(PYTHON_VERSION))
 
 clean:  ## remove executed notebooks, intermediates and the book; results/ and .venv stay
 	rm -rf _build executed work .pytest_cache .hypothesis
