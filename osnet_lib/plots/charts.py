@@ -15,11 +15,14 @@ from numpy.typing import ArrayLike
 
 from ..checks import whole_number
 from ..errors import MetricError, ParityError, ResultError
-from ..datasets.market1501 import Market1501
-from ..metrics.evaluation import Evaluation
 from ..conversion.parity import Parity, Tolerance
 from ..core.results import NOT_MEASURED
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..metrics.evaluation import Evaluation
+    from ..datasets.market1501 import Market1501
 
 Rate = tuple[str, int, float, float | None]  #: label, batch size, images/s, relative spread (None: not stated)
 

@@ -11,11 +11,14 @@ from PIL import Image
 
 from ..checks import whole_number
 from ..errors import DatasetError, MetricError
-from ..datasets.market1501 import Market1501, Sample
 from ..datasets.preprocess import HEIGHT, to_uint8
 from ..datasets.preprocess import WIDTH
 from .sheet import PITCH, Sheet, who
 from .style import LIGHTNESS, new_chart, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..datasets.market1501 import Market1501, Sample
 
 
 @styled

@@ -9,8 +9,11 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from ..errors import MetricError
-from ..features.projection import IdentityMap
 from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..features.projection import IdentityMap
 
 MAP_MARKERS = (*MARKERS, "<", ">", "*", "p", "h")  # an identity must be known by its shape alone
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1))

@@ -7,8 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..errors import MetricError
-from ..metrics.verification import PairHistogram, Verification
 from .style import BLACK, BLUE, LINES, VERMILLION, new_chart, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..metrics.verification import PairHistogram, Verification
 
 DISTANCES = {"euclidean": "squared Euclidean distance", "cosine": "cosine distance, 1 − cosine"}
 

@@ -12,9 +12,12 @@ from matplotlib.ticker import MaxNLocator
 
 from ..checks import whole_number
 from ..errors import MetricError
-from ..metrics.cameras import CameraPairs
-from ..metrics.evaluation import Evaluation
 from .style import BLACK, COLOURS, GREY, HATCHES, LIGHTNESS, LINES, new_chart, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..metrics.evaluation import Evaluation
+    from ..metrics.cameras import CameraPairs
 
 
 @styled

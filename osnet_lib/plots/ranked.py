@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from ..errors import DatasetError, MetricError
-from ..datasets.market1501 import Market1501, Sample
-from .ranked_examples import RankedRow
 from .sheet import PITCH, Sheet, who
 from .style import GREEN, GREY, VERMILLION, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .ranked_examples import RankedRow
+    from ..datasets.market1501 import Market1501, Sample
 
 TICK, CROSS, DASH = "✓", "✗", "–"
 _SMALL = 0.46  # size of a dropped image; two stand above each other in half a column

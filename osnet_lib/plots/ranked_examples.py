@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import MetricError
-from ..features.store import Features
 from ..metrics import Evaluation, RankedList, ranked_list
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..features.store import Features
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ..errors import ResultError
-from ..published.chips import Chip
-from ..published.roofline import RooflinePoint
 from .style import BLACK, line_styles, new_chart, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..published.roofline import RooflinePoint
+    from ..published.chips import Chip
 
 
 @styled

@@ -9,8 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..errors import ResultError
-from ..core.results import Result
 from .style import line_styles, new_chart, styled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..core.results import Result
 
 
 @styled

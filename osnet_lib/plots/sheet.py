@@ -7,9 +7,12 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from ..datasets.market1501 import Sample
 from .style import new_chart
 from .style import PAGE_WIDTH
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..datasets.market1501 import Sample
 
 PITCH = 1.16  # from an image, 1 wide and 2 high, to its neighbour on the right
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 
 
 from ..comparison.acceptance import accept
-from ..comparison.assessment import Assessment, Variant
 from ..errors import ResultError
-from ..metrics import Evaluation
 from ..published.quoted import PublishedAccuracy, published_accuracy
-from ..core.results import Result
 from ..comparison.score import measured_score, published_score
 from ..core.table import Table
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..core.results import Result
+    from ..metrics import Evaluation
+    from ..comparison.assessment import Assessment, Variant
 
 RANKS = (5, 10, 20)
 

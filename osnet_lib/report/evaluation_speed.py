@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.results import Result
 from ..core.table import Table
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..core.results import Result
 
 OURS = {"metrics": "evaluate", "reranking": "rerank"}
 WORDS = {  # what the contestants of the scripts are

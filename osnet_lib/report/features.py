@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ..core.table import Table
-from ..features.store import Features
 from .performance import speed_cell
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..features.store import Features
 
 
 def features_table(splits: dict[str, Features]) -> Table:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ..core.results import NOT_MEASURED, Result
 from ..core.table import Table
-from ..inference.benchmark import Benchmark
 from ..published.quoted import published_throughput
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..inference.benchmark import Benchmark
 
 
 def speed_cell(value: object, values: dict, text: str | None = None) -> object:

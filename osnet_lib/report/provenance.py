@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ..core.results import Result
 from ..core.table import Table
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..core.results import Result
 
 
 def provenance_table(results: list[Result]) -> Table:

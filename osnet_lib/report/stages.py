@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..comparison.stages import Stage
 from ..core.table import Table
 from ..metrics.agreement import NEAREST
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..comparison.stages import Stage
 
 
 def stages_table(stages: Sequence[Stage]) -> Table:

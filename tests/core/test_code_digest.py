@@ -192,11 +192,14 @@ def notebook_closure(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("notebook, uses, spares", [
-    ("01_export", {"export", "blocks", "parity"}, {"training", "cli", "study"}),
-    ("05_accuracy", {"metrics.evaluation", "metrics.ranking", "metrics.reranking", "mistakes", "preprocess", "figure",
-                     "engine", "published.json"}, {"training", "cli", "study"}),
-    ("06_performance", {"benchmark", "session"}, {"training", "cli", "study", "book"}),
-    ("07_summary", {"published", "published.json"}, {"training", "cli"}),
+    ("01_export", {"conversion.export", "network.blocks", "conversion.parity"},
+     {"metrics.uncertainty", "network.training", "cli.main", "study.run"}),
+    ("05_accuracy", {"metrics.evaluation", "metrics.ranking", "metrics.reranking", "diagnosis.recompute",
+                     "datasets.preprocess", "datasets.pedestrian", "inference.onnxruntime", "published.json"},
+     {"network.training", "cli.main", "study.run", "study.performance"}),
+    ("06_performance", {"inference.benchmark", "inference.session"},
+     {"study.accuracy", "metrics.evaluation", "network.training", "study.book"}),
+    ("07_summary", {"published.quoted", "published.json"}, {"inference.session", "network.osnet", "study.run"}),
 ])
 def test_what_the_chapters_depend_on(notebook, uses, spares):
     found = notebook_closure(notebook).keys()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import onnx
@@ -212,7 +213,7 @@ def test_describe(model, backend, precise):
         "device": cpu_name(), "threads": 1, "precision": "float32", "simulated": False, "batch_size": None,
         "model": os.path.basename(path),
         "model_sha256": sha256(path),
-        "versions": {"onnxruntime": onnxruntime.__version__, "torch": torch.__version__, "numpy": np.__version__}}
+        "versions": {"onnxruntime": onnxruntime.__version__, "torch": version("torch"), "numpy": np.__version__}}
     facts["versions"].clear()
     assert session.describe()["versions"]  # a copy each time
 

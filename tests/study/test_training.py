@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_the_card_says_how_the_weights_came_about(made):
     assert "never a Market-1501 accuracy" in card["warning"]
     assert card["recipe"] == {**card["recipe"], **CHANGES} and card["recipe"]["seed"] == 1501
     assert len(card["training"]["epochs"]) == 2 and card["training"]["seconds"] > 0
-    assert card["environment"]["versions"]["torch"] == torch.__version__
+    assert card["environment"]["versions"]["torch"] == version("torch")  # a build's +cu130 may be in one only
     data = card["data"]
     assert data["name"] == "mini-market" and data["seed"] == WORLD.seed and data["train_identities"] == 2
     assert data["test_queries"] == 6
