@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from osnet_lib.errors import OSNetError
 from osnet_lib.core.files import write_json
+from osnet_lib.errors import OSNetError
 
 
 def command(document: str, numbers: Mapping[str, int]) -> argparse.ArgumentParser:

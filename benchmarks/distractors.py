@@ -23,8 +23,8 @@ from process import peak_rss, run_child, summary
 from synthetic import MARKET, market_like
 from tqdm import tqdm
 
-from osnet_lib.metrics import METRICS, evaluate
 from osnet_lib.core.host import environment
+from osnet_lib.metrics import METRICS, evaluate
 
 NUMBERS = "queries", "gallery", "width", "metric", "seed"
 SIZES = 0, 100_000, 250_000, 500_000
@@ -83,10 +83,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def report(measured: dict[str, Any]) -> str:
     """The measurement as text."""
     conditions, line, sizes = measured["conditions"], measured["line"], measured["sizes"]
-    lines = [f"{conditions['queries']} queries x {conditions['width']}, {conditions['metric']}, "
-             f"{conditions['environment']['cores']} cores, {conditions['rounds']} rounds",
-             f"{'distractors':>11}{'gallery':>9}{'seconds':>9}{'min':>9}{'max':>9}{'us/image':>10}{'inputs MB':>11}"
-             f"{'peak RSS MB':>13}{'Rank-1':>9}{'mAP':>9}"]
+    lines = [(f"{conditions['queries']} queries x {conditions['width']}, {conditions['metric']}, "
+             f"{conditions['environment']['cores']} cores, {conditions['rounds']} rounds"),
+             (f"{'distractors':>11}{'gallery':>9}{'seconds':>9}{'min':>9}{'max':>9}{'us/image':>10}{'inputs MB':>11}"
+             f"{'peak RSS MB':>13}{'Rank-1':>9}{'mAP':>9}")]
     for size in sizes:
         times = size["seconds"]
         lines.append(f"{size['distractors']:11d}{size['gallery']:9d}{times['median']:9.2f}{times['min']:9.2f}"

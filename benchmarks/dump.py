@@ -21,8 +21,8 @@ from command import command, finish, parse, refusals
 from synthetic import MARKET
 from tqdm import tqdm
 
-from osnet_lib.guide.dump import read_dump, write_feature
 from osnet_lib.core.host import environment
+from osnet_lib.guide.dump import read_dump, write_feature
 
 ALLOWED = 6.0  # seconds for that many
 

@@ -17,7 +17,8 @@ import argparse
 import sys
 import time
 import tracemalloc
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from argsort_loop import argsort_loop, distance_matrix, list_loop
@@ -26,8 +27,8 @@ from process import summary
 from synthetic import MARKET, Split, market_like
 from tqdm import tqdm
 
-from osnet_lib.metrics import METRICS, Evaluation, evaluate
 from osnet_lib.core.host import environment
+from osnet_lib.metrics import METRICS, Evaluation, evaluate
 
 # Measured elsewhere with torchreid itself on two cores at Market size, euclidean; quoted, not run here.
 CYTHON, PYTHON = "torchreid, Cython", "torchreid, plain Python"
@@ -101,7 +102,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     same = agree(difference) and loops_agree((ap, first_hit), results["list loop"])
     del results
     times = time_alternately(calls, options.rounds)
-    scale = {name: 1.0 for name in calls} | {"list loop": options.queries / len(some[0])}
+    scale = dict.fromkeys(calls, 1.0) | {"list loop": options.queries / len(some[0])}
     seconds = {name: summary(*zip(*((wall * scale[name], processor * scale[name]) for wall, processor in pairs)))
                for name, pairs in times.items()}
     names = "queries", "gallery", "width", "metric", "seed", "rounds"
@@ -122,8 +123,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def report(measured: dict[str, Any]) -> str:
     """The measurement as text."""
     conditions, ours = measured["conditions"], measured["seconds"]["evaluate"]["median"]
-    lines = [f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']}, "
-             f"{conditions['metric']}, {conditions['environment']['cores']} cores, {conditions['rounds']} rounds",
+    lines = [(f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']}, "
+             f"{conditions['metric']}, {conditions['environment']['cores']} cores, {conditions['rounds']} rounds"),
              f"{'seconds':24}{'median':>9}{'min':>9}{'max':>9}{'processor':>11}{'peak MB':>9}{'ratio':>8}"]
     for name, times in measured["seconds"].items():
         lines.append(f"{name:24}{times['median']:9.3f}{times['min']:9.3f}{times['max']:9.3f}"

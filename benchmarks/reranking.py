@@ -26,9 +26,9 @@ from process import peak_rss, run_child, summary
 from synthetic import MARKET, Split, market_like
 from tqdm import tqdm
 
+from osnet_lib.core.host import environment
 from osnet_lib.metrics import evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
-from osnet_lib.core.host import environment
 
 CONTESTANTS = {"rerank": rerank, "dense": dense_rerank}
 NUMBERS = "queries", "gallery", "width", "k1", "k2", "seed"
@@ -98,9 +98,9 @@ def report(measured: dict[str, Any]) -> str:
     """The measurement as text."""
     conditions, difference, figures = (measured[name] for name in ("conditions", "difference", "figures"))
     size = (conditions["queries"] + conditions["gallery"]) / sum(MARKET)
-    lines = [f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']} "
+    lines = [(f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']} "
              f"({size:.0%} of Market-1501's images), k1 {conditions['k1']}, k2 {conditions['k2']}, "
-             f"{conditions['environment']['cores']} cores, {conditions['rounds']} rounds",
+             f"{conditions['environment']['cores']} cores, {conditions['rounds']} rounds"),
              f"{'seconds':10}{'median':>9}{'min':>9}{'max':>9}{'processor':>11}{'peak RSS MB':>13}{'ratio':>8}"]
     for name, times in measured["seconds"].items():
         lines.append(f"{name:10}{times['median']:9.3f}{times['min']:9.3f}{times['max']:9.3f}"

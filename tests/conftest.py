@@ -12,17 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers.market import TINY, in_subsample
-from helpers.paths import ROOT
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
+from helpers.market import TINY, in_subsample
+from helpers.paths import ROOT
 from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.datasets.minimarket import render_minimarket
+from osnet_lib.datasets.minimarket import World, render_minimarket
+from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.network.osnet import build_model
 from osnet_lib.study.workspace import Workspace
-from osnet_lib.datasets.minimarket import World
 
 # How long an example takes, and to make one up, is the machine's business: others may use its cores.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from osnet_lib.checks import whole_number
 from osnet_lib.errors import ExportError, MetricError, OSNetError, SessionError

@@ -152,6 +152,7 @@ def build_project(folder: Path) -> Path:
 
 
 def main() -> None:
+    """Collect the wheels that the command line asks for."""
     parser = argparse.ArgumentParser(description="Collect every wheel that a Linux host without network needs.")
     parser.add_argument("--arch", help="x86_64 or aarch64 (default: of this machine)")
     parser.add_argument("--python", help="Python version of that host, such as 3.11 (default: of this interpreter)")

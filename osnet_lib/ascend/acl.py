@@ -6,10 +6,11 @@ import atexit
 import importlib
 import threading
 from collections import Counter
+from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from os import PathLike
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 from ..errors import SessionError, first_line
 from .acl_codes import BARE, REPEAT_INITIALIZE, cure_for, name_of
@@ -104,7 +105,7 @@ class Acl:
     def __call__(self, call: str, *args: Any) -> Any:
         result = self.function(call)(*args)
         if call in BARE:
-            if (".create_" in call or "_to_" in call) and (result is None or isinstance(result, int) and not result):
+            if (".create_" in call or "_to_" in call) and (result is None or (isinstance(result, int) and not result)):
                 raise self._error(call, None)
             return result
         *values, code = result if isinstance(result, tuple) else (result,)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConvertError
 from ..core.files import write_text
 from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
+from ..errors import ConvertError
 
 Channels = tuple[float, float, float]
 

@@ -11,8 +11,8 @@ from numbers import Integral
 from pathlib import Path
 
 from ..checks import whole_number
-from ..errors import ConvertError
 from ..conversion.onnx_file import IMAGE_SHAPE, INPUT
+from ..errors import ConvertError
 from .cann import SOC_CURE, SOC_VERSION
 
 ONNX_FRAMEWORK = 5  # ATC's number for ONNX

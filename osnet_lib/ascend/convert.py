@@ -12,13 +12,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..errors import ConvertError, ExportError
-from ..core.files import sha256
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
+from ..core.files import sha256
+from ..errors import ConvertError, ExportError
 from .aipp import read_aipp
 from .atc import AtcCommand
-from .cann import cann_version
 from .atc_errors import FEWER_PROCESSES, AtcError, AtcMessage, atc_error, parse_messages
+from .cann import cann_version
 from .run_program import Finished, run_program
 
 

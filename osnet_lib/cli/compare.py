@@ -25,8 +25,8 @@ def compare_command(o: argparse.Namespace) -> None:
     """Run ``osnet compare``; a gate that fails is a ParityError, raised after everything is printed and written."""
     from ..comparison.acceptance import GUIDE_MAP_DROP
     from ..comparison.pair import compare_sides, read_sides
-    from ..errors import ParityError
     from ..core.files import write_json
+    from ..errors import ParityError
 
     drop = GUIDE_MAP_DROP if o.mAP_drop is None else o.mAP_drop
     compared = compare_sides(*read_sides(o.reference, o.candidate, o.metric, o.level), drop, o.level)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..features.store import Features
     from ..diagnosis.findings import Finding
+    from ..features.store import Features
 
 _SPLITS = ("query", "gallery")
 
@@ -31,15 +31,15 @@ def add_diagnose_command(command: Callable[..., argparse.ArgumentParser],
 
 def diagnose_command(o: argparse.Namespace) -> None:
     """Run ``osnet diagnose``; raises ParityError, which is exit code 1, when something is wrong."""
-    from ..inference.backends import choose_backend
-    from ..network.checkpoint import load_checkpoint
-    from ..errors import ParityError
-    from ..features.store import check_pair
     from ..diagnosis.findings import check_features, check_weights
     from ..diagnosis.recompute import diagnose
-    from ..study.models import open_dataset
+    from ..errors import ParityError
+    from ..features.store import check_pair
+    from ..inference.backends import choose_backend
     from ..inference.session import open_session
+    from ..network.checkpoint import load_checkpoint
     from ..network.weights import find_weights
+    from ..study.models import open_dataset
     from ..study.workspace import open_workspace
 
     given = _features(Path(o.features))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..inference.benchmark import Benchmark
     from ..features.store import Features
+    from ..inference.benchmark import Benchmark
     from ..metrics import Evaluation
 
 
@@ -93,9 +93,9 @@ def _info(o: argparse.Namespace) -> None:
 
 
 def _infer(o: argparse.Namespace) -> None:
+    from ..core.results import NOT_MEASURED
     from ..guide.inference import infer
     from ..guide.info import read_info
-    from ..core.results import NOT_MEASURED
     from ..inference.session import open_session
     from ..network.weights import find_weights
 
@@ -168,11 +168,11 @@ def _expected(o: argparse.Namespace) -> list[list[str]]:
 
 
 def _benchmark(o: argparse.Namespace) -> None:
-    from ..inference.benchmark import sum_throughput
-    from ..inference.devices import benchmark_devices, parse_devices
     from ..core.files import write_json
     from ..core.host import environment
     from ..core.results import NOT_MEASURED
+    from ..inference.benchmark import sum_throughput
+    from ..inference.devices import benchmark_devices, parse_devices
     from ..network.weights import find_weights
 
     devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)

@@ -13,9 +13,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import compare, convert, diagnose, guide, study
 from ..errors import OSNetError, ParityError
 from ..version import __version__
+from . import compare, convert, diagnose, guide, study
 
 if TYPE_CHECKING:
     from ..conversion.parity import Parity
@@ -119,10 +119,10 @@ def _model(name: str) -> Path:
 
 
 def _export(o: argparse.Namespace) -> None:
-    from ..network.checkpoint import load_checkpoint
     from ..conversion.export import export_onnx
     from ..inference.parity_gate import pass_gate
     from ..inference.session import open_session
+    from ..network.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(_model(o.checkpoint))
     print(f"{checkpoint.path}: {checkpoint.architecture}, trained on {checkpoint.trained_on}")
@@ -168,10 +168,10 @@ def _extract_together(o: argparse.Namespace) -> None:
 def _extract(o: argparse.Namespace) -> None:
     if o.devices is not None:
         return _extract_together(o)
-    from ..inference.extract import extract_features, extraction_conditions
-    from ..study.models import open_dataset
-    from ..inference.session import open_session
     from ..core.cache import artefact
+    from ..inference.extract import extract_features, extraction_conditions
+    from ..inference.session import open_session
+    from ..study.models import open_dataset
     from ..study.workspace import open_workspace
 
     with (open_session(_model(o.model), o.backend, o.device, o.threads) as session,
@@ -180,7 +180,7 @@ def _extract(o: argparse.Namespace) -> None:
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             key = extraction_conditions(session, dataset, samples, batch_size)
 
-            def make(path: Path) -> None:
+            def make(path: Path, samples=samples) -> None:
                 extract_features(session, dataset, samples, path, batch_size)
 
             # One that was finished before a kill is not computed again.

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
+from ..conversion.parity import Difference, compare as feature_difference, row_cosines
+from ..core.files import stem
+from ..core.table import Table
+from ..datasets.market1501 import LANDMARKS, PUBLISHED
 from ..errors import ResultError
 from ..features.store import Features, check_pair, load_features, match_rows, without_junk
-from ..core.files import stem
-from ..datasets.market1501 import LANDMARKS, PUBLISHED
+from ..metrics.agreement import rank_agreement
 from ..metrics.evaluation import Evaluation, evaluate
 from ..metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
-from ..conversion.parity import Difference, row_cosines
-from ..conversion.parity import compare as feature_difference
 from ..published.quoted import find_published
+from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .score import Score, measured_score, published_score, read_score
-from ..core.table import Table
-from ..metrics.agreement import rank_agreement
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +82,8 @@ class Comparison:
                             .format(*self.difference))
             labels = [side.score.label for side in (self.reference, self.candidate)]
             verdict = [self.paired.verdict(*labels)] if self.paired else []
-            parts.append("\n".join([features, f"The nearest image changed for {self.top1_changed:,} of "
-                                    f"{self.reference.score.queries:,} queries.", *verdict]))
+            parts.append("\n".join([features, (f"The nearest image changed for {self.top1_changed:,} of "
+                                    f"{self.reference.score.queries:,} queries."), *verdict]))
         measured = [side for side in (self.reference, self.candidate) if side.measured]
         if any(side.score.intervals is None for side in measured):
             parts.append("Queries with a match are of one identity only: no intervals, and no paired test.")

@@ -7,12 +7,12 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.results import read_result
+from ..datasets.preprocess import MEAN, STD
 from ..errors import ResultError
 from ..metrics.evaluation import Evaluation
 from ..metrics.uncertainty import Intervals
-from ..datasets.preprocess import MEAN, STD
 from ..published.quoted import PublishedAccuracy
-from ..core.results import read_result
 
 _FLOAT32_DECIMALS = 5  # of a per cent: what the guide's script, which prints Rank-1 as a float32, states for certain
 

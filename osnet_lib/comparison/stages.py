@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .acceptance import Criterion
-from .pair import compare_sides, measured_side
+from ..conversion.parity import Tolerance
 from ..errors import MetricError
 from ..features.store import Features
 from ..metrics.resampling import Interval
 from ..metrics.uncertainty import PairedTest
-from ..conversion.parity import Tolerance
+from .acceptance import Criterion
+from .pair import compare_sides, measured_side
 
 STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way
 FLOAT32 = STAGES[:3]

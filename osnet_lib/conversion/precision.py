@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from ..errors import ExportError, first_line
 from ..core.host import package_versions
+from ..errors import ExportError, first_line
 from .onnx_file import IMAGE_SHAPE, INPUT, OnnxFile, load_onnx, write_onnx
 
 FLOAT16 = "float16 weights and activations, float32 arithmetic"

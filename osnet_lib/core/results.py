@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from ..errors import ResultError
 from .files import write_json
 from .host import environment

@@ -68,7 +68,7 @@ class Table:
         if unknown:
             raise ResultError(f"format for {unknown[0]!r}, which is no column", where="table",
                               cure=f"Columns are {', '.join(self.columns)}")
-        self._lines  # a format that does not fit is refused here, not when the table is shown
+        _ = self._lines  # a format that does not fit is refused here, not when the table is shown
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]],

@@ -22,9 +22,9 @@ import numpy as np
 from scipy.io import loadmat
 from tqdm import tqdm
 
-from .archive import Archive, open_archive
-from ..errors import DatasetError, first_line
 from ..core.files import stem
+from ..errors import DatasetError, first_line
+from .archive import Archive, open_archive
 from .market1501 import FOLDERS, Market1501, Sample
 
 FOLDER = "gt_query"

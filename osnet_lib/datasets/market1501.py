@@ -20,8 +20,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from .archive import Archive, open_archive
 from ..errors import DatasetError
+from .archive import Archive, open_archive
 from .jpeg import decode_jpeg
 
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}

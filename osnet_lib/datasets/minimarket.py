@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
-from ..errors import DatasetError
-from .pedestrian import CANVAS, VIEWS, Person, draw_person, make_person, shade_folds
-from ..core.files import atomic_path, fingerprint, write_text
 from ..core.code_digest import code_digest
+from ..core.files import atomic_path, fingerprint, write_text
+from ..errors import DatasetError
 from .market1501 import FOLDERS
+from .pedestrian import CANVAS, VIEWS, Person, draw_person, make_person, shade_folds
 
 SIZE = (64, 128)  # width, height of a crop
 _UNFINISHED = " unfinished"

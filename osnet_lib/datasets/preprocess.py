@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from ..errors import DatasetError
-from ..core.host import usable_cores
 from ..checks import whole_number
+from ..core.host import usable_cores
+from ..errors import DatasetError
 from .market1501 import Sample
 
 HEIGHT, WIDTH = 256, 128  # pixels; people are tall

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conversion.onnx_file import FEATURE_SHAPE
 from ..errors import MetricError
 from ..features.store import Features
 from ..metrics import evaluate
 from ..metrics.chance import chance_map
 from ..metrics.distance import check_metric
-from ..conversion.onnx_file import FEATURE_SHAPE
 
 if TYPE_CHECKING:  # torch takes a second to import
     from ..network.checkpoint import Checkpoint

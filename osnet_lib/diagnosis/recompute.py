@@ -12,15 +12,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..checks import whole_number
+from ..core.files import stem
+from ..datasets.market1501 import Market1501, Sample
 from ..errors import FeatureError
 from ..features.store import Features
-from ..core.files import stem
-from ..checks import whole_number
+from ..inference.session import Session
+from ..metrics.labels import JUNK
 from .findings import Finding, check_rows, in_order, repeated_rows
 from .search import SAME, Fit, Search, search
-from ..datasets.market1501 import Market1501, Sample
-from ..metrics.labels import JUNK
-from ..inference.session import Session
 
 _AGAIN = "Extract again with osnet extract."
 

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .findings import directions, spread_of
 from ..inference.session import Session
+from .findings import directions, spread_of
 from .wrong_inputs import RIGHT, WRONG, Setup
 
 SAME = 1e-3  # another processor gives 1e-9, float16 1e-5, another JPEG decoder or rounding 2e-4

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
-from .store import Features
 from ..metrics.distance import check_metric, prepare
 from ..metrics.evaluation import Evaluation
-from ..checks import whole_number
+from .store import Features
 
 ORDERS = ("images", "worst", "best")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FeatureError
 from ..core.files import atomic_path, stem
+from ..errors import FeatureError
 from ..metrics.labels import JUNK
 
 ARRAYS = ("names", "pids", "camids", "features")

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..datasets.archive import Archive, open_archive
-from ..errors import DatasetError
-from ..core.files import atomic_path, fingerprint, stem, write_json
-from ..datasets.jpeg import decode_jpeg
 from ..core.code_digest import code_digest
+from ..core.files import atomic_path, fingerprint, stem, write_json
 from ..core.host import usable_cores
+from ..datasets.archive import Archive, open_archive
+from ..datasets.jpeg import decode_jpeg
 from ..datasets.market1501 import parse_name
 from ..datasets.preprocess import HEIGHT, WIDTH, preprocess, to_uint8
+from ..errors import DatasetError
 
 SHAPES = {"float32": (3, HEIGHT, WIDTH), "uint8": (HEIGHT, WIDTH, 3)}
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import FeatureError
-from ..features.store import Features
+from ..conversion.onnx_file import FEATURE_SHAPE
 from ..core.files import atomic_path, stem
 from ..datasets.market1501 import LANDMARKS, PUBLISHED, parse_name
+from ..errors import FeatureError
+from ..features.store import Features
 from ..metrics.labels import JUNK
-from ..conversion.onnx_file import FEATURE_SHAPE
 
 FORMATS = ("txt", "bin")  # those we write
 _WIDTH = FEATURE_SHAPE[0]
@@ -60,7 +60,7 @@ def parse_feature(data: bytes, form: str, where: str | Path = "feature") -> np.n
     except Exception as error:  # numpy raises many kinds for one cause
         what = f"{len(data):,} bytes are no float32 numbers" if form == "bin" else f"is no {form} of numbers"
         raise FeatureError(what, where=where, cure=_AGAIN) from error
-    if feature.dtype.kind != "f" or feature.ndim > 1 and feature.shape[0] != 1:
+    if feature.dtype.kind != "f" or (feature.ndim > 1 and feature.shape[0] != 1):
         raise FeatureError(f"holds {feature.dtype} of shape {list(feature.shape)} instead of float32 [{_WIDTH}]",
                            where=where, cure=_AGAIN)
     if feature.size != _WIDTH:

@@ -7,6 +7,7 @@ neither a file states nor follows from what it states stays empty.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -16,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ResultError
 from ..core.files import sha256
 from ..core.host import PACKAGES
 from ..core.results import Result, result_name, write_result
+from ..errors import ResultError
 from .perf import parse_pure_perf, parse_vision_perf
 
 NOT_STATED = "not stated"
@@ -146,7 +147,7 @@ def _options(arguments: object) -> dict[str, str]:
     arguments = arguments if isinstance(arguments, list) else []
     words = [word for argument in arguments for word in str(argument).split("=", 1)]
     names = {"--model": "model", "-m": "model", "--om-model": "model", "--device": "device", "-d": "device"}
-    return {names[word]: following for word, following in zip(words, words[1:]) if word in names}
+    return {names[word]: following for word, following in itertools.pairwise(words) if word in names}
 
 
 def _values(throughput: float, latency: float | None, path: Path) -> dict:

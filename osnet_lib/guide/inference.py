@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import DatasetError, FeatureError, SessionError
-from ..inference.extract import check_batch_size
 from ..core.files import write_text
 from ..datasets.preprocess import HEIGHT, WIDTH
+from ..errors import DatasetError, FeatureError, SessionError
+from ..inference.extract import check_batch_size
 from ..inference.session import Session
 from .binfiles import read_bin
 from .dump import FORMATS, dump_folder, write_feature

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DatasetError
 from ..core.files import stem, write_text
 from ..datasets.preprocess import HEIGHT, WIDTH
+from ..errors import DatasetError
 from .binfiles import SHAPES, bin_bytes
 
 _LINE = re.compile(r"(\d+) (\S+) (\d+) (\d+)", re.ASCII)

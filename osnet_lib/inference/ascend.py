@@ -12,23 +12,21 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Iterator
 
 import numpy as np
 
-from .engine import no_device
-from ..errors import SessionError
-from ..core.files import sha256
-from ..conversion.onnx_file import FEATURE_SHAPE
 from ..ascend import acl_codes as codes
-from ..ascend.acl import Acl, AclError, Held, load_acl
+from ..ascend.acl import Acl, AclError, Held, load_acl, this_process
 from ..ascend.acl_memory import lend, read
-from ..ascend.om import read_network
+from ..ascend.om import OmNetwork, read_network
 from ..ascend.slot import Slot, make, make_slot
-from ..ascend.acl import this_process
-from ..ascend.om import OmNetwork
+from ..conversion.onnx_file import FEATURE_SHAPE
+from ..core.files import sha256
+from ..errors import SessionError
+from .engine import no_device
 
 
 class AscendEngine:

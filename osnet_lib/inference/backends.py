@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..ascend.acl import count_devices
+from ..errors import SessionError
 from .ascend import AscendEngine
 from .engine import Engine
 from .onnxruntime import OnnxRuntimeEngine
 from .torch import TorchEngine
-from ..errors import SessionError
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import SessionError
-from ..core.results import NOT_MEASURED
 from ..checks import whole_number
+from ..core.results import NOT_MEASURED
+from ..errors import SessionError
 from .session import Session
 
 

@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .benchmark import Benchmark, check_benchmark, run_benchmark
-from ..errors import SessionError
-from .extract import check_batch_size, collect_features, extract_features, extraction_conditions
-from ..features.store import Features
 from ..core.host import usable_cores
 from ..datasets.market1501 import Market1501, Sample, open_market1501
 from ..datasets.preprocess import iter_batches
-from .session import Session, open_session
+from ..errors import SessionError
+from ..features.store import Features
+from .benchmark import Benchmark, check_benchmark, run_benchmark
+from .extract import check_batch_size, collect_features, extract_features, extraction_conditions
 from .fleet import OPENING, SILENCE, Fleet, Opening
+from .session import Session, open_session
 
 _BEAT = 0.5  # seconds between signs of life of a benchmark: often enough to be seen, too seldom to be measured
 

@@ -6,25 +6,26 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import FeatureError, SessionError
-from ..features.store import Features, load_features, save_features
-from ..core.files import fingerprint, write_json
-from ..core.code_digest import code_digest
-from ..datasets.market1501 import Market1501, Sample
+from ..checks import whole_number
 from ..conversion.onnx_file import FEATURE_SHAPE
-from ..datasets.preprocess import iter_batches, mirrored
+from ..core.cache import artefact
+from ..core.code_digest import code_digest
+from ..core.files import fingerprint, write_json
 from ..core.host import environment
 from ..core.results import NOT_MEASURED
-from ..checks import whole_number
+from ..datasets.market1501 import Market1501, Sample
+from ..datasets.preprocess import iter_batches, mirrored
+from ..errors import FeatureError, SessionError
+from ..features.store import Features, load_features, save_features
 from .session import Session, open_session
-from ..core.cache import artefact
 
 try:
     import fcntl

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import ParityError
-from ..datasets.minimarket import plan, render
 from ..conversion.parity import Parity, check_parity
+from ..datasets.minimarket import World, plan, render
 from ..datasets.preprocess import preprocess
-from ..datasets.minimarket import World
+from ..errors import ParityError
 from .session import Session, open_session
 
 

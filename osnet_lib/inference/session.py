@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .backends import BACKENDS, choose_backend
 from ..checks import whole_number
-from .engine import Engine
-from ..errors import SessionError, first_line
-from ..core.host import package_versions, usable_cores
 from ..conversion.onnx_file import FEATURE_SHAPE
+from ..core.host import package_versions, usable_cores
+from ..errors import SessionError, first_line
+from .backends import BACKENDS, choose_backend
+from .engine import Engine
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint

@@ -8,8 +8,8 @@ metrics rank alike.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -13,8 +13,8 @@ match are looked at. A match ranks behind every wrong image at the same distance
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable
 
 import numpy as np
 from tqdm import tqdm

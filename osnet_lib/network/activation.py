@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import Checkpoint
-from ..errors import SessionError, first_line
-from .osnet import OSNet
 from ..datasets.preprocess import HEIGHT, WIDTH
+from ..errors import SessionError, first_line
+from .checkpoint import Checkpoint
+from .osnet import OSNet
 
 
 def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 from tqdm import tqdm
 
+from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 from ..errors import DatasetError, SessionError
 from .osnet import OSNet, build_model
-from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 
 
 @dataclass(frozen=True)

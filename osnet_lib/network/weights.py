@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError
 from ..core.files import atomic_path, sha256
+from ..errors import CheckpointError
 
 MINI = Path(__file__).parents[1] / "resources" / "osnet_x1_0_mini.safetensors"
 

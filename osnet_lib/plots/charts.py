@@ -6,6 +6,7 @@ Every function returns a figure and changes nothing else. `osnet_lib.plots.image
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,15 +15,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import ArrayLike
 
 from ..checks import whole_number
-from ..errors import MetricError, ParityError, ResultError
 from ..conversion.parity import Parity, Tolerance
 from ..core.results import NOT_MEASURED
+from ..errors import MetricError, ParityError, ResultError
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..metrics.evaluation import Evaluation
     from ..datasets.market1501 import Market1501
+    from ..metrics.evaluation import Evaluation
 
 Rate = tuple[str, int, float, float | None]  #: label, batch size, images/s, relative spread (None: not stated)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,12 +11,10 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from ..checks import whole_number
+from ..datasets.preprocess import HEIGHT, WIDTH, to_uint8
 from ..errors import DatasetError, MetricError
-from ..datasets.preprocess import HEIGHT, to_uint8
-from ..datasets.preprocess import WIDTH
 from .sheet import PITCH, Sheet, who
 from .style import LIGHTNESS, new_chart, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..datasets.market1501 import Market1501, Sample

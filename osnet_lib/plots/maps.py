@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +12,6 @@ from matplotlib.transforms import Bbox
 
 from ..errors import MetricError
 from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..features.projection import IdentityMap

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..errors import MetricError
 from .style import BLACK, BLUE, LINES, VERMILLION, new_chart, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..metrics.verification import PairHistogram, Verification

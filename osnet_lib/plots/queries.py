@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -13,11 +14,10 @@ from matplotlib.ticker import MaxNLocator
 from ..checks import whole_number
 from ..errors import MetricError
 from .style import BLACK, COLOURS, GREY, HATCHES, LIGHTNESS, LINES, new_chart, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..metrics.evaluation import Evaluation
     from ..metrics.cameras import CameraPairs
+    from ..metrics.evaluation import Evaluation
 
 
 @styled

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from ..errors import DatasetError, MetricError
 from .sheet import PITCH, Sheet, who
 from .style import GREEN, GREY, VERMILLION, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .ranked_examples import RankedRow
     from ..datasets.market1501 import Market1501, Sample
+    from .ranked_examples import RankedRow
 
 TICK, CROSS, DASH = "✓", "✗", "–"
 _SMALL = 0.46  # size of a dropped image; two stand above each other in half a column
@@ -58,8 +58,8 @@ def plot_ranked_lists(dataset: Market1501, rows: Sequence[RankedRow], title: str
             sheet.heading(x, y, f"rank {rank}")
             sheet.caption(x, y, f"{who(sample)}\ncamera {sample.camid}\n{distance:.4g}")
     notes = [f"{TICK} solid border: right, the query's identity in another camera. {CROSS} dashed border: wrong.",
-             "Third line: distance to the query. Removed before ranking: gallery images of the query in its own "
-             "camera."]
+             ("Third line: distance to the query. Removed before ranking: gallery images of the query in its own "
+             "camera.")]
     if any(0 in row.ranks for row in rows):
         notes.append(f"{DASH} small, grey dotted border: removed. The nearest of them stand where they would have "
                      "ranked; ranks do not count them.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import MetricError
 from ..metrics import Evaluation, RankedList, ranked_list
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..features.store import Features

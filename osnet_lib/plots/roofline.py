@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,11 +11,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from ..errors import ResultError
 from .style import BLACK, line_styles, new_chart, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..published.roofline import RooflinePoint
     from ..published.chips import Chip
+    from ..published.roofline import RooflinePoint
 
 
 @styled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +11,6 @@ from matplotlib.ticker import FuncFormatter
 
 from ..errors import ResultError
 from .style import line_styles, new_chart, styled
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..core.results import Result

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from .style import new_chart
-from .style import PAGE_WIDTH
-from typing import TYPE_CHECKING
+from .style import PAGE_WIDTH, new_chart
 
 if TYPE_CHECKING:
     from ..datasets.market1501 import Sample

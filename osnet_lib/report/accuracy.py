@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-
-from ..comparison.acceptance import accept
-from ..errors import ResultError
-from ..published.quoted import PublishedAccuracy, published_accuracy
-from ..comparison.score import measured_score, published_score
-from ..core.table import Table
 from typing import TYPE_CHECKING
 
+from ..comparison.acceptance import accept
+from ..comparison.score import measured_score, published_score
+from ..core.table import Table
+from ..errors import ResultError
+from ..published.quoted import PublishedAccuracy, published_accuracy
+
 if TYPE_CHECKING:
+    from ..comparison.assessment import Assessment, Variant
     from ..core.results import Result
     from ..metrics import Evaluation
-    from ..comparison.assessment import Assessment, Variant
 
 RANKS = (5, 10, 20)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..core.table import Table
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..core.results import Result

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.table import Table
 from .performance import speed_cell
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..features.store import Features

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.files import sha256
 from ..core.table import Table
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..conversion.parity import Parity
-    from ..conversion.onnx_file import OnnxFile
-    from ..ascend.atc import AtcCommand
     from ..ascend.aipp import AippError
+    from ..ascend.atc import AtcCommand
+    from ..conversion.onnx_file import OnnxFile
+    from ..conversion.parity import Parity
 
 
 def onnx_table(model: OnnxFile) -> Table:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.results import NOT_MEASURED, Result
 from ..core.table import Table
 from ..published.quoted import published_throughput
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..inference.benchmark import Benchmark

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..core.table import Table
 from typing import TYPE_CHECKING
+
+from ..core.table import Table
 
 if TYPE_CHECKING:
     from ..core.results import Result

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from ..published.operators import network_layers
-from ..published.chips import Chip, chips, find_chip
-from ..published.roofline import NETWORK, RooflinePoint, Step, marginal_times, memory_bytes, network_intensity, operations, roofline_points
 from ..core.table import Table
+from ..published.chips import Chip, chips, find_chip
+from ..published.operators import network_layers
+from ..published.roofline import (
+    NETWORK,
+    RooflinePoint,
+    Step,
+    marginal_times,
+    memory_bytes,
+    network_intensity,
+    operations,
+    roofline_points,
+)
 
 MIB = 2**20
 COMPUTED = "Computed from data sheets, the network's graph and published speeds; nothing here was measured"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..core.table import Table
 from ..metrics.agreement import NEAREST
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..comparison.stages import Stage

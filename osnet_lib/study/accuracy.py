@@ -7,20 +7,32 @@ from pathlib import Path
 
 import numpy as np
 
-from ..network.checkpoint import Checkpoint
-from ..errors import FeatureError
-from ..features.store import Features, average_mirrored
-from ..diagnosis.findings import Finding, check_features, check_weights, in_order
+from ..comparison.assessment import Assessment, Variant
+from ..core.results import Result, read_results, result_name, write_result
 from ..datasets.ground_truth import read_ground_truth
 from ..datasets.market1501 import Market1501
-from ..metrics import METRICS, Evaluation, Verification, bootstrap, evaluate, evaluate_distances, evaluate_lists, expand_queries, paired_test, pool_queries, rerank
+from ..diagnosis.findings import Finding, check_features, check_weights, in_order
 from ..diagnosis.recompute import diagnose
-from .models import model_label, runnable_model, simplify_model
-from ..core.results import Result, read_results, result_name, write_result
+from ..errors import FeatureError
+from ..features.store import Features, average_mirrored
 from ..inference.session import open_session
-from ..comparison.assessment import Assessment, Variant
+from ..metrics import (
+    METRICS,
+    Evaluation,
+    Verification,
+    bootstrap,
+    evaluate,
+    evaluate_distances,
+    evaluate_lists,
+    expand_queries,
+    paired_test,
+    pool_queries,
+    rerank,
+    verify,
+)
+from ..network.checkpoint import Checkpoint
 from .features import measure_features, split_features
-from ..metrics import verify
+from .models import model_label, runnable_model, simplify_model
 from .workspace import Workspace
 
 

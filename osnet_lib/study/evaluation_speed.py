@@ -7,19 +7,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from tqdm import tqdm
 
 from ..checks import whole_number
-from ..errors import StudyError
-from ..core.files import sha256
 from ..core.code_digest import code_digest
-from ..datasets.market1501 import PUBLISHED
-from ..metrics import evaluate, evaluate_distances, rerank
+from ..core.files import sha256
 from ..core.host import environment
 from ..core.results import Result, read_results, result_name, write_result
+from ..datasets.market1501 import PUBLISHED
+from ..errors import StudyError
+from ..metrics import evaluate, evaluate_distances, rerank
 from .workspace import REPOSITORY, Workspace
 
 SCRIPTS = REPOSITORY / "benchmarks"

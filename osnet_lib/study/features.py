@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from ..conversion.export import export_onnx, simplify_onnx
 from ..core.code_digest import code_digest
 from ..core.results import result_name
@@ -26,6 +25,7 @@ def measure_features(workspace: Workspace, dataset: Market1501, checkpoint: Chec
 
 def split_features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, split: str, batch_size: int,
                     backend: str, device: int, progress: bool, flip: bool = False) -> Features:
+    """Features of one split of the data set (the name of its attribute)."""
     samples: tuple[Sample, ...] = getattr(dataset, split)
     model = runnable_model(workspace, checkpoint, batch_size, backend, progress=progress)
     chosen = choose_backend(backend)

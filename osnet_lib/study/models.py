@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Sequence
 
 import numpy as np
 
 from ..ascend.atc import AtcCommand
 from ..ascend.cann import cann_version, detect_soc_version
 from ..ascend.convert import convert, find_atc
-from ..network.checkpoint import Checkpoint
-from ..errors import ConvertError
 from ..conversion.export import export_onnx, simplify_onnx
-from ..core.files import sha256
-from ..core.code_digest import code_digest
-from ..datasets.market1501 import Market1501, open_market1501
-from ..datasets.minimarket import render_minimarket
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from ..conversion.parity import Parity, Tolerance, check_parity
-from ..datasets.preprocess import preprocess
+from ..core.cache import artefact
+from ..core.code_digest import code_digest
+from ..core.files import sha256
 from ..core.host import environment
 from ..core.results import Result, result_name, write_result
+from ..datasets.market1501 import Market1501, open_market1501
+from ..datasets.minimarket import World, render_minimarket
+from ..datasets.preprocess import preprocess
+from ..errors import ConvertError
 from ..inference.backends import choose_backend
 from ..inference.session import open_session
-from ..core.cache import artefact
+from ..network.checkpoint import Checkpoint
 from .workspace import Workspace
-from ..datasets.minimarket import World
 
 GUIDE_BATCHES = (1, 4, 8, 16, 32)  # the batch sizes of the guide's throughput table
 GUIDE_CHIP = "Ascend310"  # and its chip

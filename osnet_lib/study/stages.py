@@ -7,25 +7,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
-from ..network.checkpoint import Checkpoint
-from ..errors import DatasetError, FeatureError, ParityError, SessionError
-from ..inference.extract import kept_features
-from ..features.store import Features
-from ..core.files import fingerprint, sha256
-from ..core.code_digest import code_digest
-from ..datasets.market1501 import Market1501, Sample
+from ..checks import whole_number
+from ..comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from ..conversion.parity import Tolerance
-from .models import export_model, model_label, runnable_model, simplify_model
 from ..conversion.precision import to_float16, to_int8
-from ..datasets.preprocess import iter_batches
+from ..core.cache import artefact
+from ..core.code_digest import code_digest
+from ..core.files import fingerprint, sha256
 from ..core.host import environment
 from ..core.results import Result, result_name, write_result
+from ..datasets.market1501 import Market1501, Sample
+from ..datasets.preprocess import iter_batches
+from ..errors import DatasetError, FeatureError, ParityError, SessionError
+from ..features.store import Features
 from ..inference.backends import choose_backend
+from ..inference.extract import kept_features
 from ..inference.session import open_session
-from ..comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
-from ..core.cache import artefact
+from ..network.checkpoint import Checkpoint
+from .models import export_model, model_label, runnable_model, simplify_model
 from .workspace import Workspace
-from ..checks import whole_number
 
 CALIBRATION_IMAGES = 32
 _QUERIES = "queries (stage_queries in the notebook)"

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from ..core.files import atomic_path, write_json
+from ..core.host import environment
 from ..datasets import minimarket
-from ..network.checkpoint import Checkpoint, load_checkpoint
+from ..datasets.market1501 import Market1501, open_market1501
 from ..errors import CheckpointError
 from ..inference.extract import extract_features
-from ..core.files import atomic_path, write_json
-from ..datasets.market1501 import Market1501, open_market1501
-from ..metrics import evaluate
-from ..network.osnet import build_model
-from ..core.host import environment
 from ..inference.session import open_session
+from ..metrics import evaluate
+from ..network.checkpoint import Checkpoint, load_checkpoint
+from ..network.osnet import build_model
 from ..network.training import Recipe, train_model
 from .workspace import Workspace
 

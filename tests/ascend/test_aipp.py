@@ -6,13 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from osnet_lib.ascend.aipp import AippConfig, aipp_error, apply_aipp, imagenet_aipp, parse_aipp, read_aipp, write_aipp
-from osnet_lib.errors import ConvertError
 from osnet_lib.datasets.preprocess import preprocess, to_uint8
+from osnet_lib.errors import ConvertError
 
 BY_HAND = """
 # ImageNet, RGB

@@ -6,12 +6,10 @@ import signal
 import string
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from osnet_lib.ascend.atc_errors import UNKNOWN, AtcError, AtcMessage, atc_error, parse_messages
+from osnet_lib.ascend.atc_errors import ATC_CURES, UNKNOWN, AtcError, AtcMessage, atc_error, parse_messages
 from osnet_lib.ascend.run_program import Finished
-from osnet_lib.ascend.atc_errors import ATC_CURES
 from osnet_lib.errors import ConvertError
 
 START = "ATC start working now, please wait for a moment.\n....\n...\n"

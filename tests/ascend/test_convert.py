@@ -9,19 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from stand_ins import om
-from stand_ins.host import add_atc, remove_atc, tiny_onnx
 
 from osnet_lib.ascend.aipp import write_aipp
+from osnet_lib.ascend.atc_errors import ATC_CURES, AtcError
 from osnet_lib.ascend.cann import detect_soc_version
-from osnet_lib.ascend.convert import (AtcCommand, check_conversion, conversion_status, convert, find_atc, model_batch,
-                                      opsets)
-from osnet_lib.ascend.atc_errors import AtcError
-from osnet_lib.ascend.atc_errors import ATC_CURES
-from osnet_lib.errors import ConvertError
+from osnet_lib.ascend.convert import (
+    AtcCommand,
+    check_conversion,
+    conversion_status,
+    convert,
+    find_atc,
+    model_batch,
+    opsets,
+)
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.errors import ConvertError
 from osnet_lib.inference.session import open_session
+from stand_ins import om
+from stand_ins.host import add_atc, remove_atc, tiny_onnx
 
 
 @pytest.fixture(scope="module")

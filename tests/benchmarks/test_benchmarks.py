@@ -11,8 +11,8 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT
 
+from helpers.paths import ROOT
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_metrics_scales_the_list_loop_and_says_so(tmp_path):
 
 def test_metrics_quotes_at_market_size_only(script):
     metrics = script("metrics")
-    seconds = {name: {key: 0.5 for key in ("median", "min", "max", "processor_median")}
+    seconds = {name: dict.fromkeys(("median", "min", "max", "processor_median"), 0.5)
                for name in ("evaluate", "argsort loop", "list loop")}
     measured = {"conditions": {"queries": 3368, "gallery": 15913, "width": 512, "metric": "euclidean", "rounds": 1,
                                "loop_queries": 100, "environment": {"cores": 2}},
@@ -146,7 +146,7 @@ def test_distractors_fails_above_its_limit(script, monkeypatch, capsys):
                               ([one, {**one, "peak_rss_bytes": 2_600_000_000}], 1, "ABOVE the 2.5 GB allowed"),
                               ([one, gains], 1, "1 queries gain by more distractors, WHICH CANNOT BE")):
         children = iter(made)
-        monkeypatch.setattr(distractors, "run_child", lambda *_: next(children))
+        monkeypatch.setattr(distractors, "run_child", lambda *_, children=children: next(children))
         assert distractors.main(["--distractors", "0", "10", "--rounds", "1"]) == code
         assert words in capsys.readouterr().out
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from osnet_lib.cli import main as cli
-from osnet_lib.features.store import Features, load_features, save_features
-from osnet_lib.datasets.market1501 import LANDMARKS
-from osnet_lib.metrics import evaluate
 from osnet_lib.core.results import Result, write_result
+from osnet_lib.datasets.market1501 import LANDMARKS
+from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.guide.metrics_json import write_guide_json
+from osnet_lib.metrics import evaluate
 
 PREPROCESS = "RGB, bilinear 256x128, ImageNet mean and std"
 CONDITIONS = {"dataset": {"file": "toy", "sha256": "d" * 64}, "preprocess": PREPROCESS,
@@ -137,8 +137,8 @@ def test_a_folder_cannot_receive_the_figures(osnet, tmp_path, monkeypatch, place
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     code, _, err = osnet(str(place / "good"), str(place / "close"), "--mAP-drop", "0.5", "--json", target)
-    assert code == 2 and err == [f"osnet: {target}: is a directory. Check the path, its permissions and the space on "
-                                 "the disk."]
+    assert code == 2 and err == [(f"osnet: {target}: is a directory. Check the path, its permissions and the space on "
+                                 "the disk.")]
 
 
 def test_a_worse_model_fails_and_every_figure_is_true(osnet, place, tmp_path):
@@ -182,7 +182,7 @@ def test_options(osnet):
 
 
 def test_networks_of_different_width(osnet):
-    code, out, err = osnet("narrow", "good")
+    _code, out, _err = osnet("narrow", "good")
     assert "Features of different width are not compared." in out and "The nearest image changed for" in out
 
 
@@ -221,7 +221,7 @@ def test_the_guides_three_queries(osnet):
 
 @pytest.mark.parametrize("file, code", [("result.json", 0), ("worse.json", 1)])
 def test_the_guides_file_states_no_conditions(osnet, file, code):
-    found, out, err = osnet("published:osnet_x1_0", file)
+    found, _out, err = osnet("published:osnet_x1_0", file)
     assert found == code
     assert err[0] == (f"warning: {file} does not state its distance and whether its data set is Market-1501; taken as "
                       "the other's")

@@ -7,12 +7,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+
+from osnet_lib.ascend.aipp import imagenet_aipp, read_aipp
+from osnet_lib.cli import convert as cli_convert
+from osnet_lib.errors import ConvertError
 from stand_ins import om
 from stand_ins.host import add_atc, remove_atc, tiny_onnx
-
-from osnet_lib.cli import convert as cli_convert
-from osnet_lib.ascend.aipp import imagenet_aipp, read_aipp
-from osnet_lib.errors import ConvertError
 
 
 @pytest.fixture

@@ -5,21 +5,20 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from helpers import networks
 import numpy as np
 import pytest
 import torch
 
+from helpers import networks
 from osnet_lib.cli import main as cli
-from osnet_lib.features.store import Features, load_features, save_features
-from osnet_lib.diagnosis.findings import check_rows
-from osnet_lib.guide.dump import write_feature
 from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.datasets.minimarket import render_minimarket
+from osnet_lib.datasets.minimarket import World, render_minimarket
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.diagnosis.findings import check_rows
+from osnet_lib.features.store import Features, load_features, save_features
+from osnet_lib.guide.dump import write_feature
 from osnet_lib.inference.session import open_session
 from osnet_lib.network.weights import MINI
-from osnet_lib.datasets.minimarket import World
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def damaged(place, folder, split="query", **changes):
 
 
 def test_right_features(osnet, trained):
-    code, out, err = osnet(trained, "mini")
+    code, out, _err = osnet(trained, "mini")
     assert code == 0 and [line.split(". ")[0] for line in out] == [
         "query: right: agrees", "gallery: right: agrees", "query and gallery: right: score"]
     assert all("4 images recomputed: cosine >= " in line for line in out[:2]) and "(euclidean)" in out[2]
@@ -104,7 +103,7 @@ def test_the_same_picture_under_two_names(capsys, market, tmp_path):
 
 
 def test_one_file_and_a_checkpoint(osnet, place):
-    code, out, err = osnet(place / "query.npz", networks.checkpoint_path())
+    code, out, _err = osnet(place / "query.npz", networks.checkpoint_path())
     assert code == 0 and len(out) == 1 and out[0].startswith("query.npz: right: agrees. ")
     assert "which gives the same features within rounding as osnet_x0_25.pt" in out[0]
 
@@ -112,7 +111,7 @@ def test_one_file_and_a_checkpoint(osnet, place):
 @pytest.mark.parametrize("split", ["query", "gallery"])
 def test_a_folder_with_one_split(osnet, place, tmp_path, split):
     save_features(tmp_path / f"{split}.npz", load_features(place / f"{split}.npz"))
-    code, out, err = osnet(tmp_path)
+    code, out, _err = osnet(tmp_path)
     assert code == 0 and [line.split(". ")[0] for line in out] == [f"{split}: right: agrees"]
 
 
@@ -121,7 +120,7 @@ def test_a_dump_folder(osnet, place, tmp_path):
     (tmp_path / "dump").mkdir()
     for name, feature in zip(features.names, features.features):
         write_feature(tmp_path / "dump", name.split(".")[0], feature)
-    code, out, err = osnet(tmp_path / "dump")
+    code, out, _err = osnet(tmp_path / "dump")
     assert code == 0 and [line.split(". ")[0] for line in out] == ["dump: right: agrees"]
 
 
@@ -164,6 +163,6 @@ def test_features_that_are_not_finite_are_refused_by_name(osnet, place, tmp_path
         arrays = dict(stored)
     arrays["features"][3, 5] = np.nan
     np.savez(tmp_path / "query.npz", **arrays)
-    code, out, err = osnet(tmp_path / "query.npz")
+    code, _out, err = osnet(tmp_path / "query.npz")
     assert code == 2 and f"1 features are not finite, the first is of {arrays['names'][3]}" in err
     assert "input normalisation" in err

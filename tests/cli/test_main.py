@@ -12,23 +12,22 @@ import sys
 import warnings
 from pathlib import Path
 
-from helpers import networks
 import numpy as np
 import onnx
 import pytest
 import torch
 
+from helpers import networks
 from osnet_lib import __version__
 from osnet_lib.cli import main as cli
-from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.datasets.minimarket import World, render_minimarket
 from osnet_lib.errors import StudyError
 from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, rerank
-from osnet_lib.datasets.minimarket import render_minimarket
-from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.study.workspace import REPOSITORY
-from osnet_lib.datasets.minimarket import World
 
 COMMANDS = ("export", "simplify", "convert", "extract", "preprocess", "info", "infer", "evaluate", "benchmark",
             "import-results", "compare", "diagnose", "study", "train")

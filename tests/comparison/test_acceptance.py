@@ -8,16 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from helpers.market_scores import GUIDE, ZOO, market
+from hypothesis import given, strategies as st
 
+from helpers.market_scores import GUIDE, ZOO, market
 from osnet_lib.comparison.acceptance import accept
+from osnet_lib.comparison.score import Score, measured_score, published_score
 from osnet_lib.errors import MetricError, ResultError
 from osnet_lib.metrics import evaluate_distances
 from osnet_lib.metrics.uncertainty import bootstrap, paired_test
 from osnet_lib.published.quoted import find_published
-from osnet_lib.comparison.score import Score, measured_score, published_score
 
 LATER = published_score(find_published("osnet_x1_0:Ascend 310P3"))
 

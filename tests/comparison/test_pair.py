@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from osnet_lib.comparison.pair import Side, compare_sides, comparison_table, measured_side, read_sides
+from osnet_lib.comparison.score import published_score
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features, save_features
 from osnet_lib.published.quoted import find_published
-from osnet_lib.comparison.score import published_score
 
 
 def splits(noise: float, order: int = 0) -> tuple[Features, Features]:

@@ -7,16 +7,15 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from helpers.market_scores import GUIDE, MARKET, ZOO, market
 
+from helpers.market_scores import GUIDE, MARKET, ZOO, market
 from osnet_lib.comparison.acceptance import accept
+from osnet_lib.comparison.score import Score, check_comparable, measured_score, published_score, read_score
+from osnet_lib.core.results import Result, write_result
 from osnet_lib.errors import ResultError
+from osnet_lib.guide.metrics_json import write_guide_json
 from osnet_lib.metrics import evaluate_distances
 from osnet_lib.published.quoted import find_published
-from osnet_lib.core.results import Result, write_result
-from osnet_lib.guide.metrics_json import write_guide_json
-from osnet_lib.comparison.score import Score, check_comparable, measured_score, published_score, read_score
-
 
 # --------------------------------------------------------------------------------------------------- where from
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from osnet_lib.comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from osnet_lib.errors import FeatureError, MetricError
 from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
-from osnet_lib.comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from osnet_lib.report.stages import stage_scores_table, stages_table
 
 PIDS, MATCHES = 60, 40  # of each person one query, and so many matches from another camera

@@ -16,16 +16,15 @@ import onnx
 import onnxsim
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from helpers.networks import FOLDER, checkpoint, checkpoint_path, onnx_path
+from hypothesis import HealthCheck, given, settings, strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import osnet_lib
-from osnet_lib.errors import ExportError
+from helpers.networks import FOLDER, checkpoint, checkpoint_path, onnx_path
 from osnet_lib.conversion.export import OPSETS, export_onnx, simplify_onnx
-from osnet_lib.core.files import sha256
 from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.core.files import sha256
+from osnet_lib.errors import ExportError
 
 
 def refusal(call, *args, **kwargs) -> str:

@@ -10,15 +10,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
-from helpers.networks import checkpoint, images, onnx_path
 from onnx import helper, numpy_helper
 
-from osnet_lib.errors import ExportError, ParityError
+from helpers.networks import checkpoint, images, onnx_path
 from osnet_lib.conversion.export import simplify_onnx
 from osnet_lib.conversion.parity import Parity, Tolerance, check_parity, compare
+from osnet_lib.errors import ExportError, ParityError
 from osnet_lib.inference.session import open_session
 
 FEATURES = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
@@ -112,10 +111,10 @@ def test_exported_and_simplified_pass(reference, batch_size):
 
 
 def test_real_weights_and_pictures_pass(market_weights, market_zip, tmp_path):
-    from osnet_lib.network.checkpoint import load_checkpoint
     from osnet_lib.conversion.export import export_onnx
     from osnet_lib.datasets.market1501 import open_market1501
     from osnet_lib.datasets.preprocess import preprocess
+    from osnet_lib.network.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(market_weights)
     source = export_onnx(loaded, tmp_path / "x.onnx").path

@@ -9,8 +9,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from osnet_lib.core.files import atomic_path, fingerprint, sha256, stem, write_json, write_text
 

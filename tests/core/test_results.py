@@ -6,12 +6,20 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from osnet_lib.errors import ResultError
 from osnet_lib.core.host import environment
-from osnet_lib.core.results import KINDS, NEEDED, NOT_MEASURED, Result, read_result, read_results, result_name, write_result
+from osnet_lib.core.results import (
+    KINDS,
+    NEEDED,
+    NOT_MEASURED,
+    Result,
+    read_result,
+    read_results,
+    result_name,
+    write_result,
+)
+from osnet_lib.errors import ResultError
 
 MODEL = {"architecture": "osnet_x0_25", "sha256": "a" * 64}
 SESSION = {"backend": "onnxruntime", "device": "CPU", "precision": "float32", "threads": 2}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import FrozenInstanceError
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from markdown_it import MarkdownIt
 
-from osnet_lib.errors import ResultError
 from osnet_lib.core.table import NOTHING, Table
+from osnet_lib.errors import ResultError
 
 
 class _Html(HTMLParser):
@@ -45,7 +45,7 @@ class _Html(HTMLParser):
 def _markdown_cells(source: str) -> list[list[str]]:
     """Cells of the first table that a Markdown parser finds, each of which must be plain text."""
     rows, tokens = [], MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(source)
-    for before, token in zip(tokens, tokens[1:]):
+    for before, token in itertools.pairwise(tokens):
         if token.type == "tr_open":
             rows.append([])
         elif before.type in ("th_open", "td_open"):
@@ -56,7 +56,7 @@ def _markdown_cells(source: str) -> list[list[str]]:
 
 
 RATES = Table(("device", "batch", "images/s", "note"),
-              (("Ascend 310", 1, 962.0, None), ("CPU, 2 threads", 16, 23.4567, "measured here"), 
+              (("Ascend 310", 1, 962.0, None), ("CPU, 2 threads", 16, 23.4567, "measured here"),
                ("T4", 1024, None, "x")),
               caption="Throughput", formats={"images/s": ".1f"})
 

@@ -6,12 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.market import TINY
 from scipy.io import savemat
 
-from osnet_lib.errors import DatasetError
+from helpers.market import TINY
 from osnet_lib.datasets.ground_truth import read_ground_truth
 from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.errors import DatasetError
 from osnet_lib.metrics import evaluate, evaluate_lists
 
 NAMES = sorted(TINY["bounding_box_test"])  # -1, 0000 twice, 0001 twice, 0002, 0003

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from osnet_lib.errors import DatasetError
 from osnet_lib.datasets.jpeg import decode_jpeg
+from osnet_lib.errors import DatasetError
 
 
 def encoded(form: str = "JPEG", mode: str = "RGB") -> bytes:

@@ -12,14 +12,13 @@ from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
 import pytest
-from helpers.market import TINY
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from helpers.market import TINY
 from osnet_lib.datasets import market1501
 from osnet_lib.datasets.archive import MAX_FILE_BYTES
-from osnet_lib.errors import DatasetError
 from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED, SPLITS, Sample, open_market1501, parse_name
+from osnet_lib.errors import DatasetError
 
 TABLES = ("query", "gallery", "junk", "train", "multi_query")
 LITTER = ["query/Thumbs.db", "bounding_box_test/.DS_Store", "query/._0001_c1s1_000001_00.jpg", "__MACOSX/query/x.jpg"]

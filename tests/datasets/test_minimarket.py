@@ -13,16 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT, TESTS
 from PIL import Image
 
+from helpers.paths import ROOT, TESTS
 from osnet_lib.datasets import minimarket
-from osnet_lib.errors import DatasetError
-from osnet_lib.datasets.pedestrian import draw_person
 from osnet_lib.datasets.market1501 import FOLDERS, open_market1501, parse_name
-from osnet_lib.datasets.minimarket import CAMERAS, SIZE, Picture, plan, render, render_minimarket
-from osnet_lib.datasets.minimarket import World
-from osnet_lib.datasets.minimarket import world_digest
+from osnet_lib.datasets.minimarket import CAMERAS, SIZE, Picture, World, plan, render, render_minimarket, world_digest
+from osnet_lib.datasets.pedestrian import draw_person
+from osnet_lib.errors import DatasetError
 
 TINY = World(train_pids=2, test_pids=2, pictures_per_camera=1, distractors=2, junk=2)
 PICTURES = plan(World())

@@ -7,8 +7,18 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from osnet_lib.datasets.pedestrian import (BAGS, BOTTOMS, CANVAS, HAIR_STYLES, PATTERNS, VIEWS, Person, draw_person, make_person,
-                              shade_folds)
+from osnet_lib.datasets.pedestrian import (
+    BAGS,
+    BOTTOMS,
+    CANVAS,
+    HAIR_STYLES,
+    PATTERNS,
+    VIEWS,
+    Person,
+    draw_person,
+    make_person,
+    shade_folds,
+)
 
 
 def person(seed: int = 1) -> Person:

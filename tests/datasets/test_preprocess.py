@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from osnet_lib.errors import DatasetError
 from osnet_lib.datasets.market1501 import Sample, open_market1501
 from osnet_lib.datasets.preprocess import HEIGHT, MEAN, STD, WIDTH, iter_batches, preprocess, to_uint8
+from osnet_lib.errors import DatasetError
 
 
 def torchvision_transform(image: Image.Image) -> torch.Tensor:

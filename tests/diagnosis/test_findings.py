@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from helpers import networks
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from osnet_lib.network.checkpoint import load_checkpoint
+from helpers import networks
+from osnet_lib.diagnosis.findings import (
+    Finding,
+    check_features,
+    check_rows,
+    check_weights,
+    findings_text,
+    in_order,
+    repeated_rows,
+)
 from osnet_lib.errors import MetricError
 from osnet_lib.features.store import Features
-from osnet_lib.diagnosis.findings import (Finding, check_features, check_rows, check_weights, findings_text, in_order,
-                                repeated_rows)
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.network.osnet import build_model
 
 
@@ -68,8 +74,8 @@ def dead(matrix):
 
 @pytest.mark.parametrize("change, name, severity, words", [
     (zeros, "rows of zeros", "wrong", "2 of 60 rows are all zero, the first is of query_0_3_0"),
-    (repeated, "repeated rows", "wrong", "1 of 60 rows repeat another one bit by bit, the first is query_19_3_0 like "
-     "query_1_2_0"),
+    (repeated, "repeated rows", "wrong", ("1 of 60 rows repeat another one bit by bit, the first is query_19_3_0 like "
+     "query_1_2_0")),
     (nan, "not finite", "wrong", "1 of 60 rows hold NaN or infinity, the first is of query_2_2_0"),
     (lambda m: m * np.float32(np.inf), "not finite", "wrong", "60 of 60 rows"),
     (lambda m: m[:1].repeat(60, 0), "all equal", "wrong", "their spread over 60 images"),

@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from helpers import networks
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from helpers import networks
+from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.diagnosis.findings import findings_text
+from osnet_lib.diagnosis.recompute import diagnose
+from osnet_lib.diagnosis.search import NEAR, Fit
+from osnet_lib.diagnosis.wrong_inputs import RIGHT, WRONG
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features
-from osnet_lib.diagnosis.findings import findings_text
-from osnet_lib.diagnosis.search import NEAR, Fit
-from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.diagnosis.recompute import diagnose
-from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.inference.session import open_session
-from osnet_lib.diagnosis.wrong_inputs import RIGHT, WRONG
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.guide_files import content
 
+from helpers.guide_files import content
 from osnet_lib.cli import main as cli
-from osnet_lib.inference.benchmark import Benchmark
+from osnet_lib.core.results import NOT_MEASURED, read_results
 from osnet_lib.features.store import load_features
 from osnet_lib.guide.dump import read_dump
 from osnet_lib.guide.info import read_info
 from osnet_lib.guide.perf import parse_pure_perf, parse_vision_perf
-from osnet_lib.core.results import NOT_MEASURED, read_results
+from osnet_lib.inference.benchmark import Benchmark
 
 BATCH = "4"
 

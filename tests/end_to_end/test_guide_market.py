@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES
 
+from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES
 from osnet_lib.study.workspace import REPOSITORY
 
 FORMS = "txt", "bin"
@@ -63,7 +63,7 @@ def check(found: dict[str, tuple[str, float, float]], expected: tuple[int, float
 
 
 @pytest.mark.market
-def test_six_steps_on_the_subsample(subset, market_weights, tmp_path):  # noqa: F811
+def test_six_steps_on_the_subsample(subset, market_weights, tmp_path):
     check(six_steps(tmp_path, market_weights, subset), SUBSAMPLE["euclidean"], SUBSAMPLE_QUERIES)
 
 

@@ -10,12 +10,13 @@ import json
 
 import numpy as np
 import pytest
-from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES, in_subsample
 
+from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES, in_subsample
 from osnet_lib.cli.main import main
-from osnet_lib.features.store import Features, load_features
 from osnet_lib.datasets.market1501 import Sample, open_market1501
+from osnet_lib.features.store import Features, load_features
 from osnet_lib.metrics import evaluate
+
 
 def scores(query: Features, gallery: Features, metric: str) -> tuple[int, float]:
     score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric)

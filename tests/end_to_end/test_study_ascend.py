@@ -13,12 +13,12 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from helpers.paths import ROOT, STAND_INS
 
-from osnet_lib.study import accuracy, models as pipeline
-from osnet_lib.network.checkpoint import load_checkpoint
-from osnet_lib.features.store import load_features
+from helpers.paths import ROOT, STAND_INS
 from osnet_lib.core.results import NOT_MEASURED, read_results
+from osnet_lib.features.store import load_features
+from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.study import accuracy, models as pipeline
 from osnet_lib.study.workspace import Workspace
 
 SCRIPT = """

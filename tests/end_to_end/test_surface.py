@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from helpers import surface
 from helpers.surface import lacking
-
 from osnet_lib.core.cache import artefact
 from osnet_lib.core.results import KINDS, read_result
 from osnet_lib.features.store import load_features

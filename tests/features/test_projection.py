@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import MetricError
+from osnet_lib.features.projection import map_identities, project, project_identities
 from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
-from osnet_lib.features.projection import map_identities, project, project_identities
 
 
 @settings(max_examples=60, deadline=None)

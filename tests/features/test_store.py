@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features, average_mirrored, check_pair, load_features, save_features, without_junk

@@ -8,17 +8,16 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from helpers.market import TINY
-from helpers.guide_files import content
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
-from osnet_lib.errors import DatasetError
+from helpers.guide_files import content
+from helpers.market import TINY
 from osnet_lib.core.files import stem
+from osnet_lib.datasets.preprocess import preprocess, to_uint8
+from osnet_lib.errors import DatasetError
 from osnet_lib.guide import binfiles
 from osnet_lib.guide.binfiles import SHAPES, bin_bytes, preprocess_folder, read_bin
-from osnet_lib.datasets.preprocess import preprocess, to_uint8
 
 BINS = sorted(f"{name.split('.')[0]}.bin" for name in TINY["bounding_box_test"])
 

@@ -6,16 +6,24 @@ import time
 
 import numpy as np
 import pytest
-from helpers.guide_files import STEMS, features
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as some
 
+from helpers.guide_files import STEMS, features
+from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED
 from osnet_lib.errors import DatasetError, FeatureError
 from osnet_lib.features.store import Features
-from osnet_lib.guide.dump import (FORMATS, check_apart, check_complete, check_published, dump_folder, format_feature,
-                            parse_feature, read_dump, write_feature)
-from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED
+from osnet_lib.guide.dump import (
+    FORMATS,
+    check_apart,
+    check_complete,
+    check_published,
+    dump_folder,
+    format_feature,
+    parse_feature,
+    read_dump,
+    write_feature,
+)
 
 # The head and the tail of a file as the old tool writes it: decimals, one space behind each, no end of line.
 SAMPLE = "0.5 -1.25 1e-05 3.40282e+38 0 " + "0.125 " * 506 + "1.0625 "

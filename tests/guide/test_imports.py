@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from helpers.guide_files import PURE, VISION
 from helpers.results import rows
-
 from osnet_lib import plots
+from osnet_lib.core.files import sha256
+from osnet_lib.core.results import read_result, read_results
+from osnet_lib.errors import ResultError
+from osnet_lib.guide.imports import import_results
 from osnet_lib.report.performance import performance_table, throughput_series
 from osnet_lib.report.provenance import provenance_table
-from osnet_lib.errors import ResultError
-from osnet_lib.core.files import sha256
-from osnet_lib.guide.imports import import_results
-from osnet_lib.core.results import read_result, read_results
 
 PURE_NAME = "PureInfer_perf_of_osnet_x1_0_bs16_sim_in_device_2.txt"
 VISION_NAME = "perf_vision_batchsize_16_device_1.txt"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.guide_files import STEMS, content
 
+from helpers.guide_files import STEMS, content
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.guide.binfiles import SHAPES
 from osnet_lib.guide.dump import read_dump

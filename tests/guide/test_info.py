@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers.guide_files import STEMS
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from helpers.guide_files import STEMS
 from osnet_lib.errors import DatasetError
 from osnet_lib.guide.binfiles import bin_bytes
 from osnet_lib.guide.info import InfoLine, format_info, parse_info, read_info, write_info

@@ -6,13 +6,18 @@ import re
 from dataclasses import astuple
 
 import pytest
-from helpers.guide_files import PURE, VISION
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from helpers.guide_files import PURE, VISION
 from osnet_lib.errors import ResultError
-from osnet_lib.guide.perf import (PurePerf, VisionPerf, parse_pure_perf, parse_vision_perf, pure_perf_name,
-                                  vision_perf_name)
+from osnet_lib.guide.perf import (
+    PurePerf,
+    VisionPerf,
+    parse_pure_perf,
+    parse_vision_perf,
+    pure_perf_name,
+    vision_perf_name,
+)
 
 speeds = st.floats(1e-6, 1e9)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from helpers.paths import STAND_INS
 from onnx import TensorProto, helper, numpy_helper
 
+from helpers.paths import STAND_INS
 from osnet_lib.ascend import acl as acl_api
 from osnet_lib.inference import ascend as ascend
 

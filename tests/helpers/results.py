@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from osnet_lib.features.store import Features
-from osnet_lib.metrics import evaluate
 from osnet_lib.core.host import environment
 from osnet_lib.core.results import Result
 from osnet_lib.core.table import Table
+from osnet_lib.features.store import Features
+from osnet_lib.metrics import evaluate
 
 SESSION = {"backend": "onnxruntime", "provider": "CPUExecutionProvider", "device": "Some CPU", "precision": "float32",
            "threads": 2,

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import papermill
 
-from osnet_lib.cli.main import _parser
-
 from helpers.paths import ROOT
+from osnet_lib.cli.main import _parser
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, dict]:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.networks import images, onnx_path
-from helpers.npu import ACL, PYACL, make_om, tiny_features
 
 import osnet_lib
+from helpers.networks import images, onnx_path
+from helpers.npu import ACL, PYACL, make_om, tiny_features
 from osnet_lib.ascend import acl_codes as codes
 from osnet_lib.ascend.acl import AclError, count_devices, load_acl
 from osnet_lib.errors import SessionError

@@ -10,10 +10,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers import networks
-from helpers.npu import make_om
-from helpers.npu import tiny_features as compute
 
+from helpers import networks
+from helpers.npu import make_om, tiny_features as compute
 from osnet_lib.ascend.acl import AclError
 from osnet_lib.ascend.acl_codes import BARE
 from osnet_lib.errors import SessionError

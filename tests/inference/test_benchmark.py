@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.figures import texts
 
+from helpers.figures import texts
+from osnet_lib.core.results import NOT_MEASURED
+from osnet_lib.errors import SessionError
 from osnet_lib.inference import benchmark
 from osnet_lib.inference.benchmark import Benchmark, run_benchmark, sum_throughput
-from osnet_lib.errors import SessionError
 from osnet_lib.plots import plot_latency
-from osnet_lib.core.results import NOT_MEASURED
 
 GUIDE = "[INFO] ave_throughputRate: 240.622samples/s, ave_latency: 4.24716ms"
 
@@ -147,7 +147,7 @@ def test_a_fixed_batch_of_its_own_size_runs(monkeypatch):
 
 def test_the_start_signal_comes_between_warm_up_and_the_first_round(timed):
     events = []
-    measured, session = timed(1, 2, 3, 4, warmup=1, start=lambda: events.append(len(events)),
+    measured, _session = timed(1, 2, 3, 4, warmup=1, start=lambda: events.append(len(events)),
                               advance=lambda index: events.append(f"round {index}"))
     assert events == ["round -1", 1, "round 0", "round 1", "round 2"]
     assert measured.times.tolist() == [2, 3, 4]

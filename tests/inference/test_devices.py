@@ -12,20 +12,19 @@ import warnings
 from multiprocessing import resource_tracker
 from pathlib import Path
 
-from helpers import networks
-from helpers import npu
 import numpy as np
 import pytest
-from helpers.fake_devices import LATE, open_fake
 
-from osnet_lib.inference.devices import benchmark_devices, extract_on_devices, parse_devices
-from osnet_lib.inference.fleet import Fleet
-from osnet_lib.inference.benchmark import sum_throughput
-from osnet_lib.errors import DatasetError, FeatureError, SessionError
-from osnet_lib.inference.extract import extract_features
-from osnet_lib.features.store import load_features
+from helpers import networks, npu
+from helpers.fake_devices import LATE, open_fake
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.errors import DatasetError, FeatureError, SessionError
+from osnet_lib.features.store import load_features
+from osnet_lib.inference.benchmark import sum_throughput
+from osnet_lib.inference.devices import benchmark_devices, extract_on_devices, parse_devices
+from osnet_lib.inference.extract import extract_features
+from osnet_lib.inference.fleet import Fleet
 
 
 @pytest.fixture(scope="module")

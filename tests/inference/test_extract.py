@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT, TESTS
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import ImageOps
 
-from osnet_lib.errors import FeatureError, SessionError
-from osnet_lib.inference.extract import _open_alone, _resume, extract_features
-from osnet_lib.features.store import Features, average_mirrored, load_features
+from helpers.paths import ROOT, TESTS
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.errors import FeatureError, SessionError
+from osnet_lib.features.store import Features, average_mirrored, load_features
+from osnet_lib.inference.extract import _open_alone, _resume, extract_features
 
 ROW = 2048  # bytes
 QUERY = [f"{pid:04d}_c{cam}s1_{pid:06d}_00.jpg" for pid in range(1, 7) for cam in (1, 2)][:11]

@@ -16,15 +16,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
+from hypothesis import given, settings, strategies as st
 
 import osnet_lib
-from osnet_lib.inference import session as session_module
-from osnet_lib.errors import CheckpointError, SessionError
+from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
+from osnet_lib.errors import CheckpointError, SessionError
+from osnet_lib.inference import session as session_module
 from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_session
 
 FIXED = 4

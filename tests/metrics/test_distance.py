@@ -6,8 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import METRICS, distance, distances, normalize
@@ -34,8 +33,8 @@ def test_normalize_forgets_the_length_only(seed, exponent):
 
 
 @pytest.mark.parametrize("features, message", [
-    ([[1, 2], [0, 0], [0, 0]], "features: 2 of 3 rows are all zero, first row 1: they have no direction, so no cosine "
-     "and no unit length. Check the model's output, or use the euclidean distance without normalising"),
+    ([[1, 2], [0, 0], [0, 0]], ("features: 2 of 3 rows are all zero, first row 1: they have no direction, so no cosine "
+     "and no unit length. Check the model's output, or use the euclidean distance without normalising")),
     ([[1, np.nan]], "features: 1 of 1 rows are not finite or too large to square, first row 0. Look for NaN"),
     ([1, 2], "features: int64 of shape (2,) is no matrix of real numbers. Give one row per image"),
     (np.ones((0, 2)), "features: no features (shape (0, 2)). Check that the split"),

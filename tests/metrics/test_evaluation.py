@@ -13,14 +13,21 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.scenes import kept_and_right, make_scene, scenes, scored, squares
+from hypothesis import given, settings, strategies as st
 
+from helpers.paths import ROOT
+from helpers.scenes import kept_and_right, make_scene, scenes, scored, squares
 from osnet_lib.errors import MetricError
-from osnet_lib.metrics import (METRICS, distance, distances, evaluate, evaluate_distances, evaluate_lists, normalize,
-                               ranked_list)
+from osnet_lib.metrics import (
+    METRICS,
+    distance,
+    distances,
+    evaluate,
+    evaluate_distances,
+    evaluate_lists,
+    normalize,
+    ranked_list,
+)
 
 _spec = importlib.util.spec_from_file_location("argsort_loop", ROOT / "benchmarks" / "argsort_loop.py")
 reference = importlib.util.module_from_spec(_spec)
@@ -468,8 +475,8 @@ REFUSED = {
     "overflow": (dict(query_features=np.full((2, 3), 1e20, np.float32)), "query features: 2 of 2 rows are not finite"),
     "zero under cosine": (
         dict(gallery_features=[[1, 1, 1], [1, 1, 1], [0, 0, 0]], metric="cosine"),
-        "gallery features: 1 of 3 rows are all zero, first row 2: they have no direction, so no cosine and no unit "
-        "length. Check the model's output, or use the euclidean distance without normalising"),
+        ("gallery features: 1 of 3 rows are all zero, first row 2: they have no direction, so no cosine and no unit "
+        "length. Check the model's output, or use the euclidean distance without normalising")),
     "zero query under cosine": (
         dict(query_features=np.zeros((2, 3)), metric="cosine"), "query features: 2 of 2 rows are all zero, first row"),
     "other width": (
@@ -490,14 +497,14 @@ REFUSED = {
     "empty block": (dict(block_rows=0), "block_rows: 0 is not a whole number of 1 or more"),
     "single camera": (
         dict(gallery_camids=[1, 1, 1]),
-        "query and gallery: none of the 2 queries has a match: the gallery shows the identity of 2 only from the "
+        ("query and gallery: none of the 2 queries has a match: the gallery shows the identity of 2 only from the "
         "query's own camera and that of 0 not at all. A query is the picture to look for, the gallery is where to "
         "look, pid names the person, camid the camera. A match is a gallery image of the same pid with another camid, "
-        "so data of a single camera cannot be scored"),
+        "so data of a single camera cannot be scored")),
     "no common identity": (
         dict(gallery_pids=[1, 5, 0], gallery_camids=[1, 2, 2]),
-        "none of the 2 queries has a match: the gallery shows the identity of 1 only from the query's own camera and "
-        "that of 1 not at all. "),
+        ("none of the 2 queries has a match: the gallery shows the identity of 1 only from the query's own camera and "
+        "that of 1 not at all. ")),
 }
 
 

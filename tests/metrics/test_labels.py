@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.scenes import kept_and_right, scenes
+from hypothesis import given, settings, strategies as st
 
+from helpers.scenes import kept_and_right, scenes
 from osnet_lib.metrics.labels import Labels
 from osnet_lib.metrics.truth import Lists
 

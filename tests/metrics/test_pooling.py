@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.scenes import make_scene, scenes, scored
+from hypothesis import given, settings, strategies as st
 
+from helpers.scenes import make_scene, scenes, scored
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate, pool_queries
 

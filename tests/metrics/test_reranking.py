@@ -8,10 +8,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
+from helpers.paths import ROOT
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import distance, distances, evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
@@ -183,10 +182,10 @@ def test_progress_shows_only_when_asked(capsys):
 # ------------------------------------------------------------------------------------------------ refusals
 GOOD = dict(query_features=[[0.0, 1.0]], gallery_features=[[1.0, 1.0], [2.0, 5.0], [7.0, 1.0]], k1=2, k2=2)
 REFUSED = {
-    "k1 beyond the set": (dict(k1=4), "k1: 4 is not a whole number from 1 to 3. Queries and "
-                                      "gallery together are 4 images"),
-    "k2 beyond the set": (dict(k2=5), "k2: 5 is not a whole number from 1 to 4. Queries and "
-                                      "gallery together are 4 images"),
+    "k1 beyond the set": (dict(k1=4), ("k1: 4 is not a whole number from 1 to 3. Queries and "
+                                      "gallery together are 4 images")),
+    "k2 beyond the set": (dict(k2=5), ("k2: 5 is not a whole number from 1 to 4. Queries and "
+                                      "gallery together are 4 images")),
     "defaults on a tiny set": (dict(k1=20, k2=6), "k1: 20 is not a whole number from 1 to 3"),
     "no neighbours": (dict(k1=0), "k1: 0 is not a whole number from 1 to 3"),
     "no expansion": (dict(k2=0), "k2: 0 is not a whole number from 1 to 4"),

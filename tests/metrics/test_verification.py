@@ -8,10 +8,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from helpers.scenes import kept_and_right, make_scene, scenes, squares
+from hypothesis import example, given, settings, strategies as st
 
+from helpers.scenes import kept_and_right, make_scene, scenes, squares
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import METRICS, distance, distances, normalize, pair_histogram, verify
 from osnet_lib.metrics.verification import _allowed
@@ -28,7 +27,7 @@ def pairs(dist, labels):
 def best_tpr(same, different, rate):
     """The largest share of `same` below a threshold below which lies a share of `different` of `rate` at most."""
     thresholds = [*np.unique(np.concatenate([same, different])), np.inf]
-    return max((np.mean(same < t) for t in thresholds if np.count_nonzero(different < t) / len(different) <= rate))
+    return max(np.mean(same < t) for t in thresholds if np.count_nonzero(different < t) / len(different) <= rate)
 
 
 def verified(function, scene, **options):

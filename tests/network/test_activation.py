@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from osnet_lib.errors import SessionError
 from osnet_lib.network.activation import activation_map
 from osnet_lib.network.checkpoint import load_checkpoint
-from osnet_lib.errors import SessionError
 from osnet_lib.network.osnet import build_model
 
 

@@ -11,14 +11,13 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from helpers.networks import checkpoint_path, images, state_dict
+from hypothesis import HealthCheck, given, settings, strategies as st
 from safetensors.torch import save_file
 
-from osnet_lib.network.checkpoint import CheckpointWarning, load_checkpoint, recognise
-from osnet_lib.errors import CheckpointError
+from helpers.networks import checkpoint_path, images, state_dict
 from osnet_lib.core.files import sha256
+from osnet_lib.errors import CheckpointError
+from osnet_lib.network.checkpoint import CheckpointWarning, load_checkpoint, recognise
 from osnet_lib.network.osnet import ARCHITECTURES, build_model
 
 NAME = "osnet_x0_25"

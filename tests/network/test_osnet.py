@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers.networks import checkpoint, images
 from torch import nn
 
+from helpers.networks import checkpoint, images
 from osnet_lib.network.blocks import ChannelGate, OSBlock
-from osnet_lib.network.osnet import ARCHITECTURES, build_model
 from osnet_lib.network.checkpoint import complexity
+from osnet_lib.network.osnet import ARCHITECTURES, build_model
 
 PUBLISHED = {  # trainable parameters without classifier, convolution and linear multiply-adds at 256x128
     "osnet_x1_0": (2_169_508, 978_875_392),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from osnet_lib.errors import DatasetError, SessionError
 from osnet_lib.datasets.preprocess import MEAN, STD
+from osnet_lib.errors import DatasetError, SessionError
 from osnet_lib.network.training import Recipe, _augment, learning_rate, train_model
 
 TINY = Recipe(architecture="osnet_x0_25", small_epochs=1, full_epochs=1, batch_size=8)

@@ -9,8 +9,8 @@ import types
 
 import pytest
 
-from osnet_lib.network import weights
 from osnet_lib.errors import CheckpointError
+from osnet_lib.network import weights
 from osnet_lib.network.weights import MARKET1501, MINI, Published, cache_folder, find_weights
 
 CONTENT = b"the published checkpoint"

@@ -6,13 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, legend, texts
 from matplotlib.container import BarContainer, ErrorbarContainer
 
-from osnet_lib.errors import MetricError, ParityError, ResultError
-from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.metrics import evaluate
+from helpers.figures import assert_legible, legend, texts
 from osnet_lib.conversion.parity import Parity, Tolerance
+from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.errors import MetricError, ParityError, ResultError
+from osnet_lib.metrics import evaluate
 from osnet_lib.plots import plot_cameras, plot_cmc, plot_latency, plot_parity, plot_throughput
 
 

@@ -6,15 +6,15 @@ import re
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, lightness, texts
 from matplotlib import colormaps
 from PIL import Image
 
-from osnet_lib.errors import DatasetError, MetricError
+from helpers.figures import assert_legible, lightness, texts
 from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.datasets.preprocess import preprocess, to_uint8
+from osnet_lib.errors import DatasetError, MetricError
 from osnet_lib.plots.images import plot_activation, plot_network_input, plot_samples
 from osnet_lib.plots.style import LIGHTNESS
-from osnet_lib.datasets.preprocess import preprocess, to_uint8
 
 
 @pytest.fixture

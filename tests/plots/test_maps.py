@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, legend
 from matplotlib.colors import same_color
 
+from helpers.figures import assert_legible, legend
 from osnet_lib.errors import MetricError
-from osnet_lib.plots.maps import plot_map
 from osnet_lib.features.projection import IdentityMap, Projection
-from osnet_lib.plots.maps import MAP_MARKERS
+from osnet_lib.plots.maps import MAP_MARKERS, plot_map
 
 
 def _map(identities: int, images: int, spread: float, queries: int = 3, seed: int = 0) -> IdentityMap:

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, in_grey, legend, texts
 from matplotlib.patches import StepPatch
 
+from helpers.figures import assert_legible, in_grey, legend, texts
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics.verification import PairHistogram, Verification, pair_histogram, verify
 from osnet_lib.plots.pairs import plot_pairs

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, in_grey, legend, lightness, texts
 from matplotlib.container import BarContainer
 from matplotlib.patches import Rectangle
 
+from helpers.figures import assert_legible, in_grey, legend, lightness, texts
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate
 from osnet_lib.metrics.cameras import CameraPairs, camera_pairs
@@ -36,7 +36,7 @@ def _bars(figure) -> list[BarContainer]:
 @pytest.mark.parametrize("bins", [1, 5, 20])
 def test_ap_counts_every_query_in_its_bin(evaluations, bins):
     figure = plot_ap(evaluations, bins, title="Average precision")
-    for bars, (label, evaluation) in zip(_bars(figure), evaluations.items(), strict=True):
+    for bars, evaluation in zip(_bars(figure), evaluations.values(), strict=True):
         counts = [int(bar.get_height()) for bar in bars]
         expected = np.bincount(np.minimum((evaluation.ap * bins).astype(int), bins - 1), minlength=bins)
         assert counts == expected.tolist() and sum(counts) == 60

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, texts
 from matplotlib.patches import Rectangle
 
-from osnet_lib.errors import DatasetError, MetricError
+from helpers.figures import assert_legible, texts
 from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.errors import DatasetError, MetricError
 from osnet_lib.metrics import ranked_list
 from osnet_lib.metrics.ranking import RankedList
 from osnet_lib.plots.ranked import CROSS, DASH, TICK, plot_ranked_lists
@@ -125,7 +126,7 @@ def test_images_stand_in_the_order_of_distance_and_overlap_nowhere(dataset, rows
         own, images = images[:1 + len(row.gallery)], images[1 + len(row.gallery):]
         corners = [(left, top) for left, top, _, _ in own]
         assert corners == sorted(corners) and len(set(corners)) == len(corners)
-        for (left, top, width, _), (right, below, _, _) in zip(own, own[1:]):
+        for (left, top, width, _), (right, below, _, _) in itertools.pairwise(own):
             assert right >= left + width or (right == left and below >= top + 2 * width)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, texts
 
+from helpers.figures import assert_legible, texts
+from osnet_lib.core.results import Result
 from osnet_lib.errors import ResultError
 from osnet_lib.plots.scaling import plot_scaling
-from osnet_lib.core.results import Result
 
 
 def measured(queries: int = 842, slope: float = 1e-5) -> Result:

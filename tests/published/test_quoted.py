@@ -7,8 +7,8 @@ import re
 import pytest
 
 from osnet_lib.datasets import preprocess
-from osnet_lib.errors import ResultError
 from osnet_lib.datasets.market1501 import PUBLISHED
+from osnet_lib.errors import ResultError
 from osnet_lib.published.quoted import find_published, published_accuracy, published_throughput
 
 # The guide, section 7.1: batch -> (ave_throughputRate, ave_latency, card = 4 chips).
@@ -61,7 +61,7 @@ def test_rate_and_latency_of_a_chip_agree():
 
 def test_scores_as_published():
     assert {(e.network, e.device): (e.rank1, e.mAP) for e in published_accuracy()} == SCORES
-    assert round(0.94299287 * 3368) == 3176 and 3176 / 3368 == pytest.approx(0.94299287, abs=5e-9)
+    assert round(0.94299287 * 3368) == 3176 and pytest.approx(0.94299287, abs=5e-9) == 3176 / 3368
 
 
 def test_every_entry_names_source_and_conditions():

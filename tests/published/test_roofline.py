@@ -7,18 +7,25 @@ import re
 from dataclasses import replace
 
 import pytest
-from helpers.figures import assert_legible, legend, texts
 
-from osnet_lib.report import roofline as roofline_report
+from helpers.figures import assert_legible, legend, texts
+from osnet_lib.errors import CheckpointError, ResultError
 from osnet_lib.network.blocks import ChannelGate
 from osnet_lib.network.checkpoint import complexity
-from osnet_lib.errors import CheckpointError, ResultError
-from osnet_lib.published.operators import network_layers
 from osnet_lib.network.osnet import ARCHITECTURES, build_model
 from osnet_lib.plots.roofline import plot_best_batch, plot_roofline
-from osnet_lib.published.quoted import PublishedThroughput, published_throughput
 from osnet_lib.published.chips import chips, find_chip
-from osnet_lib.published.roofline import attainable_throughput, marginal_times, memory_bytes, network_intensity, operations, roofline_points
+from osnet_lib.published.operators import network_layers
+from osnet_lib.published.quoted import PublishedThroughput, published_throughput
+from osnet_lib.published.roofline import (
+    attainable_throughput,
+    marginal_times,
+    memory_bytes,
+    network_intensity,
+    operations,
+    roofline_points,
+)
+from osnet_lib.report import roofline as roofline_report
 
 
 @pytest.mark.parametrize("name, peak, bandwidth, ridge", [

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.results import accuracy, evaluation, rows
 
+from helpers.results import accuracy, evaluation, rows
+from osnet_lib.metrics import bootstrap, evaluate, paired_test, verify
 from osnet_lib.report import accuracy as accuracy_report
 from osnet_lib.study.accuracy import Assessment, Variant
-from osnet_lib.metrics import bootstrap, evaluate, paired_test
-from osnet_lib.metrics import verify
 
 
 def assessment(metric: str = "euclidean") -> Assessment:
@@ -35,7 +34,7 @@ def test_score_table_counts_queries_and_gives_intervals():
 
 
 def test_an_interval_of_none_right_is_not_without_width():
-    score, query, gallery = evaluation()
+    score, query, _gallery = evaluation()
     none = replace(score, first_hit=np.maximum(score.first_hit, 1))
     found = Assessment(none, bootstrap(none), bootstrap(none, query.pids), assessment().verification)
     table = {row[""]: row["euclidean"] for row in rows(accuracy_report.score_table({"euclidean": found}))}

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from osnet_lib.report.evaluation_speed import (WORDS, evaluation_conditions_table, evaluation_speed_table,
-                                               explain_evaluation_speed, gallery_size_table)
+from osnet_lib.report.evaluation_speed import (
+    WORDS,
+    evaluation_conditions_table,
+    evaluation_speed_table,
+    explain_evaluation_speed,
+    gallery_size_table,
+)
 from osnet_lib.study.evaluation_speed import measure_evaluation_speed
 from osnet_lib.study.workspace import Workspace
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-
 from helpers.results import evaluation, rows
-
 from osnet_lib.report.features import feature_rows, features_table
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from helpers import networks
 from helpers.results import facts, rows
-
 from osnet_lib.conversion.onnx_file import inspect_onnx
 from osnet_lib.conversion.parity import Parity
 from osnet_lib.core.files import sha256

@@ -6,13 +6,18 @@ import re
 
 import numpy as np
 import pytest
-from helpers.results import SESSION, evaluation, facts, performance, rows
 
+from helpers.results import SESSION, evaluation, facts, performance, rows
 from osnet_lib.core.results import NOT_MEASURED, Result
 from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.report.features import features_table
-from osnet_lib.report.performance import (benchmark_table, performance_table, published_throughput_table, session_table,
-                                          throughput_series)
+from osnet_lib.report.performance import (
+    benchmark_table,
+    performance_table,
+    published_throughput_table,
+    session_table,
+    throughput_series,
+)
 from osnet_lib.report.provenance import provenance_table
 
 

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from helpers.networks import images
 from helpers.npu import ACL, PYACL, STAND_INS, make_om, tiny_features
 
@@ -207,7 +208,7 @@ def test_a_thread_has_no_context(context):
 
 def test_a_stream_of_another_context(context):
     stream, _ = ACL.rt.create_stream()
-    other, _ = ACL.rt.create_context(0)
+    _other, _ = ACL.rt.create_context(0)
     assert ACL.rt.synchronize_stream(stream) == 107003
     assert ACL.rt.set_context(context) == 0 == ACL.rt.synchronize_stream(stream)
 

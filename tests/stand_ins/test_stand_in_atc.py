@@ -6,10 +6,10 @@ import re
 import subprocess
 
 import pytest
-from stand_ins import om
-from stand_ins.host import add_atc, tiny_onnx
 
 from osnet_lib.ascend.aipp import write_aipp
+from stand_ins import om
+from stand_ins.host import add_atc, tiny_onnx
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ PACKED = [  # further options, what the header then holds
 @pytest.mark.parametrize("options, header", PACKED)
 def test_it_packs(atc, place, options, header):
     code, text = atc(f"{GOOD.format('made')} {options}")
-    assert (code, text) == (0, "ATC start working now, please wait for a moment.\n...\n"
-                               "ATC run success, welcome to the next use.\n")
+    assert (code, text) == (0, ("ATC start working now, please wait for a moment.\n...\n"
+                               "ATC run success, welcome to the next use.\n"))
     found, onnx = om.unpack((place / "made.om").read_bytes())
     assert {key: found[key] for key in header} == header
     assert onnx == (place / ("a.onnx" if "a.onnx" in options else "bs2.onnx")).read_bytes()

@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from osnet_lib.study import accuracy
-from osnet_lib.study.models import open_dataset, sample_images
-from osnet_lib.study.features import measure_features
-from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.core.files import sha256
+from osnet_lib.core.results import read_results
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features
-from osnet_lib.core.files import sha256
-from osnet_lib.metrics import evaluate, expand_queries, rerank
-from osnet_lib.metrics import evaluate_distances, normalize
-from osnet_lib.network.osnet import build_model
-from osnet_lib.core.results import read_results
 from osnet_lib.inference.session import open_session
+from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, normalize, rerank
+from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.network.osnet import build_model
 from osnet_lib.network.weights import MINI
+from osnet_lib.study import accuracy
+from osnet_lib.study.features import measure_features
+from osnet_lib.study.models import open_dataset, sample_images
 from osnet_lib.study.workspace import Workspace
 
 

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from osnet_lib.study import evaluation_speed
-from osnet_lib.errors import StudyError
 from osnet_lib.core.results import read_results
+from osnet_lib.errors import StudyError
+from osnet_lib.study import evaluation_speed
 from osnet_lib.study.workspace import Workspace
 
 SMALL = dict(queries=40, gallery=240, share=0.5, distractors=[0, 500], rounds=1, progress=False)

@@ -13,20 +13,19 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from helpers.npu import STAND_INS
 from onnx import numpy_helper
 
-from osnet_lib.study import models as pipeline, stages as staging
-from osnet_lib.inference import extract as extraction
-from osnet_lib.errors import DatasetError, ParityError, SessionError
-from osnet_lib.datasets.market1501 import open_market1501, parse_name
-from osnet_lib.network.osnet import build_model
+from helpers.npu import STAND_INS
 from osnet_lib.conversion.onnx_file import inspect_onnx, load_onnx, write_onnx
 from osnet_lib.conversion.precision import FLOAT16, INT8, to_float16
 from osnet_lib.core.results import read_results
+from osnet_lib.datasets.market1501 import open_market1501, parse_name
+from osnet_lib.errors import DatasetError, ParityError, SessionError
+from osnet_lib.inference import extract as extraction
+from osnet_lib.network.osnet import build_model
+from osnet_lib.study import models as pipeline, stages as staging
 from osnet_lib.study.stages import CALIBRATION_IMAGES, calibration_samples, fair_share, measure_stages, spread
 from osnet_lib.study.workspace import Workspace
-
 
 QUERIES = 12  # of the small data set
 
@@ -73,7 +72,7 @@ def table(people: dict[int, tuple[int, int]], distractors: int) -> SimpleNamespa
                            gallery=samples("gallery", {0: distractors, **{p: g for p, (_, g) in people.items()}}))
 
 
-EVEN, UNEVEN = {pid: (2, 5) for pid in range(1, 21)}, {pid: (1 + pid % 5, pid) for pid in range(1, 41)}
+EVEN, UNEVEN = dict.fromkeys(range(1, 21), (2, 5)), {pid: (1 + pid % 5, pid) for pid in range(1, 41)}
 
 
 @pytest.mark.parametrize("people", [EVEN, UNEVEN])
@@ -230,7 +229,7 @@ def test_a_stage_without_features_is_named(copy, dataset, checkpoint, monkeypatc
         measure_stages(copy, dataset, checkpoint, [2], queries=QUERIES, progress=False)
 
 
-def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):  # noqa: F811
+def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):
     monkeypatch.setenv("PATH", os.pathsep.join(
         [str(STAND_INS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]))
     npu.restart()

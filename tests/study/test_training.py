@@ -10,16 +10,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from osnet_lib.study.training import save_weights, train_mini, training_arrays
-from osnet_lib.network.checkpoint import load_checkpoint
-from osnet_lib.errors import CheckpointError
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.network.osnet import build_model
-from osnet_lib.report.models import card_table
-from osnet_lib.network.weights import MINI
-from osnet_lib.study.workspace import Workspace
 from osnet_lib.datasets.minimarket import World
+from osnet_lib.errors import CheckpointError
+from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.network.osnet import build_model
+from osnet_lib.network.weights import MINI
+from osnet_lib.report.models import card_table
+from osnet_lib.study.training import save_weights, train_mini, training_arrays
+from osnet_lib.study.workspace import Workspace
 
 WORLD = World(train_pids=2, test_pids=2, pictures_per_camera=1, distractors=46, junk=2)
 CHANGES = {"architecture": "osnet_x0_25", "small_epochs": 1, "full_epochs": 1, "batch_size": 8}
@@ -54,8 +54,8 @@ def test_the_card_says_how_the_weights_came_about(made):
 def test_the_weights_are_half_precision_without_classifier_and_load(made):
     path, _ = made
     with safe_open(path, "pt") as stored:
-        kinds = {stored.get_tensor(name).dtype for name in stored.keys()}
-        assert kinds == {torch.float16, torch.int64} and not [name for name in stored.keys() if "classifier" in name]
+        kinds = {stored.get_tensor(name).dtype for name in stored.keys()}  # noqa: SIM118 - no dict
+        assert kinds == {torch.float16, torch.int64} and not [name for name in stored.keys() if "classifier" in name]  # noqa: SIM118
     checkpoint = load_checkpoint(path)
     assert (checkpoint.architecture, checkpoint.classes) == ("osnet_x0_25", 0)
     with torch.inference_mode():

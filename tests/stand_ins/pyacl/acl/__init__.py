@@ -8,8 +8,7 @@ For tests only. Put the folder that holds this package on PYTHONPATH. ``acl.stan
 from __future__ import annotations
 
 from . import mdl as mdl, rt as rt, streams, util
-from .machine import Code, Misuse, call
-from .machine import machine as _machine
+from .machine import Code, Misuse, call, machine as _machine
 from .mdl import DataBuffer
 
 SIMULATED = True
