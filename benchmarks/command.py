@@ -20,8 +20,9 @@ def command(document: str, numbers: Mapping[str, int]) -> argparse.ArgumentParse
     return parser
 
 
-def parse(parser: argparse.ArgumentParser, numbers: Mapping[str, int],
-          arguments: list[str] | None) -> argparse.Namespace:
+def parse(
+    parser: argparse.ArgumentParser, numbers: Mapping[str, int], arguments: list[str] | None
+) -> argparse.Namespace:
     """The options; exit code 2 for numbers that make no sense."""
     options = parser.parse_args(arguments)
     for name in numbers:

@@ -8,9 +8,16 @@ from os import PathLike
 from .errors import OSNetError, SessionError
 
 
-def whole_number(value: object, name: str, *, at_least: int = 1, at_most: int | None = None,
-                 error: type[OSNetError] = SessionError, where: str | PathLike | None = None,
-                 cure: str = "Give such a number.") -> int:
+def whole_number(
+    value: object,
+    name: str,
+    *,
+    at_least: int = 1,
+    at_most: int | None = None,
+    error: type[OSNetError] = SessionError,
+    where: str | PathLike | None = None,
+    cure: str = "Give such a number.",
+) -> int:
     """The value as an int: Python's and numpy's whole numbers are taken, truth values, floats and text are not.
 
     Parameters
@@ -29,8 +36,12 @@ def whole_number(value: object, name: str, *, at_least: int = 1, at_most: int | 
     OSNetError
         Of class `error`: no whole number, or one out of bounds.
     """
-    if (isinstance(value, Integral) and not isinstance(value, bool) and value >= at_least
-            and (at_most is None or value <= at_most)):
+    if (
+        isinstance(value, Integral)
+        and not isinstance(value, bool)
+        and value >= at_least
+        and (at_most is None or value <= at_most)
+    ):
         return int(value)
     shown = value if isinstance(value, Number) else repr(value)  # numpy's repr of a number tells its type as well
     wanted = f"of {at_least} or more" if at_most is None else f"from {at_least} to {at_most}"

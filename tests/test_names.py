@@ -21,8 +21,12 @@ def defined(path: Path) -> Iterator[str]:
             names = [node.name]
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [part.id for target in targets for part in ast.walk(target)
-                     if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+            names = [
+                part.id
+                for target in targets
+                for part in ast.walk(target)
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            ]
         else:
             names = []
         yield from (name for name in names if not name.startswith("_"))
@@ -70,8 +74,10 @@ def package(tmp_path) -> Path:
     """A small package with everything that is looked for; what is right or private is not."""
     for name, text in {
         "__init__.py": "from .far import near\nfrom .apart import apart as away\nfrom . import far\n",
-        "__main__.py": "def run(): pass\n", "near.py": "SIZE, _A = 1, 2\nfor i in (): x = i\n",
-        "far.py": "def near(): pass\ndef run(): pass\nSIZE: int = 1\n_A = 1\n", "apart.py": "def apart(): pass\n",
+        "__main__.py": "def run(): pass\n",
+        "near.py": "SIZE, _A = 1, 2\nfor i in (): x = i\n",
+        "far.py": "def near(): pass\ndef run(): pass\nSIZE: int = 1\n_A = 1\n",
+        "apart.py": "def apart(): pass\n",
         "room/__init__.py": "from .apart import apart\nclass Run: pass\n",
         "room/apart.py": "class Run:\n    SIZE = 1\n",
     }.items():

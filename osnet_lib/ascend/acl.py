@@ -38,8 +38,11 @@ class AclError(SessionError):
         self.name = "no result" if code is None else name_of(code)
         said = " ".join(message.split())[:300].rstrip(". ")
         number = self.name if code is None else f"{code} {self.name}"
-        super().__init__(f"{call} failed: {number}{f' ({said})' if said else ''}", where=where,
-                         cure=cure_for(500000 if code is None else code, soc))
+        super().__init__(
+            f"{call} failed: {number}{f' ({said})' if said else ''}",
+            where=where,
+            cure=cure_for(500000 if code is None else code, soc),
+        )
 
     def __reduce__(self) -> tuple:
         """For the way from one process to another."""
@@ -65,13 +68,19 @@ def load_acl() -> ModuleType:
     if hasattr(acl, "rt") and hasattr(acl, "mdl"):
         return acl
     place = getattr(acl, "__file__", None) or ", ".join(getattr(acl, "__path__", []))
-    raise SessionError(f"the module acl in {place} is {_owner()}, not CANN's pyACL", where="ascend",
-                       cure=f"Remove it (pip uninstall pyacl acl). {_ENVIRONMENT}")
+    raise SessionError(
+        f"the module acl in {place} is {_owner()}, not CANN's pyACL",
+        where="ascend",
+        cure=f"Remove it (pip uninstall pyacl acl). {_ENVIRONMENT}",
+    )
 
 
 def _broken(error: Exception) -> SessionError:
-    return SessionError(f"the module acl does not load ({type(error).__name__}: {first_line(error)}); installed is "
-                        f"{_owner()}", where="ascend", cure=_ENVIRONMENT)
+    return SessionError(
+        f"the module acl does not load ({type(error).__name__}: {first_line(error)}); installed is {_owner()}",
+        where="ascend",
+        cure=_ENVIRONMENT,
+    )
 
 
 def _owner() -> str:

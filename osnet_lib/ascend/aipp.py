@@ -19,11 +19,24 @@ from ..errors import ConvertError
 
 Channels = tuple[float, float, float]
 
-_SWITCHES = {"aipp_mode": "static", "related_input_rank": "0", "input_format": "RGB888_U8",
-             "src_image_size_w": str(WIDTH), "src_image_size_h": str(HEIGHT), "crop": "false", "padding": "false",
-             "csc_switch": "false", "rbuv_swap_switch": "false"}
-_OMITTED = {"related_input_rank": "0", "crop": "false", "padding": "false", "csc_switch": "false",
-            "rbuv_swap_switch": "false"}  # what AIPP takes for a switch that the file lacks
+_SWITCHES = {
+    "aipp_mode": "static",
+    "related_input_rank": "0",
+    "input_format": "RGB888_U8",
+    "src_image_size_w": str(WIDTH),
+    "src_image_size_h": str(HEIGHT),
+    "crop": "false",
+    "padding": "false",
+    "csc_switch": "false",
+    "rbuv_swap_switch": "false",
+}
+_OMITTED = {
+    "related_input_rank": "0",
+    "crop": "false",
+    "padding": "false",
+    "csc_switch": "false",
+    "rbuv_swap_switch": "false",
+}  # what AIPP takes for a switch that the file lacks
 _CHANNELS = {"mean_chn": 0.0, "min_chn": 0.0, "var_reci_chn": 1.0}  # and for a number
 _FLOAT16_MAX = 65504.0
 _CURE = "Write it with osnet_lib.ascend.aipp.write_aipp."
@@ -51,11 +64,17 @@ class AippConfig:
         for name, most in (("mean_chn", 255), ("min_chn", 255), ("var_reci_chn", _FLOAT16_MAX)):
             values = getattr(self, name)
             if len(values) != 3 or not all(math.isfinite(v) and 0 <= v <= most for v in values):
-                raise ConvertError(f"{values} are not three numbers from 0 to {most:g}", where=name,
-                                   cure="Give one for red, green and blue.")
+                raise ConvertError(
+                    f"{values} are not three numbers from 0 to {most:g}",
+                    where=name,
+                    cure="Give one for red, green and blue.",
+                )
         if any(v != int(v) for v in self.mean_chn):
-            raise ConvertError(f"{self.mean_chn} are not whole numbers", where="mean_chn",
-                               cure="Put what is behind the point into min_chn.")
+            raise ConvertError(
+                f"{self.mean_chn} are not whole numbers",
+                where="mean_chn",
+                cure="Put what is behind the point into min_chn.",
+            )
 
     def __str__(self) -> str:
         """The file's text."""
@@ -98,8 +117,9 @@ def read_aipp(path: str | Path) -> AippConfig:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConvertError(f"the AIPP file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})",
-                           where=path, cure=_CURE) from error
+        raise ConvertError(
+            f"the AIPP file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", where=path, cure=_CURE
+        ) from error
     return parse_aipp(text, path)
 
 
@@ -124,8 +144,11 @@ def parse_aipp(text: str, where: str | Path = "AIPP") -> AippConfig:
         found[key] = value.strip("\"'")
     for key, wanted in _SWITCHES.items():
         if (value := found.pop(key, _OMITTED.get(key))) != wanted:
-            raise ConvertError(f"{key} is {value or 'missing'}, but this study feeds images for {wanted}", where=where,
-                               cure=f"Write {key}: {wanted}.")
+            raise ConvertError(
+                f"{key} is {value or 'missing'}, but this study feeds images for {wanted}",
+                where=where,
+                cure=f"Write {key}: {wanted}.",
+            )
     numbers = {}
     for name, default in _CHANNELS.items():
         words = [found.pop(f"{name}_{i}", repr(default)) for i in range(3)]

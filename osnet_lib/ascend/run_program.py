@@ -49,8 +49,15 @@ def run_program(arguments: Sequence[str], *, folder: Path, timeout: float, on_li
         The time limit. The program and all processes it started are gone then, as after an interrupt.
     """
     began = time.monotonic()
-    process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, bufsize=0, start_new_session=True)
+    process = subprocess.Popen(
+        arguments,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        start_new_session=True,
+    )
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     try:
         rest = ""

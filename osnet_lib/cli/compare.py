@@ -8,15 +8,29 @@ from collections.abc import Callable
 
 def add_compare_command(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
-    p = command("compare", compare_command, "two scores or sets of features; exit code 1 where the gate fails",
-                "compare features_onnx features_om --json compare.json")
-    p.add_argument("reference", help="a folder with query.npz and gallery.npz of osnet extract, an accuracy-*.json, "
-                   "the guide's result.json, or published:NETWORK[:DEVICE] such as 'published:osnet_x1_0:Ascend 310'")
+    p = command(
+        "compare",
+        compare_command,
+        "two scores or sets of features; exit code 1 where the gate fails",
+        "compare features_onnx features_om --json compare.json",
+    )
+    p.add_argument(
+        "reference",
+        help="a folder with query.npz and gallery.npz of osnet extract, an accuracy-*.json, "
+        "the guide's result.json, or published:NETWORK[:DEVICE] such as 'published:osnet_x1_0:Ascend 310'",
+    )
     p.add_argument("candidate", help="the same; with two folders images are paired by name and compared one by one")
-    p.add_argument("--metric", choices=("euclidean", "cosine"),
-                   help="to score folders with (default: that of the other side, else euclidean)")
-    p.add_argument("--mAP-drop", type=float, metavar="SHARE",
-                   help="how much of the reference's mAP may be lost (default 0.01, the guide's 1 %%)")
+    p.add_argument(
+        "--metric",
+        choices=("euclidean", "cosine"),
+        help="to score folders with (default: that of the other side, else euclidean)",
+    )
+    p.add_argument(
+        "--mAP-drop",
+        type=float,
+        metavar="SHARE",
+        help="how much of the reference's mAP may be lost (default 0.01, the guide's 1 %%)",
+    )
     p.add_argument("--level", type=float, default=0.95, help="confidence of the intervals (default 0.95)")
     p.add_argument("--json", metavar="FILE", help="also write every figure to FILE")
 

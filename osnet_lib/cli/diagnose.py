@@ -14,18 +14,30 @@ if TYPE_CHECKING:
 _SPLITS = ("query", "gallery")
 
 
-def add_diagnose_command(command: Callable[..., argparse.ArgumentParser],
-                         session_options: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_diagnose_command(
+    command: Callable[..., argparse.ArgumentParser], session_options: Callable[[argparse.ArgumentParser], None]
+) -> None:
     """Add the command; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
-    p = command("diagnose", diagnose_command, "find out why features are wrong: preprocessing, names, model",
-                "diagnose features osnet_x1_0.onnx Market-1501-v15.09.15.zip")
-    p.add_argument("features", help="a .npz of osnet extract, a folder with query.npz, gallery.npz or both, or a "
-                   "dump folder of osnet infer, benchmark or ais_bench")
+    p = command(
+        "diagnose",
+        diagnose_command,
+        "find out why features are wrong: preprocessing, names, model",
+        "diagnose features osnet_x1_0.onnx Market-1501-v15.09.15.zip",
+    )
+    p.add_argument(
+        "features",
+        help="a .npz of osnet extract, a folder with query.npz, gallery.npz or both, or a "
+        "dump folder of osnet infer, benchmark or ais_bench",
+    )
     p.add_argument("model", help="the model they should come from: mini, market1501, a checkpoint or an .onnx")
     p.add_argument("dataset", help="the images: mini, or a folder or zip in Market-1501's layout")
     p.add_argument("--images", type=int, default=16, help="how many to recompute of each split (default 16)")
-    p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean",
-                   help="the distance of the score, where query and gallery are given (default euclidean)")
+    p.add_argument(
+        "--metric",
+        choices=("euclidean", "cosine"),
+        default="euclidean",
+        help="the distance of the score, where query and gallery are given (default euclidean)",
+    )
     session_options(p)
 
 
@@ -49,8 +61,10 @@ def diagnose_command(o: argparse.Namespace) -> None:
     if choose_backend(o.backend, model) == "torch":
         model = load_checkpoint(model)
         wrong += _show(o.model, check_weights(model))
-    with (open_session(model, o.backend, o.device, o.threads) as session,
-          open_dataset(open_workspace(), o.dataset) as dataset):
+    with (
+        open_session(model, o.backend, o.device, o.threads) as session,
+        open_dataset(open_workspace(), o.dataset) as dataset,
+    ):
         for name, features in given.items():
             wrong += _show(name, diagnose(features, dataset, session, o.images))
     if len(given) > 1 and not wrong:  # else the score says no more

@@ -76,8 +76,13 @@ class Acceptance:
         return {**asdict(self), "passed": self.passed}
 
 
-def accept(reference: Score, candidate: Score, mAP_drop: float = GUIDE_MAP_DROP,
-           paired: PairedTest | None = None, level: float = 0.95) -> Acceptance:
+def accept(
+    reference: Score,
+    candidate: Score,
+    mAP_drop: float = GUIDE_MAP_DROP,
+    paired: PairedTest | None = None,
+    level: float = 0.95,
+) -> Acceptance:
     """Apply the gate (see the module's head for how it is read).
 
     Parameters
@@ -101,10 +106,16 @@ def accept(reference: Score, candidate: Score, mAP_drop: float = GUIDE_MAP_DROP,
     if not 0 <= mAP_drop < 1:
         raise ResultError(f"an allowed drop of {mAP_drop}", where="mAP drop", cure="Give a fraction: 0.01 for 1 %")
     if not reference.mAP > 0:
-        raise ResultError("its mAP is 0, of which nothing can be lost", where=reference.label,
-                          cure="Give a reference that finds something")
-    return Acceptance(reference, candidate, (_rank1(reference, candidate, paired, level),
-                                             _mAP(reference, candidate, mAP_drop, paired, level)))
+        raise ResultError(
+            "its mAP is 0, of which nothing can be lost",
+            where=reference.label,
+            cure="Give a reference that finds something",
+        )
+    return Acceptance(
+        reference,
+        candidate,
+        (_rank1(reference, candidate, paired, level), _mAP(reference, candidate, mAP_drop, paired, level)),
+    )
 
 
 def _rank1(reference: Score, candidate: Score, paired: PairedTest | None, level: float) -> Criterion:
@@ -124,11 +135,22 @@ def _rank1(reference: Score, candidate: Score, paired: PairedTest | None, level:
         parts.append(f"{about}{lost:+,} of {queries:,} queries" if lost else f"no query of {queries:,}")
     parts += [_in_print(score, queries) for score in (reference, candidate) if queries and score.decimals in (0, 1)]
     relation = "below" if below else "not below"
-    sentence = (f"Rank-1 {candidate.rank1_text} is {relation} {reference.rank1_text} ({'; '.join(parts)}): "
-                f"{'failed' if below else 'passed'}.")
+    sentence = (
+        f"Rank-1 {candidate.rank1_text} is {relation} {reference.rank1_text} ({'; '.join(parts)}): "
+        f"{'failed' if below else 'passed'}."
+    )
     interval = _difference(reference, candidate, "rank1", paired, level)
-    return Criterion("Rank-1", reference.rank1, candidate.rank1, difference, allowed, lost, not below, sentence,
-                     _chance("Rank-1", interval, allowed, not below, paired))
+    return Criterion(
+        "Rank-1",
+        reference.rank1,
+        candidate.rank1,
+        difference,
+        allowed,
+        lost,
+        not below,
+        sentence,
+        _chance("Rank-1", interval, allowed, not below, paired),
+    )
 
 
 def _in_print(score: Score, queries: int) -> str:
@@ -143,15 +165,27 @@ def _mAP(reference: Score, candidate: Score, mAP_drop: float, paired: PairedTest
     difference, allowed = candidate.mAP - reference.mAP, -mAP_drop * reference.mAP
     passed = difference >= allowed - 1e-12  # a drop of exactly what is allowed passes, however it is rounded
     drop = f", a drop of {-100 * difference / reference.mAP:.2f} %" if difference < 0 else ""
-    sentence = (f"mAP {100 * candidate.mAP:.2f} % against {100 * reference.mAP:.2f} % ({100 * difference:+.2f} points"
-                f"{drop}; {100 * mAP_drop:g} % is allowed): {'passed' if passed else 'failed'}.")
+    sentence = (
+        f"mAP {100 * candidate.mAP:.2f} % against {100 * reference.mAP:.2f} % ({100 * difference:+.2f} points"
+        f"{drop}; {100 * mAP_drop:g} % is allowed): {'passed' if passed else 'failed'}."
+    )
     interval = _difference(reference, candidate, "mAP", paired, level)
-    return Criterion("mAP", reference.mAP, candidate.mAP, difference, allowed, None, passed, sentence,
-                     _chance("mAP", interval, allowed, passed, paired))
+    return Criterion(
+        "mAP",
+        reference.mAP,
+        candidate.mAP,
+        difference,
+        allowed,
+        None,
+        passed,
+        sentence,
+        _chance("mAP", interval, allowed, passed, paired),
+    )
 
 
-def _difference(reference: Score, candidate: Score, name: str, paired: PairedTest | None,
-                level: float) -> tuple[Interval, float] | None:
+def _difference(
+    reference: Score, candidate: Score, name: str, paired: PairedTest | None, level: float
+) -> tuple[Interval, float] | None:
     """The interval of the difference with its level: paired where possible, else of the candidate alone; or None."""
     if paired:
         return getattr(paired, name), paired.level
@@ -168,14 +202,17 @@ def _difference(reference: Score, candidate: Score, name: str, paired: PairedTes
     return Interval(interval.value - value, interval.low - value, interval.high - value), level
 
 
-def _chance(name: str, difference: tuple[Interval, float] | None, allowed: float, passed: bool,
-            paired: PairedTest | None) -> str | None:
+def _chance(
+    name: str, difference: tuple[Interval, float] | None, allowed: float, passed: bool, paired: PairedTest | None
+) -> str | None:
     """Whether the whole interval of the difference is on the side of the decision."""
     if difference is None:
         return None
     interval, level = difference
-    words = (f"the {100 * level:g} % interval of the difference is {interval.points()[1]} points"
-             f"{'' if paired else ', the reference taken as exact'}")
+    words = (
+        f"the {100 * level:g} % interval of the difference is {interval.points()[1]} points"
+        f"{'' if paired else ', the reference taken as exact'}"
+    )
     # An interval of few queries that differ is too narrow, so the test of the difference must agree.
     shown = paired is None or (paired.rank1_shown if name == "Rank-1" else paired.mAP_shown)
     sure = name == "mAP" or shown or paired.alike

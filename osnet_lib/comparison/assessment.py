@@ -27,8 +27,11 @@ class Assessment:
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON."""
-        return {**self.evaluation.as_dict(), "verification": self.verification.as_dict(),
-                "intervals": {"queries": self.by_query.as_dict(), "identities": self.by_identity.as_dict()}}
+        return {
+            **self.evaluation.as_dict(),
+            "verification": self.verification.as_dict(),
+            "intervals": {"queries": self.by_query.as_dict(), "identities": self.by_identity.as_dict()},
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,5 +55,9 @@ class Variant:
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON."""
-        return {"name": self.name, **self.evaluation.as_dict(), "test": self.test and self.test.as_dict(),
-                "verification": self.verification and self.verification.as_dict()}
+        return {
+            "name": self.name,
+            **self.evaluation.as_dict(),
+            "test": self.test and self.test.as_dict(),
+            "verification": self.verification and self.verification.as_dict(),
+        }

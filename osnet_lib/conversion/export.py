@@ -44,8 +44,15 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
     import torch
 
     path = Path(path)
-    opset = whole_number(opset, "opset", at_least=OPSETS.start, at_most=OPSETS[-1], error=ExportError, where=path,
-                         cure="11 suits every ATC.")
+    opset = whole_number(
+        opset,
+        "opset",
+        at_least=OPSETS.start,
+        at_most=OPSETS[-1],
+        error=ExportError,
+        where=path,
+        cure="11 suits every ATC.",
+    )
     stream = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # The choice of the older exporter is deliberate: the newer one, asked for opset 11, writes 18.
@@ -54,11 +61,23 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
         # Instance norms (ibn, ain) compare sizes in Python and always use the statistics of the image: both as meant.
         warnings.filterwarnings("ignore", "Converting a tensor to a Python", torch.jit.TracerWarning, r"torch\.nn\b")
         warnings.filterwarnings("ignore", "ONNX export mode is set to .* operator 'instance_norm'", UserWarning)
-        torch.onnx.export(checkpoint.model, (torch.zeros(2, *IMAGE_SHAPE),), stream, dynamo=False,
-                          opset_version=opset, input_names=[INPUT], output_names=[OUTPUT],
-                          dynamic_axes={INPUT: {0: BATCH_AXIS}, OUTPUT: {0: BATCH_AXIS}})
-    metadata = {"architecture": checkpoint.architecture, "weights_sha256": checkpoint.sha256, "osnet_lib": __version__,
-                "torch": torch.__version__, "onnx": onnx.__version__}
+        torch.onnx.export(
+            checkpoint.model,
+            (torch.zeros(2, *IMAGE_SHAPE),),
+            stream,
+            dynamo=False,
+            opset_version=opset,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: BATCH_AXIS}, OUTPUT: {0: BATCH_AXIS}},
+        )
+    metadata = {
+        "architecture": checkpoint.architecture,
+        "weights_sha256": checkpoint.sha256,
+        "osnet_lib": __version__,
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+    }
     expected = (opset, (BATCH_AXIS, *IMAGE_SHAPE), (BATCH_AXIS, *FEATURE_SHAPE))
     return write_onnx(onnx.load_model_from_string(stream.getvalue()), metadata, path, expected)
 
@@ -83,8 +102,11 @@ def simplify_onnx(source: str | Path, path: str | Path, batch_size: int) -> Onnx
         raise ExportError("simplifying needs the package onnxsim", where=source, cure="pip install onnxsim") from error
     model, found = load_onnx(source, expect_osnet=True)
     if found.batch_size not in (None, batch_size):
-        raise ExportError(f"already fixed to batch size {found.batch_size}, so it cannot become {batch_size}",
-                          where=source, cure="Start from the file that osnet export wrote; its batch axis is dynamic.")
+        raise ExportError(
+            f"already fixed to batch size {found.batch_size}, so it cannot become {batch_size}",
+            where=source,
+            cure="Start from the file that osnet export wrote; its batch axis is dynamic.",
+        )
     shape = (batch_size, *IMAGE_SHAPE)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints "Checking 0/1..."
@@ -92,7 +114,10 @@ def simplify_onnx(source: str | Path, path: str | Path, batch_size: int) -> Onnx
     except Exception as error:  # onnxsim passes on whatever its C++ side threw
         raise ExportError(f"onnxsim failed ({first_line(error)})", where=source, cure=DAMAGED) from error
     if not same:
-        raise ExportError(f"onnxsim changed what the network computes at batch size {batch_size}", where=source,
-                          cure="Use the exported file as it is, and report the versions of onnx and onnxsim.")
+        raise ExportError(
+            f"onnxsim changed what the network computes at batch size {batch_size}",
+            where=source,
+            cure="Use the exported file as it is, and report the versions of onnx and onnxsim.",
+        )
     metadata = {**found.metadata, "onnxsim": version("onnxsim"), "source_sha256": found.sha256}
     return write_onnx(simplified, metadata, path, (found.opset, shape, (batch_size, *FEATURE_SHAPE)))

@@ -37,15 +37,18 @@ def read_package(package: Path = PACKAGE) -> dict[str, _Module]:
     StudyError
         A file that Python cannot parse.
     """
-    paths = {".".join((package.name, *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
-             for path in sorted(package.rglob("*.py"))}
+    paths = {
+        ".".join((package.name, *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in sorted(package.rglob("*.py"))
+    }
     modules = {}
     for name, path in paths.items():
         try:
             tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError) as error:
-            raise StudyError(f"is no Python source ({error})", where=path,
-                             cure="Correct it; the library cannot be imported.") from error
+            raise StudyError(
+                f"is no Python source ({error})", where=path, cure="Correct it; the library cannot be imported."
+            ) from error
         home = name if path.stem == "__init__" else name.rpartition(".")[0]
         modules[name] = _Module(fingerprint(_code(tree)), frozenset(_imports(tree, home, set(paths))), _strings(tree))
     return modules
@@ -95,8 +98,9 @@ def _imports(tree: ast.Module, home: str, known: set[str]) -> Iterator[str]:
 
 
 def _strings(tree: ast.Module) -> frozenset[str]:
-    return frozenset(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)
-                     and isinstance(node.value, str))
+    return frozenset(
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
@@ -120,7 +124,9 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
 
 
 def _resources(package: Path) -> list[Path]:
-    return sorted(path for path in (package / "resources").rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(
+        path for path in (package / "resources").rglob("*") if path.is_file() and not path.name.startswith(".")
+    )
 
 
 def code_digest(*objects: object, package: Path = PACKAGE) -> str:
@@ -133,8 +139,11 @@ def code_digest(*objects: object, package: Path = PACKAGE) -> str:
     """
     modules = {getattr(thing, "__module__", "") for thing in objects}
     for name in sorted(modules - read_package(package).keys()):
-        raise StudyError(f"not a module of {package.name}", where=name,
-                         cure="Give functions and classes that are defined in its modules.")
+        raise StudyError(
+            f"not a module of {package.name}",
+            where=name,
+            cure="Give functions and classes that are defined in its modules.",
+        )
     return fingerprint(closure(modules, package))
 
 

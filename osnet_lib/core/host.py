@@ -44,5 +44,10 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
 
 def environment() -> dict:
     """Python, platform, visible cores and the versions of the packages that a figure can depend on; None where absent."""
-    return {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine(),
-            "cores": usable_cores(), "versions": dict.fromkeys(PACKAGES) | package_versions(PACKAGES)}
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": usable_cores(),
+        "versions": dict.fromkeys(PACKAGES) | package_versions(PACKAGES),
+    }

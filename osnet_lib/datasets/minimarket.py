@@ -49,17 +49,55 @@ class Camera:
 
 
 CAMERAS = (
-    Camera(1, (0.6, 0.1, 0.2, 0.1), 1.05, (1.10, 1.00, 0.88), 1.00, 1.00, 0.4, 3, 0.10, 88, (150, 146, 136),
-           (172, 120, 96)),
-    Camera(2, (0.1, 0.6, 0.1, 0.2), 0.80, (0.86, 0.98, 1.18), 1.15, 0.95, 0.7, 5, 0.15, 80, (108, 112, 118),
-           (88, 104, 82)),
-    Camera(3, (0.2, 0.2, 0.5, 0.1), 1.22, (1.06, 1.04, 0.94), 0.86, 0.98, 0.5, 4, 0.20, 84, (188, 182, 168),
-           (214, 208, 196)),
+    Camera(
+        1, (0.6, 0.1, 0.2, 0.1), 1.05, (1.10, 1.00, 0.88), 1.00, 1.00, 0.4, 3, 0.10, 88, (150, 146, 136), (172, 120, 96)
+    ),
+    Camera(
+        2, (0.1, 0.6, 0.1, 0.2), 0.80, (0.86, 0.98, 1.18), 1.15, 0.95, 0.7, 5, 0.15, 80, (108, 112, 118), (88, 104, 82)
+    ),
+    Camera(
+        3,
+        (0.2, 0.2, 0.5, 0.1),
+        1.22,
+        (1.06, 1.04, 0.94),
+        0.86,
+        0.98,
+        0.5,
+        4,
+        0.20,
+        84,
+        (188, 182, 168),
+        (214, 208, 196),
+    ),
     Camera(4, (0.2, 0.2, 0.1, 0.5), 0.66, (1.14, 0.94, 0.82), 1.10, 0.92, 0.8, 7, 0.15, 74, (92, 84, 74), (64, 60, 58)),
-    Camera(5, (0.35, 0.35, 0.15, 0.15), 0.95, (0.92, 1.10, 0.92), 0.95, 1.03, 0.6, 4, 0.25, 82, (96, 124, 72),
-           (120, 140, 96)),
-    Camera(6, (0.25, 0.25, 0.25, 0.25), 0.88, (0.98, 0.92, 1.12), 1.05, 0.90, 1.3, 9, 0.20, 56, (130, 128, 138),
-           (146, 150, 170)),
+    Camera(
+        5,
+        (0.35, 0.35, 0.15, 0.15),
+        0.95,
+        (0.92, 1.10, 0.92),
+        0.95,
+        1.03,
+        0.6,
+        4,
+        0.25,
+        82,
+        (96, 124, 72),
+        (120, 140, 96),
+    ),
+    Camera(
+        6,
+        (0.25, 0.25, 0.25, 0.25),
+        0.88,
+        (0.98, 0.92, 1.12),
+        1.05,
+        0.90,
+        1.3,
+        9,
+        0.20,
+        56,
+        (130, 128, 138),
+        (146, 150, 170),
+    ),
 )
 
 
@@ -133,9 +171,11 @@ def _backdrop(camera: Camera, rng: np.random.Generator) -> Image.Image:
     for _ in range(6):
         y = int(rng.integers(horizon, CANVAS[1]))
         tone = float(rng.uniform(0.75, 1.2))
-        draw.line((0, y, CANVAS[0], y + int(rng.integers(-60, 60))),
-                  fill=tuple(min(255, int(c * tone)) for c in camera.ground),
-                  width=int(rng.integers(3, 22)))
+        draw.line(
+            (0, y, CANVAS[0], y + int(rng.integers(-60, 60))),
+            fill=tuple(min(255, int(c * tone)) for c in camera.ground),
+            width=int(rng.integers(3, 22)),
+        )
     return picture.filter(ImageFilter.GaussianBlur(3))
 
 
@@ -147,8 +187,9 @@ def _occlude(picture: Image.Image, rng: np.random.Generator) -> None:
         x, w = int(rng.integers(20, 230)), int(rng.integers(14, 40))
         draw.rectangle((x, 0, x + w, CANVAS[1]), fill=colour)
     else:
-        draw.ellipse((int(rng.integers(-80, 60)), int(rng.integers(330, 420)), int(rng.integers(160, 340)), 640),
-                     fill=colour)
+        draw.ellipse(
+            (int(rng.integers(-80, 60)), int(rng.integers(330, 420)), int(rng.integers(160, 340)), 640), fill=colour
+        )
 
 
 def _expose(picture: Image.Image, camera: Camera, rng: np.random.Generator) -> Image.Image:
@@ -173,8 +214,10 @@ def render(picture: Picture, world: World) -> bytes:
     zoom = float(rng.uniform(1.5, 2.2) if junk else rng.uniform(0.88, 1.06))
     width, height = int(CANVAS[0] * zoom), int(CANVAS[1] * zoom * camera.squash)
     shift = rng.uniform(-0.75, 0.75, 2) if junk else rng.uniform(-0.07, 0.07, 2)
-    corner = (int((CANVAS[0] - width) / 2 + shift[0] * CANVAS[0]),
-              int((CANVAS[1] - height) / 2 + shift[1] * CANVAS[1] * 0.7))
+    corner = (
+        int((CANVAS[0] - width) / 2 + shift[0] * CANVAS[0]),
+        int((CANVAS[1] - height) / 2 + shift[1] * CANVAS[1] * 0.7),
+    )
     figure = figure.resize((width, height), Image.Resampling.BILINEAR)
     scene.paste(figure, corner, figure)
     if rng.random() < camera.occlusion:
@@ -190,8 +233,9 @@ def world_digest(world: World) -> str:
     return fingerprint([asdict(world), code_digest(render, plan)])
 
 
-def render_minimarket(folder: Path, world: World = World(), splits: tuple[str, ...] = ("query", "gallery"),
-                      progress: bool = True) -> Path:
+def render_minimarket(
+    folder: Path, world: World = World(), splits: tuple[str, ...] = ("query", "gallery"), progress: bool = True
+) -> Path:
     """Render the data set below `folder`, in Market-1501's layout, unless it is there already.
 
     Parameters
@@ -220,8 +264,9 @@ def render_minimarket(folder: Path, world: World = World(), splits: tuple[str, .
         if found == wanted and not missing:
             continue
         if held and not found:
-            raise DatasetError("holds files that were not rendered here", where=target,
-                               cure="Choose another folder for mini-market.")
+            raise DatasetError(
+                "holds files that were not rendered here", where=target, cure="Choose another folder for mini-market."
+            )
         if found.removesuffix(_UNFINISHED) != wanted:
             for name in held:
                 (target / name).unlink()

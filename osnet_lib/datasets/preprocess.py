@@ -78,7 +78,10 @@ def preprocess(image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
 
 
 def iter_batches(
-    dataset: Images, samples: Iterable[Sample], batch_size: int, threads: int | None = None,
+    dataset: Images,
+    samples: Iterable[Sample],
+    batch_size: int,
+    threads: int | None = None,
     dtype: np.dtype | type = np.float32,
 ) -> Iterator[tuple[tuple[Sample, ...], np.ndarray]]:
     """Stream preprocessed batches; threads decode ahead while the caller computes.
@@ -118,7 +121,7 @@ def iter_batches(
 
 def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threads: int, dtype: np.dtype):
     shape = (HEIGHT, WIDTH, 3) if dtype == np.uint8 else (3, HEIGHT, WIDTH)
-    batches = (samples[start:start + batch_size] for start in range(0, len(samples), batch_size))
+    batches = (samples[start : start + batch_size] for start in range(0, len(samples), batch_size))
     pending: deque[tuple[tuple[Sample, ...], np.ndarray, list[Future]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
@@ -127,8 +130,10 @@ def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threa
         if batch is not None:
             images = np.empty((len(batch), *shape), dtype)
             # Every thread takes each n-th row: one task per thread and batch costs less than one per image.
-            jobs = [pool.submit(_fill, dataset, batch[i::threads], images[i::threads])
-                    for i in range(min(threads, len(batch)))]
+            jobs = [
+                pool.submit(_fill, dataset, batch[i::threads], images[i::threads])
+                for i in range(min(threads, len(batch)))
+            ]
             pending.append((batch, images, jobs))
 
     try:

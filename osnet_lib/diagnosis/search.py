@@ -91,8 +91,9 @@ class Search:
     tried: tuple[Fit, ...] = ()
 
 
-def search(matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image], session: Session,
-           progress: bool = True) -> Search:
+def search(
+    matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image], session: Session, progress: bool = True
+) -> Search:
     """Find the set-up that gives the features of some pictures again.
 
     Parameters
@@ -119,8 +120,15 @@ def search(matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image]
         made = _run(session, inputs)
         cosines = directions(made) @ given.T
         every, found = np.arange(len(some)), cosines.argmax(axis=1)
-        return Fit(setup, rows[some], found, cosines[every, rows[some]], cosines[every, found],
-                   np.linalg.norm(made, axis=1), spread)
+        return Fit(
+            setup,
+            rows[some],
+            found,
+            cosines[every, rows[some]],
+            cosines[every, found],
+            np.linalg.norm(made, axis=1),
+            spread,
+        )
 
     every = np.arange(len(rows))
     right = fit(RIGHT, every, prepare(RIGHT, every))
@@ -142,5 +150,5 @@ def _run(session: Session, inputs: np.ndarray) -> np.ndarray:
     """Features of ``[n, views, 3, 256, 128]``, those of the views summed."""
     flat = np.ascontiguousarray(inputs.reshape(-1, *inputs.shape[2:]), dtype=session.input_dtype)
     step = session.batch_size or _BATCH
-    made = np.concatenate([session.run(flat[i:i + step]) for i in range(0, len(flat), step)])
+    made = np.concatenate([session.run(flat[i : i + step]) for i in range(0, len(flat), step)])
     return made.reshape(len(inputs), -1, made.shape[1]).sum(axis=1)

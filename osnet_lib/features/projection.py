@@ -77,22 +77,26 @@ def project(features: ArrayLike, metric: str = "euclidean") -> Projection:
     if len(rows) < 2:
         raise MetricError("one image makes no map", where="features", cure="Give at least two")
     if np.ptp(rows, axis=0).max() <= 1e-6 * np.abs(rows).max():  # float32 roundings of one row
-        raise MetricError("all features are equal, so there is nothing to map", where="features",
-                          cure="Check the model's weights and its input")
+        raise MetricError(
+            "all features are equal, so there is nothing to map",
+            where="features",
+            cure="Check the model's weights and its input",
+        )
     centred = rows - rows.mean(axis=0)
     _, strength, axes = np.linalg.svd(centred, full_matrices=False)
     axes, power = axes[:2], (strength / strength[0]) ** 2
     axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
     points, explained = np.zeros((len(rows), 2)), np.zeros(2)  # features of a single value have one axis
-    points[:, :len(axes)] = centred @ axes.T
-    explained[:len(axes)] = power[:2] / power.sum()
+    points[:, : len(axes)] = centred @ axes.T
+    explained[: len(axes)] = power[:2] / power.sum()
     for array in (points, explained):
         array.flags.writeable = False
     return Projection(points, explained)
 
 
-def map_identities(query: Features, gallery: Features, count: int = 8, order: str = "images",
-                   evaluation: Evaluation | None = None) -> np.ndarray:
+def map_identities(
+    query: Features, gallery: Features, count: int = 8, order: str = "images", evaluation: Evaluation | None = None
+) -> np.ndarray:
     """Identities worth a map: of those in both query and gallery, the first `count` in an order.
 
     Parameters
@@ -122,15 +126,21 @@ def map_identities(query: Features, gallery: Features, count: int = 8, order: st
         keys = [-np.count_nonzero(images == pid) for pid in pids]
     else:
         if evaluation is None or len(evaluation.ap) != len(query):
-            raise MetricError(f"no evaluation of these {len(query)} queries", where="identities",
-                              cure="Give the evaluation of the same query features")
+            raise MetricError(
+                f"no evaluation of these {len(query)} queries",
+                where="identities",
+                cure="Give the evaluation of the same query features",
+            )
         scored = evaluation.valid
         pids = pids[np.isin(pids, query.pids[scored])]
         keys = [evaluation.ap[scored & (query.pids == pid)].mean() for pid in pids]
         keys = np.negative(keys) if order == "best" else keys
     if not len(pids):
-        raise MetricError("no identity has images in both", where="query and gallery",
-                          cure="Give the features of a query set and of its gallery")
+        raise MetricError(
+            "no identity has images in both",
+            where="query and gallery",
+            cure="Give the features of a query set and of its gallery",
+        )
     return pids[np.lexsort((pids, keys))][:count].astype(np.int64)
 
 

@@ -32,8 +32,15 @@ class Inference:
     perf: Path | None
 
 
-def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch_size: int, device: int = 0,
-          form: str = "txt", progress: bool = True) -> Inference:
+def infer(
+    session: Session,
+    lines: Sequence[InfoLine],
+    output: str | Path,
+    batch_size: int,
+    device: int = 0,
+    form: str = "txt",
+    progress: bool = True,
+) -> Inference:
     """Compute the feature of every image of an info file.
 
     Parameters
@@ -61,8 +68,11 @@ def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch
         raise FeatureError(f"unknown format {form!r}", where="format", cure=f"Use one of {', '.join(FORMATS)}.")
     for line in lines:
         if (line.width, line.height) != (WIDTH, HEIGHT):
-            raise DatasetError(f"width {line.width}, height {line.height}", where=line.path,
-                               cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.")
+            raise DatasetError(
+                f"width {line.width}, height {line.height}",
+                where=line.path,
+                cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.",
+            )
     folder = dump_folder(output, device)
     _refuse_others(folder, {f"{line.stem}_1.{form}" for line in lines})
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +82,7 @@ def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch
 
     def images() -> Iterator[np.ndarray]:
         for start in range(0, len(lines), batch_size):
-            waiting.append(lines[start:start + batch_size])
+            waiting.append(lines[start : start + batch_size])
             with clock.of("read"):
                 read = [read_bin(line.path, stored) for line in waiting[-1]]
             with clock.of("preprocess"):
@@ -86,8 +96,9 @@ def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch
                 with clock.of("infer"):
                     features = next(computed, None)
             except SessionError as error:
-                raise FeatureError(error.what, where=f"{waiting[0][0].path} to {waiting[-1][-1].path}",
-                                   cure=error.cure) from error
+                raise FeatureError(
+                    error.what, where=f"{waiting[0][0].path} to {waiting[-1][-1].path}", cure=error.cure
+                ) from error
             if features is None:
                 break
             with clock.of("post"):

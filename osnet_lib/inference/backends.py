@@ -61,6 +61,9 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
     if backend == "auto":
         chosen = owner or ("ascend" if count_devices() else "onnxruntime")
     if owner not in (None, chosen):
-        raise SessionError(f"the {chosen} backend does not read it, {owner} does", where=model,
-                           cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.")
+        raise SessionError(
+            f"the {chosen} backend does not read it, {owner} does",
+            where=model,
+            cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.",
+        )
     return chosen

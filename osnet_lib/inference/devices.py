@@ -47,10 +47,21 @@ def parse_devices(text: str | int | Sequence[int]) -> tuple[int, ...]:
     return devices
 
 
-def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence[Sample], path: str | Path,
-                       batch_size: int, devices: str | int | Sequence[int], backend: str = "auto", *,
-                       threads: int | None = None, progress: bool = True, opening: float = OPENING,
-                       silence: float = SILENCE, opener: Callable[..., Session] = open_session) -> Features:
+def extract_on_devices(
+    model: str | Path,
+    dataset: Market1501,
+    samples: Sequence[Sample],
+    path: str | Path,
+    batch_size: int,
+    devices: str | int | Sequence[int],
+    backend: str = "auto",
+    *,
+    threads: int | None = None,
+    progress: bool = True,
+    opening: float = OPENING,
+    silence: float = SILENCE,
+    opener: Callable[..., Session] = open_session,
+) -> Features:
     """`extract_features` on several devices; one device runs in this process.
 
     Parameters
@@ -95,15 +106,30 @@ def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence
         first = fleet.alive[0]
         check_batch_size(first, batch_size)
         return collect_features(
-            path, samples, extraction_conditions(first, dataset, samples, batch_size), batch_size,
-            lambda done, advance: _gather(fleet, samples, done, batch_size, advance), progress,
-            lambda: {"devices": {str(worker.device): worker.images for worker in fleet.workers}})
+            path,
+            samples,
+            extraction_conditions(first, dataset, samples, batch_size),
+            batch_size,
+            lambda done, advance: _gather(fleet, samples, done, batch_size, advance),
+            progress,
+            lambda: {"devices": {str(worker.device): worker.images for worker in fleet.workers}},
+        )
 
 
-def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | Sequence[int], rounds: int = 50,
-                      warmup: int = 5, backend: str = "auto", *, threads: int | None = None, progress: bool = True,
-                      opening: float = OPENING, silence: float = SILENCE,
-                      opener: Callable[..., Session] = open_session) -> list[Benchmark]:
+def benchmark_devices(
+    model: str | Path,
+    batch_size: int,
+    devices: str | int | Sequence[int],
+    rounds: int = 50,
+    warmup: int = 5,
+    backend: str = "auto",
+    *,
+    threads: int | None = None,
+    progress: bool = True,
+    opening: float = OPENING,
+    silence: float = SILENCE,
+    opener: Callable[..., Session] = open_session,
+) -> list[Benchmark]:
     """`run_benchmark` on several devices together: all warm up, then all start at once.
 
     Returns
@@ -123,9 +149,15 @@ def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | S
         with how.on(devices[0]) as session:
             return [replace(run_benchmark(session, batch_size, rounds, warmup, progress), device=devices[0])]
     check_benchmark(batch_size, rounds, warmup)
-    with (Fleet(devices, how, silence, _time, batch_size, rounds, warmup, needs_all=True) as fleet,
-          tqdm(total=rounds * len(devices), desc=f"batch {batch_size}, {len(devices)} devices", unit="round",
-               disable=not progress) as bar):
+    with (
+        Fleet(devices, how, silence, _time, batch_size, rounds, warmup, needs_all=True) as fleet,
+        tqdm(
+            total=rounds * len(devices),
+            desc=f"batch {batch_size}, {len(devices)} devices",
+            unit="round",
+            disable=not progress,
+        ) as bar,
+    ):
         fleet.muster()
         for worker in fleet.workers:
             worker.send("start")
@@ -137,12 +169,15 @@ def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | S
             else:
                 worker.busy, timed[worker.device] = False, content
     begin, end = max(t[1] for t in timed.values()), min(t[2] for t in timed.values())
-    return [replace(measured, device=device, together=devices, overlap=max(0, end - begin) / (stopped - started))
-            for device, (measured, started, stopped) in ((device, timed[device]) for device in devices)]
+    return [
+        replace(measured, device=device, together=devices, overlap=max(0, end - begin) / (stopped - started))
+        for device, (measured, started, stopped) in ((device, timed[device]) for device in devices)
+    ]
 
 
-def _gather(fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int,
-            advance: Callable[[int], None]) -> Iterator[np.ndarray]:
+def _gather(
+    fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int, advance: Callable[[int], None]
+) -> Iterator[np.ndarray]:
     """Hand out ``samples[done:]`` and yield features in the order of the samples, a batch at a time."""
     place = {sample.name: index for index, sample in enumerate(samples)}
     # Several shares a device: a slow one then holds nobody up. Whole batches: every batch is the one that a single
@@ -166,10 +201,13 @@ def _gather(fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int,
         else:
             names, features = content
             start = place.get(names[0], -1)
-            if start != worker.share.start or names != [sample.name for sample in samples[start:start + len(names)]]:
-                raise SessionError(f"device {worker.device} gave features of other images than it was asked for",
-                                   where=names[0], cure="Report it; nothing was mixed up in the file.")
-            early[start], worker.share = features, worker.share[len(names):]
+            if start != worker.share.start or names != [sample.name for sample in samples[start : start + len(names)]]:
+                raise SessionError(
+                    f"device {worker.device} gave features of other images than it was asked for",
+                    where=names[0],
+                    cure="Report it; nothing was mixed up in the file.",
+                )
+            early[start], worker.share = features, worker.share[len(names) :]
             worker.images += len(names)
             worker.busy = bool(worker.share)
             advance(len(names))
@@ -182,8 +220,9 @@ def _gather(fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int,
 # What follows runs in the processes.
 
 
-def _extract(pipe: Connection, session: Session, decoders: int, path: Path, samples: tuple[Sample, ...],
-             batch_size: int) -> None:
+def _extract(
+    pipe: Connection, session: Session, decoders: int, path: Path, samples: tuple[Sample, ...], batch_size: int
+) -> None:
     """Compute the shares that come through the pipe, until it is closed."""
     with open_market1501(path) as dataset:
         pipe.send(("ready",))

@@ -42,8 +42,11 @@ class OnnxRuntimeEngine:
         try:
             self._network = onnxruntime.InferenceSession(str(model), options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-            raise SessionError(f"ONNX Runtime cannot load it ({first_line(error)})", where=model,
-                               cure="Export it with a lower opset, or update onnxruntime.") from error
+            raise SessionError(
+                f"ONNX Runtime cannot load it ({first_line(error)})",
+                where=model,
+                cure="Export it with a lower opset, or update onnxruntime.",
+            ) from error
         self.provider = self._network.get_providers()[0]
         if self.provider != "CPUExecutionProvider":
             self.device = f"CUDA device {device}"
@@ -56,7 +59,9 @@ class OnnxRuntimeEngine:
         try:
             return self._network.run([OUTPUT], {INPUT: batch})[0]
         except Exception as error:
-            raise SessionError(f"ONNX Runtime failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH) from error
+            raise SessionError(
+                f"ONNX Runtime failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH
+            ) from error
 
     def close(self) -> None:
         del self._network

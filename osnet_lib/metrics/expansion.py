@@ -24,8 +24,9 @@ from ..errors import MetricError
 from .distance import Gallery
 
 
-def expand_queries(query_features: ArrayLike, gallery_features: ArrayLike, k: int = 5, alpha: float = 3.0,
-                   times: int = 1) -> np.ndarray:
+def expand_queries(
+    query_features: ArrayLike, gallery_features: ArrayLike, k: int = 5, alpha: float = 3.0, times: int = 1
+) -> np.ndarray:
     """Query features, expanded by their `k` nearest gallery images.
 
     Parameters
@@ -68,7 +69,7 @@ def _expand(gallery: Gallery, rows: np.ndarray, squared: np.ndarray, k: int, alp
             near = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1] + rounding)
             similarity = 1 - distances[near]
             near, similarity = near[similarity > 0], similarity[similarity > 0]
-            expanded[i] += similarity ** alpha @ gallery.features[near]
+            expanded[i] += similarity**alpha @ gallery.features[near]
     return expanded / np.linalg.norm(expanded, axis=1, keepdims=True)
 
 

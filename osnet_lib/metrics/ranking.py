@@ -35,9 +35,18 @@ class RankedList:
     ranks: np.ndarray
 
 
-def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-                gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = 10, metric: str = "euclidean",
-                dropped: int = 0, normalize: bool = False) -> RankedList:
+def ranked_list(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    k: int = 10,
+    metric: str = "euclidean",
+    dropped: int = 0,
+    normalize: bool = False,
+) -> RankedList:
     """The `k` nearest gallery images of each query, as the Market-1501 protocol ranks them.
 
     Images that the protocol drops for a query (its own identity and camera; junk) have no rank and are not listed,
@@ -88,7 +97,7 @@ def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: 
                 at, rank = np.append(at, aside_at[order]), np.append(rank, np.zeros_like(order))
                 together = np.argsort(at, kind="stable")
                 listed, at, rank = np.append(listed, aside[order])[together], at[together], rank[together]
-            indices[i, :len(listed)], found[i, :len(listed)], ranks[i, :len(listed)] = listed, at, rank
+            indices[i, : len(listed)], found[i, : len(listed)], ranks[i, : len(listed)] = listed, at, rank
     correct = (ranks > 0) & (labels.gallery_pids[indices] == labels.query_pids[:, None])
     return RankedList(indices, found, correct, ranks)
 

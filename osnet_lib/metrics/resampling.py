@@ -46,8 +46,11 @@ def check_clusters(clusters: ArrayLike | None, valid: np.ndarray) -> np.ndarray 
         return None
     clusters = np.asarray(clusters)
     if clusters.shape != valid.shape or clusters.dtype.kind not in "iuU":
-        raise MetricError(f"{clusters.dtype} of shape {clusters.shape} for {len(valid)} queries", where="clusters",
-                          cure="Give the pid of every query, in the order of the queries")
+        raise MetricError(
+            f"{clusters.dtype} of shape {clusters.shape} for {len(valid)} queries",
+            where="clusters",
+            cure="Give the pid of every query, in the order of the queries",
+        )
     return clusters[valid]
 
 
@@ -55,15 +58,21 @@ def units_of(scores: np.ndarray, clusters: np.ndarray | None, level: float, roun
     """What is drawn, one row a unit: sums of the scores and the number of queries; sorted, so order is no input."""
     whole_number(rounds, "rounds", error=MetricError, where="bootstrap")
     if not 0 < level < 1 or rounds * (1 - level) < 2:
-        raise MetricError(f"level {level} with {rounds} rounds", where="bootstrap",
-                          cure="Give a level such as 0.95, and at least 2 / (1 - level) rounds")
+        raise MetricError(
+            f"level {level} with {rounds} rounds",
+            where="bootstrap",
+            cure="Give a level such as 0.95, and at least 2 / (1 - level) rounds",
+        )
     table = np.column_stack([scores, np.ones(len(scores))])
     if clusters is not None:
         order = np.lexsort((*scores.T, clusters))
         table = np.add.reduceat(table[order], np.unique(clusters[order], return_index=True)[1])
     if len(table) < 2:
-        raise MetricError(f"only {len(table)} {'query' if clusters is None else 'identity'} to draw from",
-                          where="bootstrap", cure="An interval needs several; give more data")
+        raise MetricError(
+            f"only {len(table)} {'query' if clusters is None else 'identity'} to draw from",
+            where="bootstrap",
+            cure="An interval needs several; give more data",
+        )
     return table[np.lexsort(table.T)]
 
 
@@ -76,8 +85,17 @@ def intervals_of(values: np.ndarray, table: np.ndarray, level: float, rounds: in
         return np.stack(sums) / queries
 
     seed = whole_number(seed, "seed", at_least=0, error=MetricError, where="bootstrap")
-    ends = bootstrap(tuple(table.T), means, paired=True, vectorized=True, n_resamples=rounds, method="percentile",
-                     confidence_level=level, batch=max(1, _BLOCK // len(table)), rng=np.random.default_rng(seed))
+    ends = bootstrap(
+        tuple(table.T),
+        means,
+        paired=True,
+        vectorized=True,
+        n_resamples=rounds,
+        method="percentile",
+        confidence_level=level,
+        batch=max(1, _BLOCK // len(table)),
+        rng=np.random.default_rng(seed),
+    )
     return [Interval(*map(float, parts)) for parts in zip(values, *ends.confidence_interval)]
 
 

@@ -55,8 +55,9 @@ def score(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, progress: bool
     return scores
 
 
-def _score(block: np.ndarray, rows: np.ndarray, columns: np.ndarray, ignored: np.ndarray,
-           junk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _score(
+    block: np.ndarray, rows: np.ndarray, columns: np.ndarray, ignored: np.ndarray, junk: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The arrays of `Scores` for one block; `rows` and `columns` are the pairs that are not wrong."""
     matches = ~ignored
     match_rows, match_distances = rows[matches], block[rows[matches], columns[matches]]

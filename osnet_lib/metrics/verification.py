@@ -55,9 +55,15 @@ class Verification:
     def as_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON; an infinite threshold is None."""
         thresholds = [t if np.isfinite(t) else None for t in self.thresholds.tolist()]
-        return {"metric": self.metric, "normalized": self.normalized, "num_positive": self.num_positive,
-                "num_negative": self.num_negative, "fpr": self.fprs.tolist(), "tpr": self.tprs.tolist(),
-                "threshold": thresholds}
+        return {
+            "metric": self.metric,
+            "normalized": self.normalized,
+            "num_positive": self.num_positive,
+            "num_negative": self.num_negative,
+            "fpr": self.fprs.tolist(),
+            "tpr": self.tprs.tolist(),
+            "threshold": thresholds,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +87,17 @@ class PairHistogram:
     normalized: bool = False
 
 
-def verify(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-           gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str = "euclidean",
-           fprs: Sequence[float] = (1e-4, 1e-3, 1e-2), normalize: bool = False) -> Verification:
+def verify(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    metric: str = "euclidean",
+    fprs: Sequence[float] = (1e-4, 1e-3, 1e-2),
+    normalize: bool = False,
+) -> Verification:
     """True positive rates at given false positive rates.
 
     Parameters
@@ -98,8 +112,9 @@ def verify(query_features: ArrayLike, query_pids: ArrayLike, query_camids: Array
         As `evaluate`; also rates out of range, no pair of two identities.
     """
     fprs = _rates(fprs)
-    pairs = _Pairs(query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric,
-                   normalize)
+    pairs = _Pairs(
+        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
+    )
     allowed = [_allowed(rate, pairs.num_different) for rate in fprs.tolist()]
     smallest = _Smallest(min(max(allowed) + 1, pairs.num_different))
     same = []
@@ -115,17 +130,26 @@ def verify(query_features: ArrayLike, query_pids: ArrayLike, query_camids: Array
     return Verification(fprs, tprs, thresholds, len(same), pairs.num_different, metric, normalize)
 
 
-def pair_histogram(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike,
-                   gallery_features: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike,
-                   metric: str = "euclidean", bins: int = 100, normalize: bool = False) -> PairHistogram:
+def pair_histogram(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    metric: str = "euclidean",
+    bins: int = 100,
+    normalize: bool = False,
+) -> PairHistogram:
     """Distances of one identity and of two, counted in `bins` bins of equal width from the smallest to the largest.
 
     They are computed twice, a block at a time: once for the range, once to be counted. The other parameters and the
     errors are those of `verify`.
     """
     whole_number(bins, "bins", error=MetricError)
-    pairs = _Pairs(query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric,
-                   normalize)
+    pairs = _Pairs(
+        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
+    )
     bounds = [_bounds(values) for of_one, block in pairs.blocks() for values in (of_one, block)]
     limits = float(min(low for low, _ in bounds)), float(max(high for _, high in bounds))
     edges = np.histogram_bin_edges(np.empty(0), bins, limits)
@@ -142,9 +166,17 @@ def pair_histogram(query_features: ArrayLike, query_pids: ArrayLike, query_camid
 class _Pairs:
     """The pairs that the protocol keeps: their number, and their distances a block of queries at a time."""
 
-    def __init__(self, query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike,
-                 gallery_features: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str,
-                 normalize: bool):
+    def __init__(
+        self,
+        query_features: ArrayLike,
+        query_pids: ArrayLike,
+        query_camids: ArrayLike,
+        gallery_features: ArrayLike,
+        gallery_pids: ArrayLike,
+        gallery_camids: ArrayLike,
+        metric: str,
+        normalize: bool,
+    ):
         self.gallery = Gallery(gallery_features, metric, normalize)
         self.query = self.gallery.query(query_features)
         shape = len(self.query[0]), len(self.gallery)
@@ -153,8 +185,11 @@ class _Pairs:
         if all(labels.pairs(i, i + 1)[2].all() for i in range(shape[0])):
             raise labels.no_match()
         if not self.num_different:
-            raise MetricError("no pair of two identities", where="query and gallery",
-                              cure="Add gallery images of other people, or distractors")
+            raise MetricError(
+                "no pair of two identities",
+                where="query and gallery",
+                cure="Add gallery images of other people, or distractors",
+            )
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Distances of pairs of one identity, and a block whose finite values are those of two."""
@@ -177,11 +212,11 @@ class _Smallest:
         self.parts.append(values[values < self.bound])
         self.held += len(self.parts[-1])
         if self.held > 2 * self.count:  # rarely, since it costs as much as all that is held
-            kept = np.partition(np.concatenate(self.parts), self.count - 1)[:self.count]
+            kept = np.partition(np.concatenate(self.parts), self.count - 1)[: self.count]
             self.parts, self.held, self.bound = [kept], self.count, kept[-1]
 
     def sorted(self) -> np.ndarray:
-        return np.sort(np.concatenate(self.parts))[:self.count]
+        return np.sort(np.concatenate(self.parts))[: self.count]
 
 
 def _bounds(values: np.ndarray) -> tuple[float, float]:

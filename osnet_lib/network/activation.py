@@ -44,13 +44,17 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
     """
     model = checkpoint.model if isinstance(checkpoint, Checkpoint) else checkpoint
     if model.training:
-        raise SessionError("the model is in training mode, in which a batch changes it", where="activation map",
-                           cure="Call model.eval() first.")
+        raise SessionError(
+            "the model is in training mode, in which a batch changes it",
+            where="activation map",
+            cure="Call model.eval() first.",
+        )
     shape = (3, HEIGHT, WIDTH)
     if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape[1:] != shape or not len(batch):
         kind = f"{batch.dtype} of shape {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
-        raise SessionError(f"a batch of {kind}", where="activation map",
-                           cure="Give float32 [N, 3, 256, 128], at least one image.")
+        raise SessionError(
+            f"a batch of {kind}", where="activation map", cure="Give float32 [N, 3, 256, 128], at least one image."
+        )
     if not np.isfinite(batch).all():
         raise SessionError("the batch holds NaN or infinity", where="activation map", cure="Check the preprocessing.")
     maps: list[np.ndarray] = []
@@ -67,8 +71,9 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
             for image in batch:
                 model(torch.from_numpy(image[None].copy()).to(place))
     except RuntimeError as error:
-        raise SessionError(f"PyTorch failed ({first_line(error)})", where="activation map",
-                           cure="Look for too little memory.") from error
+        raise SessionError(
+            f"PyTorch failed ({first_line(error)})", where="activation map", cure="Look for too little memory."
+        ) from error
     finally:
         hook.remove()
         torch.set_num_threads(threads)

@@ -58,8 +58,11 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
         A tensor of another shape.
     """
     if np.shape(tensor) != (3, HEIGHT, WIDTH):
-        raise DatasetError(f"shape {np.shape(tensor)}, not (3, {HEIGHT}, {WIDTH})", where="tensor",
-                           cure="Give one image as preprocess returns it, without a batch axis")
+        raise DatasetError(
+            f"shape {np.shape(tensor)}, not (3, {HEIGHT}, {WIDTH})",
+            where="tensor",
+            cure="Give one image as preprocess returns it, without a batch axis",
+        )
     figure = new_chart(3.0, title=title)
     crop, resized, *channels = figure.subplots(1, 5)
     crop.imshow(image)
@@ -78,8 +81,9 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
 
 
 @styled
-def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayLike,
-                    title: str | None = None) -> Figure:
+def plot_activation(
+    dataset: Market1501, samples: Sequence[Sample], maps: ArrayLike, title: str | None = None
+) -> Figure:
     """Where the network looks: images, their activation maps, and both laid over each other.
 
     Each map is shown relative to its own largest value, on a scale whose lightness rises with it. Below, the map is
@@ -102,8 +106,11 @@ def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayL
     if not samples:
         raise DatasetError("no image to show", where="samples", cure="Give at least one")
     if maps.dtype.kind != "f" or maps.ndim != 3 or len(maps) != len(samples) or not maps.size:
-        raise MetricError(f"{maps.dtype} of shape {maps.shape} for {len(samples)} images", where="maps",
-                          cure="Give activation_map of the same images, in the same order")
+        raise MetricError(
+            f"{maps.dtype} of shape {maps.shape} for {len(samples)} images",
+            where="maps",
+            cure="Give activation_map of the same images, in the same order",
+        )
     if not (np.isfinite(maps) & (maps >= 0)).all():
         raise MetricError("values that are negative or not finite", where="maps", cure="Give what activation_map gives")
     rows = {"image": 0.0, "map": 2.14, "both": 4.28}
@@ -116,11 +123,13 @@ def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayL
         smooth = np.asarray(Image.fromarray(relative).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
         sheet.show(image, x, rows["image"])
         shown = sheet.show(relative, x, rows["map"], cmap=LIGHTNESS, vmin=0, vmax=1)
-        sheet.show(np.asarray(image.resize((WIDTH, HEIGHT)).convert("L")), x, rows["both"], cmap="gray", vmin=0,
-                   vmax=255)
+        sheet.show(
+            np.asarray(image.resize((WIDTH, HEIGHT)).convert("L")), x, rows["both"], cmap="gray", vmin=0, vmax=255
+        )
         sheet.show(smooth, x, rows["both"], cmap=LIGHTNESS, vmin=0, vmax=1, alpha=0.8 * smooth)
         sheet.outline(smooth, x, rows["both"], 0.5)
         sheet.caption(x, rows["both"], f"{who(sample)}\ncamera {sample.camid}")
-    sheet.figure.colorbar(shown, ax=sheet.axes, label="share of the map's largest value", aspect=40, shrink=0.6,
-                          pad=0.01)
+    sheet.figure.colorbar(
+        shown, ax=sheet.axes, label="share of the map's largest value", aspect=40, shrink=0.6, pad=0.01
+    )
     return sheet.figure

@@ -39,8 +39,9 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
     """
     pids = np.unique(identities.pids)
     if not 1 <= len(pids) <= len(MAP_MARKERS):
-        raise MetricError(f"{len(pids)} identities", where="map",
-                          cure=f"Give 1 to {len(MAP_MARKERS)}, which markers can tell apart")
+        raise MetricError(
+            f"{len(pids)} identities", where="map", cure=f"Give 1 to {len(MAP_MARKERS)}, which markers can tell apart"
+        )
     figure = new_chart(5.6, title=title)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
     points, explained = identities.projection.points, 100 * identities.projection.explained
@@ -55,10 +56,15 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
         handles.append(Line2D([], [], **look, markeredgecolor=BLACK, label=name))
     for label, face in (("query, with its camera", GREY), ("gallery", "none")):
         handles.append(Line2D([], [], marker="o", color=BLACK, markerfacecolor=face, linestyle="none", label=label))
-    axes.set(xlabel=f"first principal component, {explained[0]:.1f} % of the variance",
-             ylabel=f"second, {explained[1]:.1f} %")
-    figure.legend(handles=handles, loc="outside right upper",
-                  title=f"{explained.sum():.1f} % of the variance\nof {identities.metric} features")
+    axes.set(
+        xlabel=f"first principal component, {explained[0]:.1f} % of the variance",
+        ylabel=f"second, {explained[1]:.1f} %",
+    )
+    figure.legend(
+        handles=handles,
+        loc="outside right upper",
+        title=f"{explained.sum():.1f} % of the variance\nof {identities.metric} features",
+    )
     _number(axes, points, identities.camids, np.flatnonzero(identities.is_query))
     return figure
 
@@ -74,10 +80,21 @@ def _number(axes: Axes, points: np.ndarray, camids: np.ndarray, queries: np.ndar
         x, y = places[query]
         for right, up in _SIDES:
             box = Bbox.from_bounds(x + (8 * right - 2.5) * unit, y + (8.5 * up - 4) * unit, 5 * unit, 8 * unit)
-            inside = axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1) and axes.bbox.containsy(
-                box.y0) and axes.bbox.containsy(box.y1)
+            inside = (
+                axes.bbox.containsx(box.x0)
+                and axes.bbox.containsx(box.x1)
+                and axes.bbox.containsy(box.y0)
+                and axes.bbox.containsy(box.y1)
+            )
             if inside and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
-                axes.annotate(str(camids[query]), points[query], (8 * right, 8.5 * up), textcoords="offset points",
-                              ha="center", va="center", fontsize=7)
+                axes.annotate(
+                    str(camids[query]),
+                    points[query],
+                    (8 * right, 8.5 * up),
+                    textcoords="offset points",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                )
                 break

@@ -18,7 +18,14 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette ("Color Universal Design", 2008) without its yellow, which is too pale on white.
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, BLACK = COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#000000",
+)
 GREY = "#767676"
 LIGHTNESS = "cividis"  # a colour map that grey print and colour-blind eyes read alike (Nuñez et al., PLoS ONE, 2018)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -27,11 +34,25 @@ HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 
 PAGE_WIDTH = 8.0  # inches, the text column of the book
 _RULES = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "figure.titlesize": 11, "legend.fontsize": 8,
-    "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 120,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True,
-    "grid.color": "#D9D9D9", "grid.linewidth": 0.6, "lines.linewidth": 1.5, "lines.markersize": 5,
-    "hatch.linewidth": 0.7, "legend.frameon": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "figure.titlesize": 11,
+    "legend.fontsize": 8,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 120,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#D9D9D9",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+    "hatch.linewidth": 0.7,
+    "legend.frameon": False,
 }
 
 

@@ -85,9 +85,17 @@ def network_layers(network: str = "osnet_x1_0") -> tuple[Layer, ...]:
         if node.op == "placeholder":
             continue
         module = modules.get(node.target) if node.op == "call_module" else None
-        layers.append(Layer(node.name, _kind(node, module), _macs(node, module), sum(map(_bytes, node.all_input_nodes)),
-                            _bytes(node), BYTES * sum(p.numel() for p in module.parameters()) if module else 0,
-                            sum(map(_bytes, kept))))
+        layers.append(
+            Layer(
+                node.name,
+                _kind(node, module),
+                _macs(node, module),
+                sum(map(_bytes, node.all_input_nodes)),
+                _bytes(node),
+                BYTES * sum(p.numel() for p in module.parameters()) if module else 0,
+                sum(map(_bytes, kept)),
+            )
+        )
     return tuple(layers)
 
 

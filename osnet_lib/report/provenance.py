@@ -15,8 +15,13 @@ def provenance_table(results: list[Result]) -> Table:
     records = []
     for result in results:
         c, e = result.conditions, result.conditions["environment"]
-        records.append({"result": result.file_name, "weights sha256": c["model"]["sha256"][:12],
-                        "data sha256": c["dataset"]["sha256"][:12] if "dataset" in c else None,
-                        "Python": e["python"],
-                        **{name: e["versions"][name] for name in ("torch", "onnx", "onnxruntime", "numpy")}})
+        records.append(
+            {
+                "result": result.file_name,
+                "weights sha256": c["model"]["sha256"][:12],
+                "data sha256": c["dataset"]["sha256"][:12] if "dataset" in c else None,
+                "Python": e["python"],
+                **{name: e["versions"][name] for name in ("torch", "onnx", "onnxruntime", "numpy")},
+            }
+        )
     return Table.from_records(records)

@@ -22,24 +22,57 @@ COMPUTED = "Computed from data sheets, the network's graph and published speeds;
 
 def chips_table() -> Table:
     """The chips on file: peak in half precision, memory, and where the roofs meet."""
-    records = [{"chip": c.name, "AI cores": c.ai_cores, "clock, MHz": c.clock_mhz,
-                "fp16 peak, TFLOPS (computed)": c.peak_tflops, "memory, GB/s": c.bandwidth_gbs,
-                "ridge, operations/byte (computed)": c.ridge, "L2, MiB": c.l2_mib, "source": c.source, "note": c.note}
-               for c in chips()]
-    return Table.from_records(records, formats={"fp16 peak, TFLOPS (computed)": ".1f", "memory, GB/s": ".1f",
-                                                "ridge, operations/byte (computed)": ".0f"})
+    records = [
+        {
+            "chip": c.name,
+            "AI cores": c.ai_cores,
+            "clock, MHz": c.clock_mhz,
+            "fp16 peak, TFLOPS (computed)": c.peak_tflops,
+            "memory, GB/s": c.bandwidth_gbs,
+            "ridge, operations/byte (computed)": c.ridge,
+            "L2, MiB": c.l2_mib,
+            "source": c.source,
+            "note": c.note,
+        }
+        for c in chips()
+    ]
+    return Table.from_records(
+        records,
+        formats={
+            "fp16 peak, TFLOPS (computed)": ".1f",
+            "memory, GB/s": ".1f",
+            "ridge, operations/byte (computed)": ".0f",
+        },
+    )
 
 
 def points_table(points: list[RooflinePoint] | None = None) -> Table:
     """Published speeds with the part of the peak they use, and the bounds computed for the same batch."""
     points = roofline_points() if points is None else points
-    records = [{"chip": p.chip.name, "batch": p.batch_size, "images/s (published)": p.throughput, "TFLOPS": p.tflops,
-                "of the peak": p.share_of_peak, "bound by": p.bound,
-                "images/s at most, all through memory": p.memory_bound,
-                "images/s at most, what fits stays on chip": p.on_chip_bound} for p in points]
-    return Table.from_records(records, caption=COMPUTED, formats={
-        "images/s (published)": ".10g", "TFLOPS": ".2f", "of the peak": ".1%",
-        "images/s at most, all through memory": ".0f", "images/s at most, what fits stays on chip": ".0f"})
+    records = [
+        {
+            "chip": p.chip.name,
+            "batch": p.batch_size,
+            "images/s (published)": p.throughput,
+            "TFLOPS": p.tflops,
+            "of the peak": p.share_of_peak,
+            "bound by": p.bound,
+            "images/s at most, all through memory": p.memory_bound,
+            "images/s at most, what fits stays on chip": p.on_chip_bound,
+        }
+        for p in points
+    ]
+    return Table.from_records(
+        records,
+        caption=COMPUTED,
+        formats={
+            "images/s (published)": ".10g",
+            "TFLOPS": ".2f",
+            "of the peak": ".1%",
+            "images/s at most, all through memory": ".0f",
+            "images/s at most, what fits stays on chip": ".0f",
+        },
+    )
 
 
 def kinds_table(batch_size: int = 8) -> Table:
@@ -50,10 +83,20 @@ def kinds_table(batch_size: int = 8) -> Table:
     for kind in dict.fromkeys(layer.kind for layer in layers):
         some = [layer for layer in layers if layer.kind == kind]
         bytes_, macs = sum(layer.working_set(batch_size) for layer in some), sum(layer.macs for layer in some)
-        records.append({"operators": kind, "number": len(some), "of the operations": 2 * macs / work,
-                        "of the bytes": bytes_ / moved, "operations/byte": 2 * macs * batch_size / bytes_})
-    return Table.from_records(records, caption=f"OSNet x1.0, batch {batch_size}, half precision; computed",
-                              formats={"of the operations": ".1%", "of the bytes": ".1%", "operations/byte": ".1f"})
+        records.append(
+            {
+                "operators": kind,
+                "number": len(some),
+                "of the operations": 2 * macs / work,
+                "of the bytes": bytes_ / moved,
+                "operations/byte": 2 * macs * batch_size / bytes_,
+            }
+        )
+    return Table.from_records(
+        records,
+        caption=f"OSNet x1.0, batch {batch_size}, half precision; computed",
+        formats={"of the operations": ".1%", "of the bytes": ".1%", "operations/byte": ".1f"},
+    )
 
 
 def working_set_table(chip_name: str, batch_sizes: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)) -> Table:
@@ -63,15 +106,25 @@ def working_set_table(chip_name: str, batch_sizes: tuple[int, ...] = (1, 2, 4, 8
     records = []
     for n in batch_sizes:
         largest = max(layers, key=lambda layer: layer.working_set(n))
-        records.append({
-            "batch": n, "largest operator, MiB": largest.working_set(n) / MIB,
-            "operators that do not fit": sum(layer.working_set(n) > room for layer in layers),
-            "MB an image through memory": memory_bytes(layers, chip, n, keep=True) / n / 1e6,
-            "the same, waiting tensors counted": memory_bytes(layers, chip, n, keep=True, kept_too=True) / n / 1e6})
+        records.append(
+            {
+                "batch": n,
+                "largest operator, MiB": largest.working_set(n) / MIB,
+                "operators that do not fit": sum(layer.working_set(n) > room for layer in layers),
+                "MB an image through memory": memory_bytes(layers, chip, n, keep=True) / n / 1e6,
+                "the same, waiting tensors counted": memory_bytes(layers, chip, n, keep=True, kept_too=True) / n / 1e6,
+            }
+        )
     caption = f"{chip.name}, {chip.l2_mib or 'unknown'} MiB of L2, {len(layers)} operators of OSNet x1.0; computed"
-    return Table.from_records(records, caption=caption, formats={
-        "largest operator, MiB": ".1f", "MB an image through memory": ".1f",
-        "the same, waiting tensors counted": ".1f"})
+    return Table.from_records(
+        records,
+        caption=caption,
+        formats={
+            "largest operator, MiB": ".1f",
+            "MB an image through memory": ".1f",
+            "the same, waiting tensors counted": ".1f",
+        },
+    )
 
 
 def steps_table() -> Table:
@@ -81,11 +134,21 @@ def steps_table() -> Table:
     records = []
     for name, points in _by_chip().items():
         memory = moved / find_chip(name).bandwidth_gbs / 1e6
-        records += [{"chip": name, "batch": f"{s.smaller} to {s.larger}", "ms for one image more": s.ms_per_image,
-                     "all its activations through memory, ms": memory, "ratio": s.ms_per_image / memory}
-                    for s in marginal_times(points)]
-    return Table.from_records(records, caption=COMPUTED, formats={
-        "ms for one image more": ".3f", "all its activations through memory, ms": ".3f", "ratio": ".2f"})
+        records += [
+            {
+                "chip": name,
+                "batch": f"{s.smaller} to {s.larger}",
+                "ms for one image more": s.ms_per_image,
+                "all its activations through memory, ms": memory,
+                "ratio": s.ms_per_image / memory,
+            }
+            for s in marginal_times(points)
+        ]
+    return Table.from_records(
+        records,
+        caption=COMPUTED,
+        formats={"ms for one image more": ".3f", "all its activations through memory, ms": ".3f", "ratio": ".2f"},
+    )
 
 
 def explain_best_batch() -> str:
@@ -97,7 +160,8 @@ def explain_best_batch() -> str:
         f"read and write {moved / 1e6:.0f} MB of activations for it in half precision: "
         f"{network_intensity(layers, 8):.0f} operations a byte at batch 8, where the chips want "
         + " and ".join(f"{find_chip(name).ridge:.0f} ({name})" for name in _by_chip())
-        + ". It is bound by memory, not by arithmetic, unless activations stay on the chip.")
+        + ". It is bound by memory, not by arithmetic, unless activations stay on the chip."
+    )
     for name, points in _by_chip().items():
         best = max(points, key=lambda p: p.throughput)
         chip, steps = best.chip, marginal_times(points)
@@ -113,13 +177,15 @@ def explain_best_batch() -> str:
             + f"; all its activations need {memory:.3g} ms through the memory. "
             + _verdict(steps, best, memory)
             + f" In the graph, the bytes an image sends through the memory grow most from batch {own[0]} to {own[1]}, "
-              f"as operators outgrow the {chip.l2_mib:g} MiB of L2, and from {waiting[0]} to {waiting[1]} when tensors "
-              "that wait for a later operator take room there too.")
+            f"as operators outgrow the {chip.l2_mib:g} MiB of L2, and from {waiting[0]} to {waiting[1]} when tensors "
+            "that wait for a later operator take room there too."
+        )
     parts.append(
         "So the rise is the fixed cost of a call, and the fall is consistent with activations that no longer fit the "
         "chip. The two counts bracket the published peak; which tensors the compiler really keeps, how it splits "
         "operators into tiles, and what the vector unit costs is not known here. It is an explanation from published "
-        "and computed figures, not a measurement; on a device, the profiler would decide.")
+        "and computed figures, not a measurement; on a device, the profiler would decide."
+    )
     return "\n\n".join(parts)
 
 
@@ -137,8 +203,9 @@ def _spills(chip: Chip, kept_too: bool, batch_sizes: tuple[int, ...] = (1, 2, 4,
     """Between which batch sizes the bytes an image sends through the memory grow most."""
     layers = network_layers(NETWORK)
     # Without the weights, which shrink with the batch.
-    moved = [(memory_bytes(layers, chip, n, True, kept_too) - memory_bytes(layers, chip, 0, True)) / n
-             for n in batch_sizes]
+    moved = [
+        (memory_bytes(layers, chip, n, True, kept_too) - memory_bytes(layers, chip, 0, True)) / n for n in batch_sizes
+    ]
     place = max(range(1, len(moved)), key=lambda i: moved[i] - moved[i - 1])
     return batch_sizes[place - 1], batch_sizes[place]
 

@@ -28,9 +28,16 @@ BENCHMARKS = ("metrics", "reranking", "distractors")
 MARKET = tuple(PUBLISHED[split]["images"] - PUBLISHED[split]["junk"] for split in ("query", "gallery"))
 
 
-def measure_evaluation_speed(workspace: Workspace, queries: int = MARKET[0], gallery: int = MARKET[1],
-                             share: float = 0.25, distractors: Sequence[int] = (0, 25_000, 50_000, 100_000),
-                             rounds: int = 3, progress: bool = True, scripts: Path = SCRIPTS) -> list[Result]:
+def measure_evaluation_speed(
+    workspace: Workspace,
+    queries: int = MARKET[0],
+    gallery: int = MARKET[1],
+    share: float = 0.25,
+    distractors: Sequence[int] = (0, 25_000, 50_000, 100_000),
+    rounds: int = 3,
+    progress: bool = True,
+    scripts: Path = SCRIPTS,
+) -> list[Result]:
     """Run the three benchmarks of the evaluation as child processes and write a result file each.
 
     Parameters
@@ -92,9 +99,12 @@ def _hashes(scripts: Path) -> dict[str, str]:
     """SHA-256 of every script by name."""
     missing = [f"{name}.py" for name in BENCHMARKS if not (scripts / f"{name}.py").is_file()]
     if missing:
-        raise StudyError(f"no {', '.join(missing)}", where=scripts,
-                         cure="The benchmarks are part of the repository, not of the installed package: clone it and "
-                              "install it with pip install -e .")
+        raise StudyError(
+            f"no {', '.join(missing)}",
+            where=scripts,
+            cure="The benchmarks are part of the repository, not of the installed package: clone it and "
+            "install it with pip install -e .",
+        )
     return {path.name: sha256(path) for path in sorted(scripts.glob("*.py"))}
 
 
@@ -103,10 +113,17 @@ def _run(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="osnet-evaluation-") as folder:
         target = Path(folder, "measured.json")
         path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run([sys.executable, str(script), *arguments, "--json", str(target)], text=True,
-                              capture_output=True, env={**os.environ, "PYTHONPATH": path})
+        done = subprocess.run(
+            [sys.executable, str(script), *arguments, "--json", str(target)],
+            text=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
         if done.returncode:
             said = (done.stdout if target.is_file() else done.stderr).strip().splitlines()[-3:]
-            raise StudyError(f"exit code {done.returncode}: {' | '.join(said) or 'no message'}", where=script,
-                             cure=f"Run it by hand: python {script.name} {' '.join(arguments)}.")
+            raise StudyError(
+                f"exit code {done.returncode}: {' | '.join(said) or 'no message'}",
+                where=script,
+                cure=f"Run it by hand: python {script.name} {' '.join(arguments)}.",
+            )
         return json.loads(target.read_text("utf-8"))

@@ -44,9 +44,13 @@ def extracted(data, model, folder):
     with open_market1501(data) as dataset, open_session(model, threads=1) as session:
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             made = [session.run(preprocess(dataset.image(sample))[None]) for sample in samples]
-            features = Features(np.array([s.name for s in samples]), np.array([s.pid for s in samples]),
-                                np.array([s.camid for s in samples]), np.concatenate(made),
-                                {"session": session.describe(), "dataset": {"sha256": dataset.digest}})
+            features = Features(
+                np.array([s.name for s in samples]),
+                np.array([s.pid for s in samples]),
+                np.array([s.camid for s in samples]),
+                np.concatenate(made),
+                {"session": session.describe(), "dataset": {"sha256": dataset.digest}},
+            )
             save_features(folder / f"{split}.npz", features)
     return folder
 
@@ -56,8 +60,9 @@ def osnet(capsys, market):
     """Diagnose features: exit code, lines on standard output, the last line on standard error."""
 
     def run(features, model=networks.onnx_path(), *options: str) -> tuple[int, list[str], str]:
-        code = cli.main(["diagnose", str(features), str(model), str(market), "--threads", "1", "--images", "4",
-                         *options])
+        code = cli.main(
+            ["diagnose", str(features), str(model), str(market), "--threads", "1", "--images", "4", *options]
+        )
         out, err = capsys.readouterr()
         return code, out.splitlines(), (err.splitlines() or [""])[-1]
 
@@ -75,7 +80,10 @@ def damaged(place, folder, split="query", **changes):
 def test_right_features(osnet, trained):
     code, out, _err = osnet(trained, "mini")
     assert code == 0 and [line.split(". ")[0] for line in out] == [
-        "query: right: agrees", "gallery: right: agrees", "query and gallery: right: score"]
+        "query: right: agrees",
+        "gallery: right: agrees",
+        "query and gallery: right: score",
+    ]
     assert all("4 images recomputed: cosine >= " in line for line in out[:2]) and "(euclidean)" in out[2]
 
 
@@ -99,7 +107,10 @@ def test_the_same_picture_under_two_names(capsys, market, tmp_path):
     code = cli.main(["diagnose", str(features), "mini", str(copy), "--threads", "1", "--images", "2"])
     out = capsys.readouterr().out.splitlines()
     assert code == 0 and [line.split(". ")[0] for line in out] == [
-        "query: right: agrees", "gallery: right: agrees", "query and gallery: right: score"]
+        "query: right: agrees",
+        "gallery: right: agrees",
+        "query and gallery: right: score",
+    ]
 
 
 def test_one_file_and_a_checkpoint(osnet, place):
@@ -147,12 +158,15 @@ def test_imagenet_weights(osnet, place, tmp_path):
     assert "right: agrees" in out[1]  # the features are those of these weights all the same
 
 
-@pytest.mark.parametrize("features, model, options, words", [
-    ("nothing.npz", None, (), "nothing.npz: no such feature file. Make it with: osnet extract"),
-    ("query.npz", "nothing.pth", (), "nothing.pth: no such weights"),
-    ("query.npz", None, ("--images", "1"), "images: 1 is not a whole number of 2 or more"),
-    ("query.npz", None, ("--backend", "abacus"), "'abacus' is not a backend"),
-])
+@pytest.mark.parametrize(
+    "features, model, options, words",
+    [
+        ("nothing.npz", None, (), "nothing.npz: no such feature file. Make it with: osnet extract"),
+        ("query.npz", "nothing.pth", (), "nothing.pth: no such weights"),
+        ("query.npz", None, ("--images", "1"), "images: 1 is not a whole number of 2 or more"),
+        ("query.npz", None, ("--backend", "abacus"), "'abacus' is not a backend"),
+    ],
+)
 def test_bad_input(osnet, place, features, model, options, words):
     code, out, err = osnet(place / features, model or networks.onnx_path(), *options)
     assert code == 2 and not out and words in err and err.startswith("osnet: ")

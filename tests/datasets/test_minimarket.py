@@ -37,8 +37,9 @@ def pixels(data: bytes) -> np.ndarray:
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     """The tiny data set, all splits; tests only read it."""
-    return render_minimarket(tmp_path_factory.mktemp("mini") / "mini-market", TINY, ("query", "gallery", "train"),
-                             progress=False)
+    return render_minimarket(
+        tmp_path_factory.mktemp("mini") / "mini-market", TINY, ("query", "gallery", "train"), progress=False
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -46,6 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 # The plan: counts and names, without rendering
+
 
 def test_sizes_are_those_of_the_study():
     assert len({p.pid for p in of("train")}) >= 150 and len({p.pid for p in of("query")}) >= 100
@@ -97,14 +99,21 @@ def test_the_seed_decides_the_plan():
 
 # The pictures
 
+
 def sampled() -> list[Picture]:
     return PICTURES[:: len(PICTURES) // 7]
 
 
 def test_bytes_are_the_same_in_another_process():
-    script = ("from test_minimarket import *\n"
-              "print(hashlib.sha256(b''.join(render(p, World()) for p in sampled())).hexdigest())")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS, Path(__file__).parent))), "PYTHONHASHSEED": "7"}
+    script = (
+        "from test_minimarket import *\n"
+        "print(hashlib.sha256(b''.join(render(p, World()) for p in sampled())).hexdigest())"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS, Path(__file__).parent))),
+        "PYTHONHASHSEED": "7",
+    }
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == hashlib.sha256(b"".join(render(p, World()) for p in sampled())).hexdigest()
 
@@ -129,9 +138,15 @@ def test_one_person_looks_different_from_camera_to_camera_and_shot_to_shot():
 
 
 def test_cameras_have_their_own_light():
-    brightness = {camid: np.mean([pixels(render(p, World())).mean()
-                                  for p in [q for q in of("gallery") if q.camid == camid and q.pid > 0][:6]])
-                  for camid in (3, 4)}
+    brightness = {
+        camid: np.mean(
+            [
+                pixels(render(p, World())).mean()
+                for p in [q for q in of("gallery") if q.camid == camid and q.pid > 0][:6]
+            ]
+        )
+        for camid in (3, 4)
+    }
     assert brightness[3] > 1.3 * brightness[4]  # the brightest and the darkest
 
 
@@ -139,10 +154,13 @@ def test_clothes_tell_people_apart_through_one_camera():
     """Two strangers differ more than two shots of one person, on the whole; else nothing could be learnt."""
     plain = replace(CAMERAS[0], occlusion=0, views=(1, 0, 0, 0))
     world = World(cameras=(plain,) * 6)
-    chest = [[pixels(render(Picture("gallery", "x", who, 1, (1501, who, 1, frame, 1)), world))[35:55,
-                                                                                                24:40].mean((0, 1))
-              for frame in (1, 2, 3)]
-             for who in range(1, 9)]
+    chest = [
+        [
+            pixels(render(Picture("gallery", "x", who, 1, (1501, who, 1, frame, 1)), world))[35:55, 24:40].mean((0, 1))
+            for frame in (1, 2, 3)
+        ]
+        for who in range(1, 9)
+    ]
     chest = np.array(chest)  # people, shots, RGB
     within = np.linalg.norm(chest - chest.mean(1, keepdims=True), axis=2).mean()
     between = np.linalg.norm(chest.mean(1)[:, None] - chest.mean(1)[None], axis=2)[np.triu_indices(8, 1)].mean()
@@ -150,6 +168,7 @@ def test_clothes_tell_people_apart_through_one_camera():
 
 
 # The folder
+
 
 def test_the_layout_is_market_1501_s(rendered):
     with open_market1501(rendered) as dataset:
@@ -161,8 +180,9 @@ def test_the_layout_is_market_1501_s(rendered):
 
 
 def test_two_renderings_are_equal(rendered, tmp_path):
-    assert contents(render_minimarket(tmp_path / "again", TINY, ("train", "gallery", "query"),
-                                      progress=False)) == contents(rendered)
+    assert contents(
+        render_minimarket(tmp_path / "again", TINY, ("train", "gallery", "query"), progress=False)
+    ) == contents(rendered)
 
 
 def test_a_finished_rendering_is_left_alone(rendered, monkeypatch):
@@ -214,14 +234,15 @@ def test_another_world_renders_everything_again(tmp_path, interrupted):
         (tmp_path / ".query").write_text((tmp_path / ".query").read_text() + " unfinished")
     render_minimarket(tmp_path, replace(TINY, seed=7), ("query",), progress=False)
     after = contents(tmp_path)
-    assert {name for name in after if name.startswith("query")} == {f"query/{p.name}"
-                                                                    for p in plan(replace(TINY, seed=7))
-                                                                    if p.split == "query"}
+    assert {name for name in after if name.startswith("query")} == {
+        f"query/{p.name}" for p in plan(replace(TINY, seed=7)) if p.split == "query"
+    }
     assert not set(before.values()) & set(after.values())
 
 
-@pytest.mark.parametrize("changes", [{"seed": 2}, {"junk": 3},
-                                     {"cameras": (replace(CAMERAS[0], light=1.0), *CAMERAS[1:])}])
+@pytest.mark.parametrize(
+    "changes", [{"seed": 2}, {"junk": 3}, {"cameras": (replace(CAMERAS[0], light=1.0), *CAMERAS[1:])}]
+)
 def test_every_number_of_the_world_counts(changes):
     assert world_digest(replace(TINY, **changes)) != world_digest(TINY) == world_digest(replace(TINY))
 

@@ -52,8 +52,11 @@ def test_an_om_with_aipp_reads_the_uint8_files(osnet, tmp_path):
     osnet("infer tiny.om uint8.info npu --batch-size 4")
     osnet(f"infer {onnx_path()} float32.info cpu --batch-size 4 --threads 1")
     npu_features, cpu_features = features("npu"), features("cpu")
-    cosine = (npu_features * cpu_features).sum(axis=1) / np.linalg.norm(npu_features, axis=1) / np.linalg.norm(
-        cpu_features, axis=1)
+    cosine = (
+        (npu_features * cpu_features).sum(axis=1)
+        / np.linalg.norm(npu_features, axis=1)
+        / np.linalg.norm(cpu_features, axis=1)
+    )
     assert cosine.min() > 0.999  # AIPP computes in float16
     assert cli.main(["infer", "tiny.om", "float32.info", "other", "--batch-size", "4"]) == 2
 

@@ -50,7 +50,10 @@ def study(tmp_path_factory, small_market, small_weights) -> Workspace:
     }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), str(small_market), str(small_weights)],
-        env=environment, cwd=folder, capture_output=True, text=True,
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Workspace(folder)

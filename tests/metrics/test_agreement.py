@@ -23,11 +23,20 @@ def test_tau_is_that_of_scipy_ties_included(pairs):
     assert kendall_tau(a[None], b[None])[0] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("a, b, expected", [
-    ([1, 2, 3, 4], [10, 20, 30, 40], 1), ([1, 2, 3, 4], [4, 3, 2, 1], -1), ([1, 2, 3, 4], [1, 2, 4, 3], 2 / 3),
-    ([1, 2, NAN], [5, 6, 0], 1), ([1, 2, 9], [5, 6, NAN], 1), ([1, NAN], [2, NAN], 1), ([3, 3], [1, 2], 0),
-    ([3, 3], [7, 7], 1), ([1, 1, 2], [1, 2, 3], 2 / np.sqrt(6)),
-])
+@pytest.mark.parametrize(
+    "a, b, expected",
+    [
+        ([1, 2, 3, 4], [10, 20, 30, 40], 1),
+        ([1, 2, 3, 4], [4, 3, 2, 1], -1),
+        ([1, 2, 3, 4], [1, 2, 4, 3], 2 / 3),
+        ([1, 2, NAN], [5, 6, 0], 1),
+        ([1, 2, 9], [5, 6, NAN], 1),
+        ([1, NAN], [2, NAN], 1),
+        ([3, 3], [1, 2], 0),
+        ([3, 3], [7, 7], 1),
+        ([1, 1, 2], [1, 2, 3], 2 / np.sqrt(6)),
+    ],
+)
 def test_tau_by_hand(a, b, expected):
     assert kendall_tau([a], [b]) == pytest.approx([expected])
 
@@ -35,8 +44,12 @@ def test_tau_by_hand(a, b, expected):
 def market(queries: int, gallery: int, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Labels with junk and dropped images, and random features of both splits."""
     random = np.random.default_rng(seed)
-    labels = [random.integers(1, 4, queries), random.integers(1, 3, queries), random.integers(-1, 4, gallery),
-              random.integers(1, 3, gallery)]
+    labels = [
+        random.integers(1, 4, queries),
+        random.integers(1, 3, queries),
+        random.integers(-1, 4, gallery),
+        random.integers(1, 3, gallery),
+    ]
     return labels, random.normal(size=(queries, 8)), random.normal(size=(gallery, 8))
 
 
@@ -79,14 +92,27 @@ def test_order_of_images_does_not_matter():
     candidate = [values + random.normal(scale=0.3, size=values.shape) for values in (query, gallery)]
     found = rank_agreement((query, gallery), candidate, *labels)
     rows, images = random.permutation(30), random.permutation(40)
-    again = rank_agreement((query[rows], gallery[images]), (candidate[0][rows], candidate[1][images]), labels[0][rows],
-                      labels[1][rows], labels[2][images], labels[3][images])
+    again = rank_agreement(
+        (query[rows], gallery[images]),
+        (candidate[0][rows], candidate[1][images]),
+        labels[0][rows],
+        labels[1][rows],
+        labels[2][images],
+        labels[3][images],
+    )
     assert np.array_equal(again.top1_changed, found.top1_changed[rows]) and again.tau == pytest.approx(found.tau[rows])
 
 
-@pytest.mark.parametrize("places, changed", [
-    ([1, 2, 3], False), ([2, 1, 3], True), ([1, 1, 3], False), ([1, 1, 1], False), ([3, 1, 1], True),
-])
+@pytest.mark.parametrize(
+    "places, changed",
+    [
+        ([1, 2, 3], False),
+        ([2, 1, 3], True),
+        ([1, 1, 3], False),
+        ([1, 1, 1], False),
+        ([3, 1, 1], True),
+    ],
+)
 def test_a_tie_for_the_first_place_changes_nothing(places, changed):
     labels = [[1], [1], [1, 2, 3], [2, 2, 2]]
     reference, candidate = (([[0.0]], np.array(at, float)[:, None]) for at in ([1, 2, 3], places))

@@ -48,7 +48,7 @@ def by_sets(query, gallery, k1, k2, lambda_value):
     expanded = np.array([weights[sorted(nearest(i, k2))].mean(axis=0) for i in images])
     shared = np.array([[np.minimum(expanded[i], expanded[j]).sum() for j in images] for i in images])
     final = (1 - lambda_value) * (1 - shared / (2 - shared)) + lambda_value * dist_scaled
-    return final[:len(query), len(query):]
+    return final[: len(query), len(query) :]
 
 
 @st.composite
@@ -117,8 +117,9 @@ def test_order_decides_nothing(scene, random):
     query, gallery, *parameters = scene
     result = rerank(query, gallery, *parameters)
     rows, columns = (random.sample(range(len(f)), len(f)) for f in (query, gallery))
-    np.testing.assert_allclose(rerank(query[rows], gallery[columns], *parameters), result[np.ix_(rows, columns)],
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        rerank(query[rows], gallery[columns], *parameters), result[np.ix_(rows, columns)], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -182,10 +183,14 @@ def test_progress_shows_only_when_asked(capsys):
 # ------------------------------------------------------------------------------------------------ refusals
 GOOD = dict(query_features=[[0.0, 1.0]], gallery_features=[[1.0, 1.0], [2.0, 5.0], [7.0, 1.0]], k1=2, k2=2)
 REFUSED = {
-    "k1 beyond the set": (dict(k1=4), ("k1: 4 is not a whole number from 1 to 3. Queries and "
-                                      "gallery together are 4 images")),
-    "k2 beyond the set": (dict(k2=5), ("k2: 5 is not a whole number from 1 to 4. Queries and "
-                                      "gallery together are 4 images")),
+    "k1 beyond the set": (
+        dict(k1=4),
+        ("k1: 4 is not a whole number from 1 to 3. Queries and gallery together are 4 images"),
+    ),
+    "k2 beyond the set": (
+        dict(k2=5),
+        ("k2: 5 is not a whole number from 1 to 4. Queries and gallery together are 4 images"),
+    ),
     "defaults on a tiny set": (dict(k1=20, k2=6), "k1: 20 is not a whole number from 1 to 3"),
     "no neighbours": (dict(k1=0), "k1: 0 is not a whole number from 1 to 3"),
     "no expansion": (dict(k2=0), "k2: 0 is not a whole number from 1 to 4"),
@@ -200,11 +205,14 @@ REFUSED = {
     "NaN in a query": (dict(query_features=[[np.nan, 1]]), "query features: 1 of 1 rows are not finite"),
     "no gallery": (dict(gallery_features=np.ones((0, 2))), "gallery features: no features"),
     "zeros normalised": (dict(query_features=[[0.0, 0.0]], normalize=True), "query features: 1 of 1 rows are all zero"),
-    "all equal": (dict(query_features=[[3.0, 1.0]], gallery_features=[[3.0, 1.0]] * 3),
-                  "features: all features are equal within rounding. Check the model and its input"),
+    "all equal": (
+        dict(query_features=[[3.0, 1.0]], gallery_features=[[3.0, 1.0]] * 3),
+        "features: all features are equal within rounding. Check the model and its input",
+    ),
     "all in one direction": (
         dict(query_features=[[0.1, 0.3]], gallery_features=[[0.2, 0.6], [0.7, 2.1], [1e-3, 3e-3]], metric="cosine"),
-        "features: all features are equal within rounding"),
+        "features: all features are equal within rounding",
+    ),
 }
 
 

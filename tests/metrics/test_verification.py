@@ -76,7 +76,7 @@ def test_two_thousand_random_cases():
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(1, 10 ** 6), st.floats(0, 1))
+@given(st.integers(1, 10**6), st.floats(0, 1))
 @example(22, 15 / 22)  # times 22 it is less than 15
 @example(984770, 924041 / 984770)
 def test_the_rate_asked_for_is_met_to_the_last_bit(number, share):
@@ -138,8 +138,10 @@ def test_histogram_counts_every_pair_once(scene, bins):
 def test_memory_is_that_of_a_block_and_of_the_share_asked_for():
     """Two million distances would take 8 MB."""
     rng = np.random.default_rng(3)
-    scene = [(rng.standard_normal((1414, 4)).astype(np.float32), rng.integers(1, 200, 1414), rng.integers(1, 7, 1414))
-             for _ in range(2)]
+    scene = [
+        (rng.standard_normal((1414, 4)).astype(np.float32), rng.integers(1, 200, 1414), rng.integers(1, 7, 1414))
+        for _ in range(2)
+    ]
     for function in (verify, pair_histogram):
         with mock.patch.object(distance, "BLOCK_BYTES", 1 << 18):
             tracemalloc.start()
@@ -149,17 +151,26 @@ def test_memory_is_that_of_a_block_and_of_the_share_asked_for():
         assert peak < 3 << 20
 
 
-GOOD = dict(query_features=np.ones((2, 3)), query_pids=[1, 2], query_camids=[1, 1],
-            gallery_features=np.ones((3, 3)), gallery_pids=[1, 2, 0], gallery_camids=[2, 2, 2])
+GOOD = dict(
+    query_features=np.ones((2, 3)),
+    query_pids=[1, 2],
+    query_camids=[1, 1],
+    gallery_features=np.ones((3, 3)),
+    gallery_pids=[1, 2, 0],
+    gallery_camids=[2, 2, 2],
+)
 
 
-@pytest.mark.parametrize("change, message", [
-    (dict(gallery_camids=[1, 1, 1]), "query and gallery: none of the 2 queries has a match"),
-    (dict(query_pids=[1, 1], gallery_pids=[1, 1, -1]), "query and gallery: no pair of two identities. Add gallery"),
-    (dict(metric="manhattan"), "metric: unknown distance 'manhattan'"),
-    (dict(query_pids=[1]), "query pids: int64 of shape (1,) for 2 images"),
-    (dict(query_features=np.zeros((2, 3)), normalize=True), "query features: 2 of 2 rows are all zero"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(gallery_camids=[1, 1, 1]), "query and gallery: none of the 2 queries has a match"),
+        (dict(query_pids=[1, 1], gallery_pids=[1, 1, -1]), "query and gallery: no pair of two identities. Add gallery"),
+        (dict(metric="manhattan"), "metric: unknown distance 'manhattan'"),
+        (dict(query_pids=[1]), "query pids: int64 of shape (1,) for 2 images"),
+        (dict(query_features=np.zeros((2, 3)), normalize=True), "query features: 2 of 2 rows are all zero"),
+    ],
+)
 @pytest.mark.parametrize("function", [verify, pair_histogram])
 def test_refusals(function, change, message):
     assert function(**GOOD) is not None

@@ -63,9 +63,14 @@ def test_no_such_path(name):
     assert re.fullmatch(rf"{re.escape(name)}: no such weights\. .*mini.*market1501.*path.*", refusal(name))
 
 
-@pytest.mark.parametrize("variable, expected", [
-    ("elsewhere", "elsewhere"), ("", ".cache/osnet"), (None, ".cache/osnet"),
-])
+@pytest.mark.parametrize(
+    "variable, expected",
+    [
+        ("elsewhere", "elsewhere"),
+        ("", ".cache/osnet"),
+        (None, ".cache/osnet"),
+    ],
+)
 def test_cache_folder(monkeypatch, tmp_path, variable, expected):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("OSNET_CACHE", raising=False)

@@ -28,10 +28,16 @@ from osnet_lib.published.roofline import (
 from osnet_lib.report import roofline as roofline_report
 
 
-@pytest.mark.parametrize("name, peak, bandwidth, ridge", [
-    # cores x 4096 x 2 x clock, typed a second time
-    ("Ascend 310", 2 * 8192 * 680e6 / 1e12, 51.2, 217.6), ("Ascend 310P3", 8 * 8192 * 1060e6 / 1e12, 204.8, 339.2),
-    ("Ascend 310B1", 8192 * 1224e6 / 1e12, None, None), ("Ascend 310B4", 8192 * 500e6 / 1e12, 25.6, 160.0)])
+@pytest.mark.parametrize(
+    "name, peak, bandwidth, ridge",
+    [
+        # cores x 4096 x 2 x clock, typed a second time
+        ("Ascend 310", 2 * 8192 * 680e6 / 1e12, 51.2, 217.6),
+        ("Ascend 310P3", 8 * 8192 * 1060e6 / 1e12, 204.8, 339.2),
+        ("Ascend 310B1", 8192 * 1224e6 / 1e12, None, None),
+        ("Ascend 310B4", 8192 * 500e6 / 1e12, 25.6, 160.0),
+    ],
+)
 def test_chips(name, peak, bandwidth, ridge):
     chip = find_chip(name)
     assert chip.peak_tflops == pytest.approx(peak) and chip.bandwidth_gbs == bandwidth
@@ -91,7 +97,9 @@ def test_an_unknown_network():
 def test_published_points():
     points = roofline_points()
     assert [(p.chip.name, p.batch_size) for p in points] == [
-        *(("Ascend 310", n) for n in (1, 4, 8, 16, 32)), *(("Ascend 310P3", n) for n in (1, 4, 8, 16, 32, 64))]
+        *(("Ascend 310", n) for n in (1, 4, 8, 16, 32)),
+        *(("Ascend 310P3", n) for n in (1, 4, 8, 16, 32, 64)),
+    ]
     best = {p.chip.name: p for p in points if p.batch_size == 8}
     assert best["Ascend 310"].tflops == pytest.approx(1.40, abs=0.005)
     assert best["Ascend 310"].share_of_peak == pytest.approx(0.126, abs=0.0005)
@@ -136,8 +144,10 @@ def test_what_fits_stays_on_the_chip():
         assert memory_bytes([layer], chip, batch, keep=False) == batch * 2**19
 
 
-@pytest.mark.parametrize("name, keep, words", [("Ascend 310B1", False, "bandwidth_gbs not on file"),
-                                               ("Ascend 310B4", True, "l2_mib not on file")])
+@pytest.mark.parametrize(
+    "name, keep, words",
+    [("Ascend 310B1", False, "bandwidth_gbs not on file"), ("Ascend 310B4", True, "l2_mib not on file")],
+)
 def test_no_bound_from_facts_that_are_missing(name, keep, words):
     with pytest.raises(ResultError, match=f"{name}: {words}"):
         attainable_throughput(network_layers(), find_chip(name), 8, keep)
@@ -167,8 +177,13 @@ def test_the_numbers_that_the_explanation_rests_on():
 
 def test_the_explanation_says_the_computed_numbers():
     text = roofline_report.explain_best_batch()
-    for words in ("715.699 images/s, 1.40 TFLOPS, 12.6% of the peak", "1.71 ms from 8 to 16", "not a measurement",
-                  "4075 images/s", "218 (Ascend 310) and 339 (Ascend 310P3)"):
+    for words in (
+        "715.699 images/s, 1.40 TFLOPS, 12.6% of the peak",
+        "1.71 ms from 8 to 16",
+        "not a measurement",
+        "4075 images/s",
+        "218 (Ascend 310) and 339 (Ascend 310P3)",
+    ):
         assert words in text
     assert len(text.split("\n\n")) == 4 and "nan" not in text
 

@@ -15,8 +15,9 @@ from osnet_lib.study.accuracy import Assessment, Variant
 
 def assessment(metric: str = "euclidean") -> Assessment:
     score, query, gallery = evaluation(metric)
-    return Assessment(score, bootstrap(score), bootstrap(score, query.pids),
-                      verify(*query.labelled, *gallery.labelled, metric=metric))
+    return Assessment(
+        score, bootstrap(score), bootstrap(score, query.pids), verify(*query.labelled, *gallery.labelled, metric=metric)
+    )
 
 
 def test_score_table_counts_queries_and_gives_intervals():
@@ -51,8 +52,10 @@ def test_variants_are_tested_against_the_first():
     score, query, gallery = evaluation()
     worse = evaluate(-query.features, query.pids, query.camids, *gallery.labelled, max_rank=6)
     found = verify(*query.labelled, *gallery.labelled)
-    variants = [Variant("as extracted", score, None, found),
-                Variant("upside down", worse, paired_test(score, worse), None)]
+    variants = [
+        Variant("as extracted", score, None, found),
+        Variant("upside down", worse, paired_test(score, worse), None),
+    ]
     first, second = rows(accuracy_report.variants_table(variants))
     assert first["verdict"] is None and first["Rank-1"] == 20 and first["TPR at 0.01"] == 20
     assert (second["features"], second["Rank-1"], second["TPR at 0.01"]) == ("upside down", 0, None)
@@ -81,12 +84,18 @@ def test_accuracy_table_of_every_network():
     assert kinds == ["measured here"] + ["published"] * 6
 
 
-@pytest.mark.parametrize("network, is_market, words", [
-    ("osnet_x1_0", False, ["not Market-1501"]),
-    ("osnet_ain_x1_0", True, ["No published euclidean figure for osnet_ain_x1_0"]),
-    ("osnet_x1_0", True, ["published score of GPU (torchreid MODEL_ZOO)", "Ascend 310 (OSNet Ascend guide",
-                          "5 and 3,368 queries"]),  # or the other way round: these few are no Market-1501
-])
+@pytest.mark.parametrize(
+    "network, is_market, words",
+    [
+        ("osnet_x1_0", False, ["not Market-1501"]),
+        ("osnet_ain_x1_0", True, ["No published euclidean figure for osnet_ain_x1_0"]),
+        (
+            "osnet_x1_0",
+            True,
+            ["published score of GPU (torchreid MODEL_ZOO)", "Ascend 310 (OSNet Ascend guide", "5 and 3,368 queries"],
+        ),  # or the other way round: these few are no Market-1501
+    ],
+)
 def test_the_gate_against_published_scores_in_words(network, is_market, words):
     text = accuracy_report.compare_published(assessment(), network, is_market)
     assert not [some for some in words if some not in text.replace("3,368 and 5", "5 and 3,368")], text

@@ -17,8 +17,15 @@ from osnet_lib.study.workspace import Workspace
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    return measure_evaluation_speed(Workspace(tmp_path_factory.mktemp("workspace")), queries=40, gallery=240, share=0.5,
-                                    distractors=[0, 500], rounds=1, progress=False)
+    return measure_evaluation_speed(
+        Workspace(tmp_path_factory.mktemp("workspace")),
+        queries=40,
+        gallery=240,
+        share=0.5,
+        distractors=[0, 500],
+        rounds=1,
+        progress=False,
+    )
 
 
 def column(table, name):

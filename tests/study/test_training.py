@@ -86,8 +86,9 @@ def test_training_arrays_pair_images_and_labels(tiny_market):
 
 @pytest.mark.parametrize("name", ["w.pth", "w", "w.json"])
 def test_another_suffix_is_refused_before_training(tmp_path, name):
-    with pytest.raises(CheckpointError,
-                       match=rf"{name}: weights are stored as safetensors\. Give a name that ends in \.safetensors"):
+    with pytest.raises(
+        CheckpointError, match=rf"{name}: weights are stored as safetensors\. Give a name that ends in \.safetensors"
+    ):
         train_mini(Workspace(tmp_path), tmp_path / name)
     assert not list(tmp_path.iterdir())
 

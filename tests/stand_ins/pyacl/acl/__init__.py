@@ -96,7 +96,8 @@ def get_data_buffer_size_v2(buffer):
 
 
 get_data_buffer_size = call("acl.get_data_buffer_size", "k", "bare", context=False)(
-    lambda buffer: _machine.get("data buffer", buffer).size)
+    lambda buffer: _machine.get("data buffer", buffer).size
+)
 
 
 @call("acl.update_data_buffer", "kkk", context=False)
