@@ -99,8 +99,8 @@ def accept(
     Raises
     ------
     ResultError
-        Scores that must not be compared (see `osnet_lib.comparison.score.check_comparable`); a reference without a score; a
-        drop that is none.
+        Scores that must not be compared (see `osnet_lib.comparison.score.check_comparable`); a reference without a
+        score; a drop that is none.
     """
     check_comparable(reference, candidate)
     if not 0 <= mAP_drop < 1:

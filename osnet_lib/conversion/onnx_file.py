@@ -33,7 +33,7 @@ class OnnxFile:
     metadata : dict of str
         `metadata_props`; ours hold ``architecture``, ``weights_sha256`` and the library versions.
     precision : str
-        ``"float32"``; else what `osnet_lib.conversion.precision` says of a file it wrote, or what the weights of another show.
+        ``"float32"``; else what `precision` says of a file it wrote, or what the weights of another show.
     """
 
     path: Path

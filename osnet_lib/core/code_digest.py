@@ -1,8 +1,8 @@
 """What code a result depends on, so that it is redone when, and only when, that code changed.
 
 A module depends on the modules that it imports, wherever in it the import stands, and those on theirs. The closure is
-hashed without comments, docstrings and formatting; a file of ``resources/`` counts with the modules that name it. Imports
-for type checking alone do not count, nor does the root of the package, which holds nothing but names.
+hashed without comments, docstrings and formatting; a file of ``resources/`` counts with the modules that name it.
+Imports for type checking alone do not count.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read_package(package: Path = PACKAGE) -> dict[str, _Module]:
 
 
 def _code(tree: ast.Module) -> str:
-    """The syntax tree without positions and, unless the module reads them, without docstrings and other bare strings."""
+    """The syntax tree without positions and, unless the module reads them, without docstrings and bare strings."""
     if not any(getattr(node, "id", getattr(node, "attr", None)) == "__doc__" for node in ast.walk(tree)):
         for node in ast.walk(tree):
             for field, value in ast.iter_fields(node):
@@ -148,7 +148,7 @@ def code_digest(*objects: object, package: Path = PACKAGE) -> str:
 
 
 def source_closure(source: str, package: Path = PACKAGE) -> dict[str, str]:
-    """The closure of a script or notebook; the whole package where it imports that, or where only IPython can parse it."""
+    """The closure of a script or notebook; the whole package where it imports that, or only IPython can parse it."""
     try:
         found = set(_imports(ast.parse(source), "", set(read_package(package))))
     except (SyntaxError, ValueError):

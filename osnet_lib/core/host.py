@@ -43,7 +43,7 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def environment() -> dict:
-    """Python, platform, visible cores and the versions of the packages that a figure can depend on; None where absent."""
+    """Python, platform, visible cores, and versions of the packages a figure can depend on; None where absent."""
     return {
         "python": platform.python_version(),
         "system": platform.system(),

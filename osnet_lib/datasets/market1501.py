@@ -191,7 +191,7 @@ def open_market1501(path: str | PathLike, *, allow_short: bool = False) -> Marke
     Raises
     ------
     DatasetError
-        What `osnet_lib.datasets.archive.open_archive` refuses; a name that does not parse; a query or training image without
+        What `archive.open_archive` refuses; a name that does not parse; a query or training image without
         identity; no query, no gallery, no query with a match in another camera; Market-1501 with a short split.
     """
     archive = open_archive(path, SPLITS.values())

@@ -187,7 +187,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     metric : {"euclidean", "cosine"}
         Of the score.
     rows : bool
-        Look at the rows of each; False where `osnet_lib.diagnosis.recompute.diagnose`, which knows the pictures, found nothing
+        Look at the rows of each; False where `recompute.diagnose`, which knows the pictures, found nothing
         wrong with them.
 
     Returns

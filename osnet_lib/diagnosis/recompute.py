@@ -2,7 +2,7 @@
 
 A feature is evidence: the same image, prepared the same way, gives the same feature again. So a few images are taken
 through the network once more, in the right way and, where that does not give the features in hand, in every wrong way
-that `osnet_lib.diagnosis.wrong_inputs` knows. What reproduces them is what was done; each feature is looked for in every row, so that
+that `wrong_inputs` knows. What reproduces them is what was done; each feature is looked for in every row, so that
 features paired with wrong names are found, too.
 """
 

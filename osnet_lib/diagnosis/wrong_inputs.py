@@ -1,8 +1,8 @@
 """Known wrong ways to prepare an image, each exact enough to be recomputed: what users of ReID networks got wrong.
 
 A set-up is four steps: `resize` (picture to uint8 RGB ``[256, 128, 3]``), `channels` (their order), `normalise` (on
-float32, 0 to 255) and `layout` (to ``[3, 256, 128]``). The defaults are those of `osnet_lib.datasets.preprocess`; a wrong set-up
-differs in one step, or in channels and normalisation.
+float32, 0 to 255) and `layout` (to ``[3, 256, 128]``). The defaults are those of `osnet_lib.datasets.preprocess`;
+a wrong set-up differs in one step, or in channels and normalisation.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The guide's preprocessed images: one raw ``<stem>.bin`` for each picture, ready for a device to read.
 
-A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess.preprocess` makes it, 393,216 bytes; a uint8 file holds
+A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess` makes it, 393,216 bytes; a uint8 file holds
 ``[256, 128, 3]`` for a model that normalises on the device, 98,304 bytes. Numbers are little-endian, without a header.
 """
 

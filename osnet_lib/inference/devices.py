@@ -136,7 +136,7 @@ def benchmark_devices(
     -------
     list of Benchmark
         One a device, in the order of `devices`. Of several, each names the others in `together`, and in `overlap` the
-        share of its time in which all of them were at work. `osnet_lib.inference.benchmark.sum_throughput` adds them up.
+        share of its time in which all of them were at work. `benchmark.sum_throughput` adds them up.
 
     Raises
     ------

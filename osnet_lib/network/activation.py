@@ -29,7 +29,7 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
     checkpoint : Checkpoint or OSNet
         The network in eval mode; it is not changed.
     batch : float32 array [N, 3, 256, 128]
-        Images as `osnet_lib.datasets.preprocess.preprocess` gives them. They are run one by one on one thread of the CPU (or
+        Images as `osnet_lib.datasets.preprocess` gives them. They are run one by one on one thread of the CPU (or
         where the model lies), some tenths of a second each.
 
     Returns

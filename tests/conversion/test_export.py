@@ -120,7 +120,8 @@ def test_two_exports_are_the_same_bytes(tmp_path):
 
 def test_another_process_exports_the_same_bytes(tmp_path):
     code = (
-        "import sys; from osnet_lib.network.checkpoint import load_checkpoint; from osnet_lib.conversion.export import export_onnx\n"
+        "import sys; from osnet_lib.network.checkpoint import load_checkpoint\n"
+        "from osnet_lib.conversion.export import export_onnx\n"
         "print(export_onnx(load_checkpoint(sys.argv[1]), sys.argv[2]).sha256)"
     )
     run = subprocess.run(

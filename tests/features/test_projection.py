@@ -1,4 +1,4 @@
-"""osnet_lib.features.projection: principal components against the eigenvectors of the covariance, whatever the order."""
+"""Principal components against the eigenvectors of the covariance, whatever the order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions that processes of `osnet_lib.inference.devices` open in tests: no network, but features that tell images apart.
+"""Sessions that processes of `inference.devices` open in tests: no network, but features that tell images apart.
 
 The name of the model file says what happens on which device: ``open2=raise,run0=kill3`` lets device 2 fail when it is
 opened and device 0 kill itself at its third batch. Words: raise, kill, exit, hang, bug, late (opens after `LATE`

@@ -1,4 +1,4 @@
-"""What people and their scripts rely on, gathered from the project as it is; `tests/end_to_end/surface.json` recorded it.
+"""What people and their scripts rely on, gathered from the project as it is; ``end_to_end/surface.json`` recorded it.
 
 A change that is meant is written into the record by hand, and into the CHANGELOG.
 """

@@ -261,7 +261,8 @@ def test_close_reaches_the_engine_once_and_after_errors():
 def test_sessions_without_torch():
     """An ONNX file runs where torch is not installed, and the module is quick to import where it is."""
     code = (
-        "import sys; sys.modules['torch'] = None\nimport numpy as np\nfrom osnet_lib.inference.session import open_session\n"
+        "import sys; sys.modules['torch'] = None\nimport numpy as np\n"
+        "from osnet_lib.inference.session import open_session\n"
         "image = np.zeros((1, 3, 256, 128), np.float32)\n"
         "with open_session(sys.argv[1], threads=1) as session: print(session.run(image).shape)"
     )

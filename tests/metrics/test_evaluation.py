@@ -542,15 +542,15 @@ REFUSED = {
         (
             "query and gallery: none of the 2 queries has a match: the gallery shows the identity of 2 only from the "
             "query's own camera and that of 0 not at all. A query is the picture to look for, the gallery is where to "
-            "look, pid names the person, camid the camera. A match is a gallery image of the same pid with another camid, "
-            "so data of a single camera cannot be scored"
+            "look, pid names the person, camid the camera. A match is a gallery image of the same pid with another "
+            "camid, so data of a single camera cannot be scored"
         ),
     ),
     "no common identity": (
         dict(gallery_pids=[1, 5, 0], gallery_camids=[1, 2, 2]),
         (
-            "none of the 2 queries has a match: the gallery shows the identity of 1 only from the query's own camera and "
-            "that of 1 not at all. "
+            "none of the 2 queries has a match: the gallery shows the identity of 1 only from the query's own camera "
+            "and that of 1 not at all. "
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""tools/wheels.py: the closure is that of the target, not of this interpreter. No network: pip takes wheels made here."""
+"""tools/wheels.py: the closure is that of the target, not of this interpreter; pip takes wheels made here, no network."""
 
 from __future__ import annotations
 
