@@ -1,4 +1,4 @@
-"""tools/wheels.py: the closure is that of the target, not of this interpreter; pip takes wheels made here, no network."""
+"""tools/wheels.py: the closure is that of the target, not of this interpreter; pip takes wheels made here."""
 
 from __future__ import annotations
 
