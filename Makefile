@@ -14,7 +14,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
          $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
          $(if $(DEVICE),--device "$$DEVICE")
 
-.PHONY: help book test test-market lab wheels clean
+.PHONY: help book check lint contract outputs test test-market coverage lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -25,8 +25,23 @@ help:  ## list the targets
 book: $(VENV)/.installed  ## run every notebook that is not current, build the book, print its index.html
 	@$(RUN) -m osnet_lib study $(STUDY)
 
+check: lint types contract outputs  ## what a change must keep: style, types, rows of imports, notebooks without outputs
+
+lint: $(VENV)/.installed  ## ruff: rules and format
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+contract: $(VENV)/.installed  ## a package imports only from rows below its own
+	@$(VENV)/bin/lint-imports
+
+outputs: $(VENV)/.installed  ## notebooks are stored without outputs
+	@$(RUN) tools/outputs.py
+
 test: $(VENV)/.installed  ## run the test suite
-	@$(RUN) -m pytest -q
+	@$(RUN) -m pytest -q -n auto
+
+coverage: $(VENV)/.installed  ## run the test suite and fail where it covers fewer branches than it did
+	@$(RUN) -m pytest -q -n auto --cov
 
 test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (needs the data; minutes)
 	@$(RUN) -m pytest -q -m market_full --timeout 0

@@ -82,20 +82,16 @@ def variants_table(variants: Sequence[Variant]) -> Table:
                     for i, fpr in enumerate(variants[0].verification.fprs)
                 },
                 "mAP, points": test and 100 * test.mAP.value,
+                "interval": test and "{} to {}".format(*(f"{100 * end:+.2f}" for end in (test.mAP.low, test.mAP.high))),
                 "queries lost": test and test.lost,
                 "won": test and test.won,
+                "McNemar p": test and test.p,
                 "verdict": test and test.outcome,
             }
         )
     shares = [name for name in records[0] if name.startswith(("Rank", "mAP", "mINP", "TPR"))]
-    return Table.from_records(records, formats=dict.fromkeys(shares, "{:.2f} %") | {"mAP, points": "+.2f"})
-
-
-def variants_text(variants: Sequence[Variant]) -> str:
-    """The verdict on each variant in words, in Markdown."""
-    return "\n".join(
-        f"- {variant.test.verdict('the features as extracted', variant.name)}" for variant in variants if variant.test
-    )
+    formats = dict.fromkeys(shares, "{:.2f} %") | {"mAP, points": "+.2f", "McNemar p": ".2g"}
+    return Table.from_records(records, formats=formats)
 
 
 def accuracy_table(results: list[Result], network: str | None = None) -> Table:

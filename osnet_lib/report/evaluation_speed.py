@@ -118,41 +118,7 @@ def evaluation_conditions_table(results: Sequence[Result]) -> Table:
                 "python": conditions["environment"]["python"],
                 "numpy": versions.get("numpy"),
                 "same figures": result.values["same"],
+                "distances apart at most": result.values.get("difference", {}).get("max"),
             }
         )
-    return Table.from_records(records)
-
-
-def explain_evaluation_speed(results: Sequence[Result]) -> str:
-    """The ratios in words (Markdown), one sentence a result."""
-    sentences = []
-    for result in results:
-        values, size = result.values, "{queries:,} queries, {gallery:,} gallery images".format(**result.conditions)
-        if result.conditions["benchmark"] == "metrics":
-            words = f"**Evaluation** ({size}): sorting every row takes {values['ratio']:.1f} times as long"
-            words += f", a Python loop in the way of torchreid {values['ratios']['list loop']:.0f} times"
-            for name, seconds in values["quoted_seconds"].items():
-                ours = values["seconds"]["evaluate"]["median"]
-                words += f"; {name}, quoted at {seconds:g} s, would be {seconds / ours:.1f} times"
-            for name, seconds in values.get("estimated_seconds", {}).items():
-                words += (
-                    f"; brought to this machine by the Python path, which ran on both, {name} would take "
-                    f"{seconds:.1f} s, {seconds / ours:.1f} times"
-                )
-        elif result.conditions["benchmark"] == "reranking":
-            peaks = values["peak_rss_bytes"]
-            words = (
-                f"**Re-ranking** ({size}): the published dense algorithm takes {values['ratio']:.1f} times as "
-                f"long and {peaks['dense'] / peaks['rerank']:.1f} times the memory; distances are at most "
-                f"{values['difference']['max']:.0e} apart"
-            )
-        else:
-            largest = values["sizes"][-1]
-            words = (
-                f"**Distractors** ({size} and up to {largest['distractors']:,} more): an image of the largest "
-                f"gallery takes {values['ratio_per_image']:.2f} times as long as one of the smallest, and the "
-                f"whole process {values['peak_rss_bytes'] / 1e9:.2f} GB, {largest['input_bytes'] / 1e9:.2f} GB of "
-                "which are features"
-            )
-        sentences.append(f"- {words}.")
-    return "\n".join(sentences)
+    return Table.from_records(records, formats={"distances apart at most": ".0e"} if records else None)

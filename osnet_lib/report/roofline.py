@@ -8,7 +8,6 @@ from ..published.operators import network_layers
 from ..published.roofline import (
     NETWORK,
     RooflinePoint,
-    Step,
     marginal_times,
     memory_bytes,
     network_intensity,
@@ -151,52 +150,58 @@ def steps_table() -> Table:
     )
 
 
-def explain_best_batch() -> str:
-    """In words (Markdown), why a middle batch is the fastest of the published ones, and how far that is certain."""
-    layers, parts = network_layers(NETWORK), []
+def network_table() -> Table:
+    """What the network asks of any chip, beside what the chips with published speeds offer: operations a byte."""
+    layers = network_layers(NETWORK)
     moved = sum(layer.input_bytes + layer.output_bytes for layer in layers)
-    parts.append(
-        f"OSNet x1.0 needs {operations(layers) / 1e9:.2f} G operations an image, and its {len(layers)} operators "
-        f"read and write {moved / 1e6:.0f} MB of activations for it in half precision: "
-        f"{network_intensity(layers, 8):.0f} operations a byte at batch 8, where the chips want "
-        + " and ".join(f"{find_chip(name).ridge:.0f} ({name})" for name in _by_chip())
-        + ". It is bound by memory, not by arithmetic, unless activations stay on the chip."
+    return Table.from_mapping(
+        {
+            "operations an image, G": f"{operations(layers) / 1e9:.2f}",
+            "operators": len(layers),
+            "activations read and written an image, MB in half precision": f"{moved / 1e6:.0f}",
+            "operations a byte at batch 8": f"{network_intensity(layers, 8):.0f}",
+            **{f"operations a byte at the ridge of {name}": f"{find_chip(name).ridge:.0f}" for name in _by_chip()},
+        }
     )
+
+
+def best_batch_table() -> Table:
+    """The batch at which each chip was published fastest, and what the computed causes of rise and fall come to.
+
+    A call's fixed cost is what remains of the smallest batch's time if its images cost what the next ones do. The
+    bytes that an image sends through the memory grow most between the two batch sizes named: as operators outgrow the
+    L2, and when tensors that wait for a later operator take room there too.
+    """
+    layers = network_layers(NETWORK)
+    moved = sum(layer.input_bytes + layer.output_bytes for layer in layers)
+    records = []
     for name, points in _by_chip().items():
-        best = max(points, key=lambda p: p.throughput)
-        chip, steps = best.chip, marginal_times(points)
-        # What a call costs besides its images, if the first images cost what the next ones do.
-        fixed = 1000 / points[0].throughput - steps[0].ms_per_image * points[0].batch_size
-        memory = moved / chip.bandwidth_gbs / 1e6
-        own, waiting = (_spills(chip, kept_too) for kept_too in (False, True))
-        parts.append(
-            f"**{name}.** Published best: batch {best.batch_size}, {best.throughput:g} images/s, {best.tflops:.2f} "
-            f"TFLOPS, {best.share_of_peak:.1%} of the peak. A call costs about {fixed:.2g} ms whatever its size, which "
-            f"larger batches share: that is the rise. One image more costs "
-            + ", ".join(f"{s.ms_per_image:.3g} ms from {s.smaller} to {s.larger}" for s in steps)
-            + f"; all its activations need {memory:.3g} ms through the memory. "
-            + _verdict(steps, best, memory)
-            + f" In the graph, the bytes an image sends through the memory grow most from batch {own[0]} to {own[1]}, "
-            f"as operators outgrow the {chip.l2_mib:g} MiB of L2, and from {waiting[0]} to {waiting[1]} when tensors "
-            "that wait for a later operator take room there too."
+        best = max(points, key=lambda point: point.throughput)
+        steps = marginal_times(points)
+        own, waiting = (_spills(best.chip, kept_too) for kept_too in (False, True))
+        records.append(
+            {
+                "chip": name,
+                "fastest batch (published)": best.batch_size,
+                "images/s (published)": best.throughput,
+                "TFLOPS": best.tflops,
+                "of the peak": best.share_of_peak,
+                "a call, ms": 1000 / points[0].throughput - steps[0].ms_per_image * points[0].batch_size,
+                "an image's activations through memory, ms": moved / best.chip.bandwidth_gbs / 1e6,
+                "L2, MiB": best.chip.l2_mib,
+                "operators outgrow it, batch": f"{own[0]} to {own[1]}",
+                "with waiting tensors, batch": f"{waiting[0]} to {waiting[1]}",
+            }
         )
-    parts.append(
-        "So the rise is the fixed cost of a call, and the fall is consistent with activations that no longer fit the "
-        "chip. The two counts bracket the published peak; which tensors the compiler really keeps, how it splits "
-        "operators into tiles, and what the vector unit costs is not known here. It is an explanation from published "
-        "and computed figures, not a measurement; on a device, the profiler would decide."
-    )
-    return "\n\n".join(parts)
-
-
-def _verdict(steps: list[Step], best: RooflinePoint, memory: float) -> str:
-    before = [s.ms_per_image for s in steps if s.larger <= best.batch_size]
-    after = [s.ms_per_image for s in steps if s.smaller >= best.batch_size]
-    words = f"Up to batch {best.batch_size} that is {max(before) / memory:.0%} of this time at most"
-    words += ", so part of them stays on the chip;" if max(before) < memory else ";"
-    words += f" beyond it {min(after) / memory:.0%} to {max(after) / memory:.0%}"
-    more = ": a larger batch makes each further image dearer than the average so far, and the rate falls."
-    return words + (more if min(after) > 1000 / best.throughput else ".")
+    formats = {
+        "images/s (published)": "g",
+        "TFLOPS": ".2f",
+        "of the peak": ".1%",
+        "a call, ms": ".2g",
+        "an image's activations through memory, ms": ".3g",
+        "L2, MiB": "g",
+    }
+    return Table.from_records(records, caption=COMPUTED, formats=formats)
 
 
 def _spills(chip: Chip, kept_too: bool, batch_sizes: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)) -> tuple[int, int]:
