@@ -118,7 +118,7 @@ SMALL = {
     "08_roofline": ({}, ["Ascend 310P3", "published", "computed"], 2),
     "09_evaluation_speed": (
         {"queries": 40, "gallery": 240, "share": 0.5, "distractors": [0, 200, 500], "rounds": 1},
-        ["published numpy algorithm", "measured", "Distractors"],
+        ["published numpy algorithm", "measured", "distractors"],
         1,
     ),
 }

@@ -6,6 +6,7 @@ import importlib.util
 
 import nbformat
 import pytest
+
 from helpers.paths import ROOT
 
 _spec = importlib.util.spec_from_file_location("outputs", ROOT / "tools" / "outputs.py")
