@@ -14,7 +14,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
          $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
          $(if $(DEVICE),--device "$$DEVICE")
 
-.PHONY: help book check lint contract outputs test test-market coverage lab wheels clean
+.PHONY: help book check lint types contract outputs test test-market coverage lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -45,6 +45,9 @@ coverage: $(VENV)/.installed  ## run the test suite and fail where it covers few
 
 test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (needs the data; minutes)
 	@$(RUN) -m pytest -q -m market_full --timeout 0
+
+types: $(VENV)/.installed  ## check the types
+	@$(RUN) tools/check_types.py
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
 	@$(RUN) -m jupyterlab notebooks

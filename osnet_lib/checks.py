@@ -15,7 +15,7 @@ def whole_number(
     at_least: int = 1,
     at_most: int | None = None,
     error: type[OSNetError] = SessionError,
-    where: str | PathLike | None = None,
+    where: str | PathLike[str] | None = None,
     cure: str = "Give such a number.",
 ) -> int:
     """The value as an int: Python's and numpy's whole numbers are taken, truth values, floats and text are not.
@@ -39,8 +39,8 @@ def whole_number(
     if (
         isinstance(value, Integral)
         and not isinstance(value, bool)
-        and value >= at_least
-        and (at_most is None or value <= at_most)
+        and int(value) >= at_least
+        and (at_most is None or int(value) <= at_most)
     ):
         return int(value)
     shown = value if isinstance(value, Number) else repr(value)  # numpy's repr of a number tells its type as well

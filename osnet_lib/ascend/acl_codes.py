@@ -13,7 +13,8 @@ HOST_TO_HOST, HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE = 0, 1, 2, 3
 HUGE_FIRST = 0  # acl.rt.malloc takes huge pages where there are some
 REPEAT_INITIALIZE = 100002
 
-DTYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float16), 4: np.dtype(np.uint8)}  # aclDataType, as far as used
+# aclDataType, as far as used
+DTYPES: dict[int, np.dtype] = {0: np.dtype(np.float32), 1: np.dtype(np.float16), 4: np.dtype(np.uint8)}
 NPY_TYPES = {np.dtype(np.uint8): 2, np.dtype(np.float32): 11, np.dtype(np.float16): 23}  # of acl.util.ptr_to_numpy
 GEAR_INPUT = "ascend_mbatch_shape_data"  # the further input of an OM with dynamic batch gears
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 from ..errors import ConvertError
 
 Channels = tuple[float, float, float]
+T = TypeVar("T")
 
 _SWITCHES = {
     "aipp_mode": "static",
@@ -85,6 +88,11 @@ class AippConfig:
         return "aipp_op {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
 
 
+def _three(values: Iterable[T]) -> tuple[T, T, T]:
+    red, green, blue = values
+    return red, green, blue
+
+
 def imagenet_aipp(*, split: bool = True) -> AippConfig:
     """The normalisation of `osnet_lib.datasets.preprocess` as AIPP parameters.
 
@@ -98,7 +106,7 @@ def imagenet_aipp(*, split: bool = True) -> AippConfig:
     means = [round(255 * m, 6) for m in MEAN]
     whole = [int(m) if split else 0 for m in means]
     rest = [round(m - w, 6) for m, w in zip(means, whole)]
-    return AippConfig(tuple(whole), tuple(rest), tuple(float(f"{1 / (255 * s):.15g}") for s in STD))
+    return AippConfig(_three(whole), _three(rest), _three(float(f"{1 / (255 * s):.15g}") for s in STD))
 
 
 def write_aipp(path: str | Path, config: AippConfig | None = None) -> Path:
@@ -162,10 +170,10 @@ def parse_aipp(text: str, where: str | Path = "AIPP") -> AippConfig:
         config = AippConfig(**numbers)
     except ConvertError as error:
         raise ConvertError(f"{error.where}: {error.what}", where=where, cure=error.cure) from error
-    return AippConfig(tuple(int(m) for m in config.mean_chn), config.min_chn, config.var_reci_chn)
+    return AippConfig(_three(int(m) for m in config.mean_chn), config.min_chn, config.var_reci_chn)
 
 
-def apply_aipp(pixels: np.ndarray, config: AippConfig, arithmetic: type = np.float16) -> np.ndarray:
+def apply_aipp(pixels: np.ndarray, config: AippConfig, arithmetic: type[np.floating] = np.float16) -> np.ndarray:
     """What the device makes of pixels.
 
     Parameters
@@ -206,7 +214,7 @@ def aipp_error() -> AippError:
     # The same three float32 operations as in preprocess.
     expected = (pixels / np.float32(255) - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
 
-    def largest(split: bool, arithmetic: type) -> float:
+    def largest(split: bool, arithmetic: type[np.floating]) -> float:
         found = apply_aipp(pixels, imagenet_aipp(split=split), arithmetic)
         return float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max())
 

@@ -93,7 +93,7 @@ class AtcCommand:
                 raise ConvertError(what, where=where, cure=cure)
         object.__setattr__(self, "output", Path(self.output))
 
-    def _refusals(self) -> Iterator[tuple[object, object, str, str]]:
+    def _refusals(self) -> Iterator[tuple[str | os.PathLike[str], object, str, str]]:
         """Where, whether it is wrong, what and cure: what is wrong by itself, whatever the host."""
         sizes, output = self.batch_sizes, os.fspath(self.output)
         yield "batch_sizes", not sizes, "batch size missing", "Give a number of images, at least 1."

@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 
 from ..errors import ConvertError
 from .run_program import Finished
@@ -130,7 +131,7 @@ class AtcError(ConvertError):
         self,
         what: str,
         *,
-        where: object = None,
+        where: str | PathLike[str] | None = None,
         cure: str | None = None,
         code: str = UNKNOWN,
         messages: Sequence[AtcMessage] = (),
@@ -167,14 +168,12 @@ def _parse(text: str) -> tuple[AtcMessage, ...]:
             continue
         if found:
             found[-1].setdefault(part, []).append(line.strip())
-    return tuple(
-        AtcMessage(
-            m["code"][0],
-            *(_join(m.get(key, ())) for key in ("words", "title", *_PARTS)),
-            tuple(filter(None, m.get(_TRACE, ()))),
-        )
-        for m in found
-    )
+    return tuple(map(_message, found))
+
+
+def _message(parts: dict[str, list[str]]) -> AtcMessage:
+    words, title, cause, solution = (_join(parts.get(key, ())) for key in ("words", "title", *_PARTS))
+    return AtcMessage(parts["code"][0], words, title, cause, solution, tuple(filter(None, parts.get(_TRACE, ()))))
 
 
 def _join(lines: Sequence[str]) -> str:
@@ -182,7 +181,7 @@ def _join(lines: Sequence[str]) -> str:
     return "" if words.rstrip(".") == "N/A" else words
 
 
-def atc_error(run: Finished, where: object) -> AtcError:
+def atc_error(run: Finished, where: str | PathLike[str] | None) -> AtcError:
     """The exception for a run that failed, about the model `where`."""
     messages = tuple(m for m in parse_messages(run.text) if m.code.startswith("E"))
     if not messages:

@@ -78,6 +78,7 @@ def run_program(arguments: Sequence[str], *, folder: Path, timeout: float, on_li
 def _chunks(process: subprocess.Popen, deadline: float) -> Iterator[str]:
     """Text as it comes, and empty text in seconds without any."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    assert process.stdout  # a pipe
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdout, selectors.EVENT_READ)
         while True:
@@ -102,4 +103,5 @@ def _end(process: subprocess.Popen) -> None:
                 process.wait(_GRACE)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    process.stdout.close()
+    if process.stdout:
+        process.stdout.close()

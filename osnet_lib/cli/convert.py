@@ -61,7 +61,7 @@ def convert_command(o: argparse.Namespace) -> None:
     command = AtcCommand(
         Path(o.model),
         output,
-        o.batch_size or model_batch(o.model),
+        tuple(o.batch_size or [model_batch(o.model)]),
         o.soc_version or detect_soc_version(),
         o.precision_mode,
         o.precision_mode_v2,
@@ -70,7 +70,7 @@ def convert_command(o: argparse.Namespace) -> None:
         o.log,
         tuple(o.option),
     )
-    if o.aipp == "":
+    if aipp and o.aipp == "":
         check_conversion(replace(command, aipp=None))  # before anything is written
         write_aipp(aipp)
     made = convert(command, timeout=o.timeout)

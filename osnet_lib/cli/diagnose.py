@@ -49,7 +49,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
     from ..features.store import check_pair
     from ..inference.backends import choose_backend
     from ..inference.session import open_session
-    from ..network.checkpoint import load_checkpoint
+    from ..network.checkpoint import Checkpoint, load_checkpoint
     from ..network.weights import find_weights
     from ..study.models import open_dataset
     from ..study.workspace import open_workspace
@@ -57,9 +57,11 @@ def diagnose_command(o: argparse.Namespace) -> None:
     given = _features(Path(o.features))
     if len(given) > 1:
         check_pair(given["query"], given["gallery"])
-    model, wrong = find_weights(o.model), []
-    if choose_backend(o.backend, model) == "torch":
-        model = load_checkpoint(model)
+    path = find_weights(o.model)
+    model: Path | Checkpoint = path
+    wrong: list[str] = []
+    if choose_backend(o.backend, path) == "torch":
+        model = load_checkpoint(path)
         wrong += _show(o.model, check_weights(model))
     with (
         open_session(model, o.backend, o.device, o.threads) as session,

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..errors import ResultError
-from ..metrics.uncertainty import Interval, PairedTest, exact_interval
+from ..metrics.resampling import Interval
+from ..metrics.uncertainty import PairedTest, exact_interval
 from .score import Score, check_comparable
 
 GUIDE_MAP_DROP = 0.01  # of the reference's mAP
@@ -60,7 +62,7 @@ class Acceptance:
 
     reference: Score
     candidate: Score
-    criteria: tuple[Criterion, ...]
+    criteria: tuple[Criterion, Criterion]
 
     @property
     def passed(self) -> bool:
@@ -71,7 +73,7 @@ class Acceptance:
         lines = [line for c in self.criteria for line in (c.sentence, c.chance) if line]
         return "\n".join([*lines, f"The gate {'is passed' if self.passed else 'fails'}."])
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return {**asdict(self), "passed": self.passed}
 
@@ -133,7 +135,11 @@ def _rank1(reference: Score, candidate: Score, paired: PairedTest | None, level:
         lost = round(difference * queries)
         about = "about " if -allowed * queries > 0.1 else ""  # the print leaves room for other numbers
         parts.append(f"{about}{lost:+,} of {queries:,} queries" if lost else f"no query of {queries:,}")
-    parts += [_in_print(score, queries) for score in (reference, candidate) if queries and score.decimals in (0, 1)]
+    parts += [
+        _in_print(score, score.decimals, queries)
+        for score in (reference, candidate)
+        if queries and score.decimals in (0, 1)
+    ]
     relation = "below" if below else "not below"
     sentence = (
         f"Rank-1 {candidate.rank1_text} is {relation} {reference.rank1_text} ({'; '.join(parts)}): "
@@ -153,9 +159,9 @@ def _rank1(reference: Score, candidate: Score, paired: PairedTest | None, level:
     )
 
 
-def _in_print(score: Score, queries: int) -> str:
+def _in_print(score: Score, decimals: int, queries: int) -> str:
     """Which numbers of right queries a printed figure can stand for."""
-    half = 0.5 * 10.0 ** -(score.decimals + 2)
+    half = 0.5 * 10.0 ** -(decimals + 2)
     low = max(0, math.ceil((score.rank1 - half) * queries - 1e-6))
     high = min(queries, math.floor((score.rank1 + half) * queries + 1e-6))
     return f"{score.rank1_text} in print stands for {low:,} to {high:,} right"
@@ -215,7 +221,7 @@ def _chance(
     )
     # An interval of few queries that differ is too narrow, so the test of the difference must agree.
     shown = paired is None or (paired.rank1_shown if name == "Rank-1" else paired.mAP_shown)
-    sure = name == "mAP" or shown or paired.alike
+    sure = name == "mAP" or shown or (paired is not None and paired.alike)
     if passed and sure and interval.low >= allowed - 1e-12:
         return f"Chance: {name} passes for other queries like these too; {words}."
     if passed:

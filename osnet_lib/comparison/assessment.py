@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..metrics import Evaluation, Intervals, PairedTest, Verification
 
@@ -25,7 +26,7 @@ class Assessment:
     by_identity: Intervals
     verification: Verification
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return {
             **self.evaluation.as_dict(),
@@ -53,7 +54,7 @@ class Variant:
     test: PairedTest | None
     verification: Verification | None
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return {
             "name": self.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,13 @@ class Side:
 
     score: Score
     measured: Measured | None = None
+
+    @property
+    def intervals(self) -> dict[str, Intervals]:
+        """By what was resampled, queries and identities; empty where there are none."""
+        if not self.measured or not self.measured.by_query or not self.score.intervals:
+            return {}
+        return {"queries": self.measured.by_query, "identities": self.score.intervals}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +106,10 @@ class Comparison:
         measured = [side for side in (self.reference, self.candidate) if side.measured]
         if any(side.score.intervals is None for side in measured):
             parts.append("Queries with a match are of one identity only: no intervals, and no paired test.")
-        intervals = [
-            f"{side.score.label}: {found.text()}"
-            for side in measured
-            if side.score.intervals
-            for found in (side.measured.by_query, side.score.intervals)
-        ]
+        intervals = [f"{side.score.label}: {found.text()}" for side in measured for found in side.intervals.values()]
         return "\n\n".join([*parts, *(["\n".join(intervals)] if intervals else [])])
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         sides = {"reference": self.reference, "candidate": self.candidate}
         return {
@@ -116,9 +119,9 @@ class Comparison:
             "kendall_tau": self.kendall_tau,
             "features": self.difference and self.difference._asdict(),
             "intervals": {
-                name: {"queries": side.measured.by_query.as_dict(), "identities": side.score.intervals.as_dict()}
+                name: {resampled: found.as_dict() for resampled, found in side.intervals.items()}
                 for name, side in sides.items()
-                if side.score.intervals
+                if side.intervals
             },
         }
 
@@ -303,4 +306,5 @@ def comparison_table(comparison: Comparison) -> Table:
     )
     sides = comparison.reference, comparison.candidate
     level = next((side.score.intervals.level for side in sides if side.score.intervals), None)
-    return Table.from_records(records, caption=level and f"In brackets: {100 * level:g} % intervals over identities")
+    caption = None if level is None else f"In brackets: {100 * level:g} % intervals over identities"
+    return Table.from_records(records, caption=caption)

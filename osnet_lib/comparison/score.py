@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..core.results import read_result
 from ..datasets.preprocess import MEAN, STD
@@ -59,7 +60,7 @@ class Score:
         return f"{100 * self.rank1:.{2 if self.decimals is None else min(self.decimals, 2)}f} %"
 
 
-def measured_score(label: str, evaluation: Evaluation, intervals: Intervals | None = None, **conditions) -> Score:
+def measured_score(label: str, evaluation: Evaluation, intervals: Intervals | None = None, **conditions: Any) -> Score:
     """The score of an evaluation; `conditions` are further fields of `Score`."""
     return Score(
         label,
@@ -178,7 +179,7 @@ def check_comparable(reference: Score, candidate: Score) -> None:
     """
     where = f"{reference.label} and {candidate.label}"
 
-    def values(name: str) -> tuple:
+    def values(name: str) -> tuple[Any, Any]:
         return getattr(reference, name), getattr(candidate, name)
 
     def differ(name: str) -> bool:

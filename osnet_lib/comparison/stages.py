@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ class Stage:
             )
         return "; ".join(failures) or None
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values with `broken`, ready for JSON."""
         return {**asdict(self), "paired": self.paired.as_dict(), "broken": self.broken}
 
@@ -140,13 +141,17 @@ def compare_stage(
     """
     if name not in STAGES:
         raise MetricError(f"unknown stage {name!r}", where="stage", cure=f"Use one of {', '.join(STAGES)}")
-    sides = [measured_side(label, *pair, metric) for label, pair in (("torch", reference), (name, candidate))]
-    comparison = compare_sides(*sides)
+    torch, stage = (measured_side(label, *pair, metric) for label, pair in (("torch", reference), (name, candidate)))
+    comparison = compare_sides(torch, stage)
     if comparison.paired is None:
         raise MetricError("queries with a match are of one identity only", where=name, cure="Take more queries")
-    if comparison.difference is None:
+    if comparison.difference is None or comparison.cosines is None:
         raise MetricError("features of another width than torch's", where=name, cure="Compare stages of one network")
-    score, cosines = sides[1].score, comparison.cosines
+    score, cosines = stage.score, comparison.cosines
+    top1_changed, kendall_tau = comparison.top1_changed, comparison.kendall_tau
+    # both sides are measured, on more than one identity
+    assert score.queries is not None and score.intervals and top1_changed is not None and kendall_tau is not None
+    cosine_1, cosine_50 = np.quantile(cosines, (0.01, 0.5)).tolist()
     session = candidate[0].conditions.get("session") or {}
     return Stage(
         name,
@@ -155,9 +160,10 @@ def compare_stage(
         len(cosines),
         score.queries,
         *comparison.difference,
-        *np.quantile(cosines, (0.01, 0.5)).tolist(),
-        comparison.top1_changed,
-        comparison.kendall_tau,
+        cosine_1,
+        cosine_50,
+        top1_changed,
+        kendall_tau,
         score.intervals.rank1,
         score.intervals.mAP,
         metric,

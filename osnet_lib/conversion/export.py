@@ -64,7 +64,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
         torch.onnx.export(
             checkpoint.model,
             (torch.zeros(2, *IMAGE_SHAPE),),
-            stream,
+            stream,  # type: ignore[arg-type]  # the older exporter writes to streams as well
             dynamo=False,
             opset_version=opset,
             input_names=[INPUT],

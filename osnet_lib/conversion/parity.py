@@ -19,7 +19,8 @@ from ..errors import ParityError, SessionError
 class Runs(Protocol):
     """A session, as far as the gate is concerned."""
 
-    batch_size: int | None
+    @property
+    def batch_size(self) -> int | None: ...
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Images to features."""
@@ -121,8 +122,8 @@ def row_cosines(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:
     """Cosine of each pair of rows, float64 (N,), at most 1; of two zero rows 1, of a zero row and another one 0."""
     a, b = (np.asarray(m, np.float64) for m in (reference, candidate))
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
-    return np.minimum(np.divide((a * b).sum(axis=1), lengths, out=both_zero.astype(np.float64), where=lengths > 0), 1)
+    cosines = np.asarray(~a.any(axis=1) & ~b.any(axis=1), np.float64)
+    return np.minimum(np.divide((a * b).sum(axis=1), lengths, out=cosines, where=lengths > 0), 1)
 
 
 def check_parity(

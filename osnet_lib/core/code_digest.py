@@ -108,7 +108,7 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
 
     The root of the package stands for all of it.
     """
-    known, seen, queue = read_package(package), set(), list(modules)
+    known, seen, queue = read_package(package), set[str](), list(modules)
     while queue:
         name = queue.pop()
         if name == package.name:

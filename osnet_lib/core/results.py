@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ResultError
 from .files import write_json
@@ -81,8 +82,8 @@ class Result:
 
     kind: str
     name: str
-    conditions: dict
-    values: dict
+    conditions: dict[str, Any]
+    values: dict[str, Any]
 
     @property
     def file_name(self) -> str:

@@ -49,7 +49,7 @@ class Table:
     caption: str | None = None
     formats: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
         for column in self.columns:
             if not isinstance(column, str) or self.columns.count(column) > 1:

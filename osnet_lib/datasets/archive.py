@@ -166,7 +166,7 @@ class ZipArchive(Archive):
         members = [(parts, info) for parts, info in members if parts and not any(map(is_litter, parts))]
         tops = {parts[0] for parts, _ in members if len(parts) > 1 and parts[1] in self.files}
         if any(parts[0] in self.files for parts, _ in members):
-            self.prefix = ()
+            self.prefix: tuple[str, ...] = ()
         elif len(tops) == 1:
             self.prefix = tuple(tops)
         else:

@@ -49,7 +49,7 @@ class GroundTruth:
         return bool(self.good)
 
     def indices(
-        self, query_names: Sequence[str], gallery_names: Sequence[str]
+        self, query_names: Sequence[str] | np.ndarray, gallery_names: Sequence[str] | np.ndarray
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Good and junk lists as gallery indices, what `osnet_lib.metrics.evaluate_lists` takes.
 

@@ -100,7 +100,8 @@ def parse_name(name: str, split: str, *, where: str | PathLike | None = None) ->
             f"0000 a distractor) or move it out of {SPLITS[split]}/"
         )
         raise DatasetError("the file name is not in Market-1501's form", where=where or name, cure=cure)
-    return Sample(name, *map(int, match.groups()), split)
+    pid, camid, sequence, frame, box = map(int, match.groups())
+    return Sample(name, pid, camid, sequence, frame, box, split)
 
 
 @dataclass(frozen=True, eq=False)

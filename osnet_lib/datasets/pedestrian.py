@@ -70,7 +70,8 @@ def make_person(rng: np.random.Generator) -> Person:
         return options[int(rng.integers(len(options)))]
 
     def dye(options: tuple[Colour, ...], spread: int) -> Colour:
-        return tuple(int(np.clip(c + rng.integers(-spread, spread + 1), 0, 255)) for c in pick(options))
+        red, green, blue = (int(np.clip(c + rng.integers(-spread, spread + 1), 0, 255)) for c in pick(options))
+        return red, green, blue
 
     return Person(
         skin=dye(SKIN, 8),
@@ -117,7 +118,8 @@ def _limb(draw: ImageDraw.ImageDraw, points: list[Point], width: float, colour: 
 
 
 def _shade(colour: Colour, factor: float) -> Colour:
-    return tuple(int(np.clip(c * factor, 0, 255)) for c in colour)
+    red, green, blue = (int(np.clip(c * factor, 0, 255)) for c in colour)
+    return red, green, blue
 
 
 def _draw_legs(

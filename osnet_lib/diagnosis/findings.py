@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -278,5 +278,5 @@ def repeated_rows(matrix: np.ndarray) -> np.ndarray:
     return np.stack([original[later], later], axis=1)
 
 
-def _of(rows: np.ndarray, matrix: np.ndarray) -> str:
+def _of(rows: Sized, matrix: np.ndarray) -> str:
     return f"{len(rows):,} of {len(matrix):,} rows"

@@ -63,7 +63,8 @@ def diagnose(
     samples, split = _samples(features, dataset)
 
     def same_picture(a: int, b: int) -> bool:
-        return None not in (samples[a], samples[b]) and dataset.read(samples[a]) == dataset.read(samples[b])
+        one, other = samples[a], samples[b]
+        return one is not None and other is not None and dataset.read(one) == dataset.read(other)
 
     findings = check_rows(features, same_picture)
     if {finding.name for finding in findings} & {"width", "not finite", "all equal"}:

@@ -140,8 +140,8 @@ def search(
         inputs = prepare(setup, some)
         if inputs.shape != usual.shape or (inputs != usual).any():  # bars around an image of 1:2 are none
             tried.append(fit(setup, some, inputs))
-    closest = min(tried, key=lambda one: one.distance).setup
-    closest = fit(closest, every, prepare(closest, every))
+    nearest = min(tried, key=lambda one: one.distance).setup
+    closest = fit(nearest, every, prepare(nearest, every))
     explains = closest.distance < NEAR and closest.distance * BETTER < right.distance
     return Search(right, closest if explains else right, tuple(tried))
 

@@ -123,7 +123,7 @@ def map_identities(
     pids = pids[pids > 0]
     if order == "images":
         images = np.concatenate([query.pids, gallery.pids])
-        keys = [-np.count_nonzero(images == pid) for pid in pids]
+        keys: np.ndarray = np.array([-np.count_nonzero(images == pid) for pid in pids])
     else:
         if evaluation is None or len(evaluation.ap) != len(query):
             raise MetricError(
@@ -133,7 +133,7 @@ def map_identities(
             )
         scored = evaluation.valid
         pids = pids[np.isin(pids, query.pids[scored])]
-        keys = [evaluation.ap[scored & (query.pids == pid)].mean() for pid in pids]
+        keys = np.array([evaluation.ap[scored & (query.pids == pid)].mean() for pid in pids])
         keys = np.negative(keys) if order == "best" else keys
     if not len(pids):
         raise MetricError(

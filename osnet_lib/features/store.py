@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Features:
     pids: np.ndarray
     camids: np.ndarray
     features: np.ndarray
-    conditions: dict = field(default_factory=dict)
+    conditions: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -185,7 +186,8 @@ def without_junk(features: Features) -> Features:
     kept = features.pids != JUNK
     if kept.all():
         return features
-    return Features(*(getattr(features, name)[kept] for name in ARRAYS), features.conditions)
+    names, pids, camids, rows = (getattr(features, name)[kept] for name in ARRAYS)
+    return Features(names, pids, camids, rows, features.conditions)
 
 
 def average_mirrored(features: Features, mirrored: Features) -> Features:

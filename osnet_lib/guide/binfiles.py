@@ -79,9 +79,9 @@ def preprocess_folder(
         record, wanted = target.with_name(target.name + ".key.json"), _fingerprint(archive, source, names, dtype)
         present = {stem(path.name): path.stat().st_size for path in target.glob("[!.]*.bin")}
         if _recorded(record) == wanted:
-            whole, stale = {name for name, held in present.items() if held == size}, set()
+            whole, stale = {name for name, held in present.items() if held == size}, list[str]()
         else:
-            whole, stale = set(), present.keys()
+            whole, stale = set[str](), list(present)
         _check_space(target, (len(names) - len(whole)) * size, sum(present[name] for name in stale))
         for name in stale:  # before the record says that what is there belongs to these images
             (target / f"{name}.bin").unlink()

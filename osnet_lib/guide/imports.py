@@ -134,10 +134,10 @@ def _read(path: Path) -> _Measured:
             int(batch[1]) if batch else None,
         )
     if match := re.fullmatch(r"perf_vision_batchsize_(\d+)_device_(\d+)\.txt", path.name, re.ASCII):
-        perf = parse_vision_perf(text, str(path))
+        vision = parse_vision_perf(text, str(path))
         return _Measured(
             "benchmark",
-            {**_values(perf.interface_rate, None, path), "perf_vision": asdict(perf)},
+            {**_values(vision.interface_rate, None, path), "perf_vision": asdict(vision)},
             None,
             int(match[2]),
             int(match[1]),
@@ -174,8 +174,8 @@ def _ais_bench(text: str, path: Path) -> _Measured:
     if not (mean > 0 and math.isfinite(mean)):
         raise ResultError(f"a mean time of {mean} ms", where=path, cure="Measure again: this run failed.")
     # The tool computes throughput = 1000 * batch / mean, so that the batch can be had from the two.
-    batch = round(throughput * mean / 1000)
-    if batch < 1 or abs(throughput * mean / 1000 / batch - 1) > 0.01:
+    batch: int | None = round(throughput * mean / 1000)
+    if not batch or abs(throughput * mean / 1000 / batch - 1) > 0.01:
         batch = None
     spread = float(times.std(ddof=1) / times.mean()) if len(times) > 1 else None
     values |= {

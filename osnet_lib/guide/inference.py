@@ -78,7 +78,7 @@ def infer(
     folder.mkdir(parents=True, exist_ok=True)
     stored = "uint8" if session.input_dtype == np.uint8 else "float32"
     clock, began = _Clock(), time.perf_counter()
-    waiting = deque()  # batches that were read and whose features have not come yet
+    waiting: deque[Sequence[InfoLine]] = deque()  # batches that were read and whose features have not come yet
 
     def images() -> Iterator[np.ndarray]:
         for start in range(0, len(lines), batch_size):

@@ -57,7 +57,8 @@ class AscendEngine:
         except BaseException:
             self._held.release()
             raise
-        self.input_shape, self.input_dtype, self.gears = network.input_shape, network.input_dtype, network.gears
+        self.input_shape: tuple[int | None, ...] = network.input_shape
+        self.input_dtype, self.gears = network.input_dtype, network.gears
         self.device = f"{'simulated ' if self.simulated else ''}{self._acl.soc or 'Ascend'} device {device}"
 
     def compute(self, batch: np.ndarray) -> np.ndarray:

@@ -167,7 +167,8 @@ def benchmark_devices(
             if kind == "rounds":
                 bar.update(content[0])
             else:
-                worker.busy, timed[worker.device] = False, content
+                benchmark, started, stopped = content
+                worker.busy, timed[worker.device] = False, (benchmark, started, stopped)
     begin, end = max(t[1] for t in timed.values()), min(t[2] for t in timed.values())
     return [
         replace(measured, device=device, together=devices, overlap=max(0, end - begin) / (stopped - started))
@@ -176,7 +177,7 @@ def benchmark_devices(
 
 
 def _gather(
-    fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int, advance: Callable[[int], None]
+    fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int, advance: Callable[[int], object]
 ) -> Iterator[np.ndarray]:
     """Hand out ``samples[done:]`` and yield features in the order of the samples, a batch at a time."""
     place = {sample.name: index for index, sample in enumerate(samples)}

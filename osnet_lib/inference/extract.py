@@ -30,7 +30,7 @@ from .session import Session, open_session
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module or None
 
 _ROW = FEATURE_SHAPE[0] * 4  # bytes of one float32 feature
 
@@ -185,10 +185,10 @@ def collect_features(
         done = _resume(rows, key, fingerprint(conditions), len(samples), batch_size)
         started = time.perf_counter()
         with tqdm(total=len(samples), initial=done, desc=path.stem, unit="image", disable=not progress) as bar:
-            for features in compute(done, bar.update):
-                rows.write(features.astype("<f4", copy=False).tobytes())
+            for batch in compute(done, bar.update):
+                rows.write(batch.astype("<f4", copy=False).tobytes())
                 rows.flush()  # what a kill leaves behind is then whole batches, but for the last
-        seconds = {"seconds": round(time.perf_counter() - started, 3)}
+        seconds: dict[str, object] = {"seconds": round(time.perf_counter() - started, 3)}
         if conditions["session"].get("simulated"):
             seconds = {"seconds": None, "not_measured": NOT_MEASURED}
         conditions = {**conditions, **seconds, "resumed_at": done, **more_conditions()}

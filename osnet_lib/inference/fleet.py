@@ -224,6 +224,8 @@ def _work(pipe: Connection, device: int, opening: Opening, job: Callable, argume
 
 def _end_with_parent() -> None:
     """End a process that hangs in a call when its parent is gone; one that does not hang sees it in its pipe."""
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent
+    wait([parent.sentinel])
     time.sleep(_GRACE)
     os._exit(1)

@@ -25,8 +25,9 @@ class OnnxRuntimeEngine:
             found = inspect_onnx(model, expect_osnet=True)
         except ExportError as error:
             raise SessionError(error.what, where=model, cure=error.cure) from error
-        self.model, self.sha256, self.input_shape = model, found.sha256, (found.batch_size, *IMAGE_SHAPE)
-        self.gears = (found.batch_size,) if found.batch_size else ()
+        self.model, self.sha256 = model, found.sha256
+        self.input_shape: tuple[int | None, ...] = (found.batch_size, *IMAGE_SHAPE)
+        self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -35,7 +36,7 @@ class OnnxRuntimeEngine:
             # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
             # where there is no such danger it gives the same features to the bit.
             options.add_session_config_entry("session.x64quantprecision", "1")
-        providers = ["CPUExecutionProvider"]
+        providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             # TF32 rounds the inputs of a convolution to 10 bits: not the float32 that parity is about.
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device, "use_tf32": 0}))

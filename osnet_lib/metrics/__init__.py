@@ -10,7 +10,8 @@ from .expansion import expand_queries
 from .pooling import pool_queries
 from .ranking import RankedList, ranked_list
 from .reranking import rerank
-from .uncertainty import Interval, Intervals, PairedTest, bootstrap, paired_test
+from .resampling import Interval
+from .uncertainty import Intervals, PairedTest, bootstrap, paired_test
 from .verification import PairHistogram, Verification, pair_histogram, verify
 
 __all__ = [

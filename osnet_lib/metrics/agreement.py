@@ -99,7 +99,9 @@ def kendall_tau(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     untied_a, untied_b = (np.count_nonzero(signs, axis=(1, 2)) for signs in (first, second))
     balance = (first * second).sum(axis=(1, 2), dtype=np.int64)
     scale = np.sqrt(untied_a * untied_b.astype(np.float64))
-    return np.divide(balance, scale, out=(untied_a == untied_b).astype(np.float64), where=scale > 0)
+    tau: np.ndarray = (untied_a == untied_b).astype(np.float64)
+    np.divide(balance, scale, out=tau, where=scale > 0)
+    return tau
 
 
 def _signs(values: np.ndarray) -> np.ndarray:

@@ -166,7 +166,7 @@ def prepare(features: ArrayLike, side: str, unit: bool = False) -> tuple[np.ndar
             cure="Check that the split holds images and that the extraction finished",
         )
     double = features.dtype.kind == "f" and features.dtype.itemsize >= 8
-    rows = np.ascontiguousarray(features, dtype=np.float64 if double else np.float32)
+    rows: np.ndarray = np.ascontiguousarray(features, dtype=np.float64 if double else np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", rows, rows)
     wrong = np.flatnonzero(~(squared < np.finfo(rows.dtype).max / 4))  # below, |q - g|^2 is finite; NaN fails too

@@ -244,10 +244,12 @@ def _evaluate(
     per_query = scores.ap, scores.ap_trapezoid, scores.inp
     for array in (cmc, *per_query, scores.first_hit):
         array.flags.writeable = False
-    means = (float(array[valid].mean()) for array in per_query)
+    mAP, mAP_trapezoid, mINP = (float(array[valid].mean()) for array in per_query)
     return Evaluation(
         cmc,
-        *means,
+        mAP,
+        mAP_trapezoid,
+        mINP,
         *per_query,
         scores.first_hit,
         queries,

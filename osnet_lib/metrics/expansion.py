@@ -70,7 +70,8 @@ def _expand(gallery: Gallery, rows: np.ndarray, squared: np.ndarray, k: int, alp
             similarity = 1 - distances[near]
             near, similarity = near[similarity > 0], similarity[similarity > 0]
             expanded[i] += similarity**alpha @ gallery.features[near]
-    return expanded / np.linalg.norm(expanded, axis=1, keepdims=True)
+    expanded /= np.linalg.norm(expanded, axis=1, keepdims=True)
+    return expanded
 
 
 def _check(k: int, alpha: float, times: int, neighbours: int) -> None:

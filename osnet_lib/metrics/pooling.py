@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -9,7 +12,7 @@ from ..errors import MetricError
 from .distance import prepare, real_matrix
 from .labels import JUNK, integers
 
-METHODS = {"mean": np.mean, "max": np.max}
+METHODS: dict[str, Callable[..., Any]] = {"mean": np.mean, "max": np.max}
 
 
 def pool_queries(

@@ -75,7 +75,8 @@ def ranked_list(
     whole_number(k, "k", error=MetricError)
     whole_number(dropped, "dropped", at_least=0, error=MetricError)
     if np.ndim(query_pids) == 0:
-        query_features, query_pids, query_camids = [query_features], [query_pids], [query_camids]
+        # numpy's stubs do not take a list of arrays for an array
+        query_features, query_pids, query_camids = [query_features], [query_pids], [query_camids]  # type: ignore[assignment]
     gallery = Gallery(gallery_features, metric, normalize)
     rows, squared = gallery.query(query_features)
     labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, (len(rows), len(gallery)))

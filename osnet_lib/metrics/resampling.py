@@ -51,7 +51,8 @@ def check_clusters(clusters: ArrayLike | None, valid: np.ndarray) -> np.ndarray 
             where="clusters",
             cure="Give the pid of every query, in the order of the queries",
         )
-    return clusters[valid]
+    identities: np.ndarray = clusters[valid]
+    return identities
 
 
 def units_of(scores: np.ndarray, clusters: np.ndarray | None, level: float, rounds: int) -> np.ndarray:
@@ -82,7 +83,8 @@ def intervals_of(values: np.ndarray, table: np.ndarray, level: float, rounds: in
 
     def means(*drawn: np.ndarray, axis: int) -> np.ndarray:
         *sums, queries = (column.sum(axis) for column in drawn)
-        return np.stack(sums) / queries
+        found: np.ndarray = np.stack(sums) / queries
+        return found
 
     seed = whole_number(seed, "seed", at_least=0, error=MetricError, where="bootstrap")
     ends = bootstrap(

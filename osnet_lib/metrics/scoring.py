@@ -43,7 +43,8 @@ def score(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, progress: bool
         No query has a match.
     """
     queries = truth.shape[0]
-    scores = Scores(*(np.full(queries, np.nan) for _ in range(3)), np.full(queries, -1, dtype=np.int64))
+    ap, ap_trapezoid, inp = (np.full(queries, np.nan) for _ in range(3))
+    scores = Scores(ap, ap_trapezoid, inp, np.full(queries, -1, dtype=np.int64))
     with tqdm(total=queries, desc="ranking", unit="query", disable=not progress) as bar:
         for start, block in blocks:
             part = slice(start, start + len(block))

@@ -25,9 +25,14 @@ class Truth(Protocol):
         What the pairs of one query can take in memory.
     """
 
-    shape: tuple[int, int]
-    junk: np.ndarray
-    bytes_per_query: int
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def junk(self) -> np.ndarray: ...
+
+    @property
+    def bytes_per_query(self) -> int: ...
 
     def pairs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pairs that are not wrong, for queries start to stop, the rows ascending: row (from 0), column, whether it is

@@ -16,6 +16,7 @@ before they are drawn. The same seed gives the same numbers; exchanging the mode
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,7 +61,7 @@ class Intervals:
             f"{self.units:,} {self.resampled}"
         )
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
 
@@ -165,7 +166,7 @@ class PairedTest:
         value, ends = change.points(sign="")
         return f"mAP {verb} by {value} points ({level} {ends})"
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values with outcome and verdict, ready for JSON."""
         return {**asdict(self), "outcome": self.outcome, "verdict": self.verdict()}
 
@@ -275,6 +276,10 @@ def paired_test(
     if sign < 0:
         rank1, mAP = -rank1, -mAP
     changed = ap_a != ap_b
+    p, p_worse = (
+        float(binomtest(lost, lost + won, alternative=side).pvalue) if lost + won else 1.0
+        for side in ("two-sided", "greater")
+    )
     return PairedTest(
         rank1,
         mAP,
@@ -284,10 +289,8 @@ def paired_test(
         int(np.count_nonzero(~right_a & ~right_b)),
         int(np.count_nonzero(changed)),
         not (changed | (first_a != first_b)).any(),
-        *(
-            float(binomtest(lost, lost + won, alternative=side).pvalue) if lost + won else 1.0
-            for side in ("two-sided", "greater")
-        ),
+        p,
+        p_worse,
         float(sign_flip(table, rounds, seed)[1]),
         level,
         rounds,

@@ -111,23 +111,23 @@ def verify(
     MetricError
         As `evaluate`; also rates out of range, no pair of two identities.
     """
-    fprs = _rates(fprs)
+    rates = _rates(fprs)
     pairs = _Pairs(
         query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
     )
-    allowed = [_allowed(rate, pairs.num_different) for rate in fprs.tolist()]
+    allowed = [_allowed(rate, pairs.num_different) for rate in rates.tolist()]
     smallest = _Smallest(min(max(allowed) + 1, pairs.num_different))
-    same = []
+    parts = []
     for of_one, block in pairs.blocks():
-        same.append(of_one)
+        parts.append(of_one)
         smallest.add(block)
-    same = np.sort(np.concatenate(same))
+    same = np.sort(np.concatenate(parts))
     # The limit of each point is the nearest pair of two identities that would be one too many.
     thresholds = np.append(smallest.sorted(), np.inf).astype(np.float64)[allowed]
     tprs = np.searchsorted(same, thresholds, side="left") / len(same)
-    for array in (fprs, tprs, thresholds):
+    for array in (rates, tprs, thresholds):
         array.flags.writeable = False
-    return Verification(fprs, tprs, thresholds, len(same), pairs.num_different, metric, normalize)
+    return Verification(rates, tprs, thresholds, len(same), pairs.num_different, metric, normalize)
 
 
 def pair_histogram(
@@ -206,7 +206,8 @@ class _Smallest:
     """The `count` smallest of all finite numbers added."""
 
     def __init__(self, count: int):
-        self.count, self.parts, self.held, self.bound = count, [], 0, np.inf
+        self.count, self.held, self.bound = count, 0, np.inf
+        self.parts: list[np.ndarray] = []
 
     def add(self, values: np.ndarray) -> None:
         self.parts.append(values[values < self.bound])

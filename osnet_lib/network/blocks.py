@@ -7,6 +7,8 @@ AIN block "Learning Generalisable Omni-Scale Representations for Person Re-Ident
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 STREAMS = 4  # T in the paper: streams of depth 1..T see T receptive fields
@@ -94,6 +96,12 @@ class Block(nn.Module):
         self.conv3 = Pointwise(middle, cout, bn=bn)
         self.downsample = Pointwise(cin, cout) if cin != cout else None
         self.relu = nn.ReLU(inplace=True)
+
+    def _add_streams(self, channels: int) -> None:
+        raise NotImplementedError
+
+    def _streams(self) -> Iterable[nn.Module]:
+        raise NotImplementedError
 
     def _residual(self, x: Tensor) -> Tensor:
         x = self.conv1(x)

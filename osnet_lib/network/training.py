@@ -87,7 +87,7 @@ def train_model(
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
     model = build_model(recipe.architecture, int(labels.max()) + 1, seed=recipe.seed)
-    model = model.train().to(device, memory_format=torch.channels_last)
+    model = model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
     optimiser = torch.optim.Adam(
         model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, amsgrad=True
     )

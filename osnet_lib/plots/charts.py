@@ -6,7 +6,7 @@ Every function returns a figure and changes nothing else. `osnet_lib.plots.image
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -64,7 +64,7 @@ def plot_cmc(
     for look, (label, evaluation) in zip(styles, evaluations.items()):
         axes.plot(
             k,
-            [100 * evaluation.rank(i) for i in k],
+            [100 * evaluation.rank(i) for i in k.tolist()],
             **look,
             markevery=max(1, ranks // 20),
             label=f"{label}: Rank-1 {100 * evaluation.rank(1):.1f} %, mAP {100 * evaluation.mAP:.1f} %",
@@ -229,7 +229,8 @@ def plot_throughput(
     batches, rates = np.array([p[0] for p in points]), np.array([p[1] for p in points])
     figure = new_chart(4.6, title=title)
     axes = figure.add_subplot()
-    handles, styles = [], iter(line_styles(sum(map(len, groups.values()))))
+    handles: list[Any] = []
+    styles = iter(line_styles(sum(map(len, groups.values()))))
     for heading, group in groups.items():
         if group:
             handles.append(Line2D([], [], linestyle="none", label=heading))

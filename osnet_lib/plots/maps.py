@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,11 +47,16 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
     points, explained = identities.projection.points, 100 * identities.projection.explained
     handles = []
     for i, pid in enumerate(pids):
-        look = {"marker": MAP_MARKERS[i], "color": COLOURS[i % len(COLOURS)], "linestyle": "none", "markersize": 6.5}
+        look: dict[str, Any] = {
+            "marker": MAP_MARKERS[i],
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": "none",
+            "markersize": 6.5,
+        }
         mine = identities.pids == pid
         for queries, fill in ((False, {"markerfacecolor": "none"}), (True, {"markeredgecolor": BLACK})):
             x, y = points[mine & (identities.is_query == queries)].T
-            axes.plot(x, y, **look, **fill, zorder=2 + queries)
+            axes.plot(x, y, **(look | fill), zorder=2 + queries)
         name = "distractor" if pid == 0 else f"pid {pid:04d}"
         handles.append(Line2D([], [], **look, markeredgecolor=BLACK, label=name))
     for label, face in (("query, with its camera", GREY), ("gallery", "none")):
@@ -65,15 +70,15 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
         loc="outside right upper",
         title=f"{explained.sum():.1f} % of the variance\nof {identities.metric} features",
     )
-    _number(axes, points, identities.camids, np.flatnonzero(identities.is_query))
+    _number(figure, axes, points, identities.camids, np.flatnonzero(identities.is_query))
     return figure
 
 
-def _number(axes: Axes, points: np.ndarray, camids: np.ndarray, queries: np.ndarray) -> None:
+def _number(figure: Figure, axes: Axes, points: np.ndarray, camids: np.ndarray, queries: np.ndarray) -> None:
     """Write the camera at queries, on the first side where the number lies on nothing."""
-    axes.figure.draw_without_rendering()  # sets the limits that decide where points lie
+    figure.draw_without_rendering()  # sets the limits that decide where points lie
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    unit = axes.figure.dpi / 72  # pixels of a point
+    unit = figure.dpi / 72  # pixels of a point
     places = axes.transData.transform(points)
     taken = [Bbox.from_bounds(x - 3.5 * unit, y - 3.5 * unit, 7 * unit, 7 * unit) for x, y in places]
     for query in queries:

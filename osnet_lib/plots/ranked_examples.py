@@ -33,9 +33,9 @@ class RankedRow:
 
 def ranked_rows(
     ranked: RankedList,
-    query_names: Sequence[str],
-    gallery_names: Sequence[str],
-    ap: Sequence[float] | None = None,
+    query_names: Sequence[str] | np.ndarray,
+    gallery_names: Sequence[str] | np.ndarray,
+    ap: Sequence[float] | np.ndarray | None = None,
     labels: Sequence[str] | None = None,
 ) -> list[RankedRow]:
     """A ranked list with file names in place of gallery indices.

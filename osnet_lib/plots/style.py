@@ -74,7 +74,8 @@ class Chart(Figure):
         return buffer.getvalue()
 
 
-P, F = ParamSpec("P"), TypeVar("F", bound=Figure)
+P = ParamSpec("P")
+F = TypeVar("F", bound=Figure)
 
 
 def styled(plot: Callable[P, F]) -> Callable[P, F]:

@@ -108,7 +108,8 @@ def _kind(node: fx.Node, module: nn.Module | None) -> str:
         depthwise = module.groups == module.in_channels > 1
         return f"{'depthwise' if depthwise else 'conv'} {module.kernel_size[0]}x{module.kernel_size[1]}"
     if module is None:
-        return {"mul": "gate", "add": "add"}.get(node.target.__name__, node.target.__name__)
+        name = node.target if isinstance(node.target, str) else node.target.__name__
+        return {"mul": "gate", "add": "add"}.get(name, name)
     return {nn.Linear: "linear", nn.InstanceNorm2d: "instance norm"}.get(type(module), "pool")
 
 

@@ -61,6 +61,7 @@ def attainable_throughput(layers: Sequence[Layer], chip: Chip, batch_size: int, 
         A chip whose bandwidth, or with `keep` whose L2, is not on file.
     """
     _need(chip, "bandwidth_gbs", *(["l2_mib"] if keep else []))
+    assert chip.bandwidth_gbs is not None
     seconds = sum(
         max(
             2 * layer.macs * batch_size / (chip.peak_tflops * 1e12),

@@ -131,7 +131,8 @@ def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], 
     lines: dict[str, set[tuple[str, ...]]] = {}
     for result in results:
         lines.setdefault(label(result), set()).add(details(result))
-    measured, imported = [], []
+    measured: list[tuple] = []
+    imported: list[tuple] = []
     for result in sorted(results, key=_performance_order):
         points = imported if "imported" in result.conditions else measured
         name = label(result) if len(lines[label(result)]) == 1 else ", ".join([label(result), *details(result)])

@@ -33,7 +33,7 @@ def stages_table(stages: Sequence[Stage]) -> Table:
         f"queries; tau is Kendall's over torch's {NEAREST} nearest"
     )
     formats = dict.fromkeys(("max error", "mean error"), ".2g") | dict.fromkeys(("cosine min", "1 %", "50 %"), ".6f")
-    return Table.from_records(records, caption=caption or None, formats=records and {**formats, "tau": ".4f"})
+    return Table.from_records(records, caption=caption or None, formats={**formats, "tau": ".4f"} if records else None)
 
 
 def stage_scores_table(stages: Sequence[Stage]) -> Table:
@@ -57,4 +57,4 @@ def stage_scores_table(stages: Sequence[Stage]) -> Table:
         f"Scores, {stages[0].metric} distance, {stages[0].queries:,} queries; in brackets "
         f"{', '.join(level)} intervals over identities"
     )
-    return Table.from_records(records, caption=caption or None, formats=records and {"mAP, points": "{:+.2f}"})
+    return Table.from_records(records, caption=caption or None, formats={"mAP, points": "{:+.2f}"} if records else None)

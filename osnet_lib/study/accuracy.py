@@ -165,8 +165,8 @@ def measure_variants(
     add_features("as extracted", query.features, gallery.features)
     add_features("unit length", query.features, gallery.features, normalize=True)
     mirrored = measure_features(workspace, dataset, checkpoint, *options, flip=True)
-    both = [average_mirrored(straight, flipped) for straight, flipped in zip((query, gallery), mirrored)]
-    add_features("flip test", *(features.features for features in both))
+    one, other = (average_mirrored(straight, flipped) for straight, flipped in zip((query, gallery), mirrored))
+    add_features("flip test", one.features, other.features)
     extras, source = gallery, "the gallery's own"
     if dataset.multi_query:
         extras, source = split_features(workspace, dataset, checkpoint, "multi_query", *options), "gt_bbox"

@@ -26,10 +26,11 @@ def measure_features(
     flip: bool = False,
 ) -> tuple[Features, Features]:
     """Features of query and gallery; with `flip`, of the mirrored images."""
-    return tuple(
+    query, gallery = (
         split_features(workspace, dataset, checkpoint, split, batch_size, backend, device, progress, flip)
         for split in ("query", "gallery")
     )
+    return query, gallery
 
 
 def split_features(

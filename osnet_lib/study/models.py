@@ -85,7 +85,9 @@ def atc_commands(
     """The ATC calls, one a batch size and one for all of them as gears; paths are relative to the workspace."""
     soc = chip(soc_version)
     models = [simplify_model(workspace, checkpoint, size) for size in batch_sizes]
-    calls = [(model.path, f"bs{model.batch_size}", model.batch_size) for model in models]
+    calls: list[tuple[Path, str, tuple[int, ...]]] = [
+        (model.path, f"bs{size}", (size,)) for model, size in zip(models, batch_sizes)
+    ]
     if len(batch_sizes) > 1:
         calls.append((export_model(workspace, checkpoint).path, "gears", tuple(batch_sizes)))
     outputs = [path.with_name(f"{model_label(checkpoint)}_{name}_{soc}") for path, name, _ in calls]

@@ -97,9 +97,10 @@ def calibration_samples(dataset: Market1501, scored: Sequence[Sample]) -> tuple[
     labels, so that even these give nothing away but the look of the pictures.
     """
     rest = sorted(set(dataset.gallery) - set(scored), key=lambda sample: sample.name)
-    for pool, source in ((dataset.train, "train"), (rest, "gallery, not scored"), (dataset.gallery, "gallery, scored")):
-        if len(pool) >= CALIBRATION_IMAGES or pool is dataset.gallery:
-            return spread(pool, min(CALIBRATION_IMAGES, len(pool))), source
+    for pool, source in ((dataset.train, "train"), (rest, "gallery, not scored")):
+        if len(pool) >= CALIBRATION_IMAGES:
+            return spread(pool, CALIBRATION_IMAGES), source
+    return spread(dataset.gallery, min(CALIBRATION_IMAGES, len(dataset.gallery))), "gallery, scored"
 
 
 def float16_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, opset: int = 11) -> Path:
@@ -193,12 +194,13 @@ def measure_stages(
         runs = {"torch": ("torch", 0, 1), "om": ("ascend", device, None)}.get(name, ("onnxruntime", 0, None))
         source = checkpoint if name == "torch" else model(name, size)
         try:
-            return tuple(
+            of_query, of_gallery = (
                 _features(
                     workspace, dataset, checkpoint, source, samples, f"{name}-bs{size}-{split}", size, runs, progress
                 )
                 for split, samples in (("query", query), ("gallery", gallery))
             )
+            return of_query, of_gallery
         except (FeatureError, SessionError) as error:
             raise ParityError(
                 f"no features ({error.what})", where=f"{name}, batch size {size}", cure=error.cure
@@ -263,7 +265,7 @@ def _features(
 ) -> Features:
     """Features of one model on one split; `runs` is backend, device and threads."""
     facts = {
-        "model": checkpoint.sha256 if source is checkpoint else sha256(source),
+        "model": checkpoint.sha256 if isinstance(source, Checkpoint) else sha256(source),
         "runs": runs,
         "network": code_digest(type(checkpoint.model)),
     }
