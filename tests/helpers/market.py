@@ -16,7 +16,7 @@ TINY = {
     "bounding_box_train": ["0007_c1s1_000021_01.jpg", "0007_c2s1_000022_01.jpg", "0008_c4s1_000023_01.jpg"],
 }
 
-# (Rank-1 hits, mAP) of the README of the data, computed with torchreid's own evaluate_rank; below, hits at 1, 5, 10, 20.
+# (Rank-1 hits, mAP) of the README of the data, computed with torchreid's own evaluate_rank; then hits at 1, 5, 10, 20.
 FULL = {"euclidean": (3071, 0.749377), "cosine": (3081, 0.773947)}
 FULL_HITS = {"euclidean": (3071, 3254, 3298, 3316), "cosine": (3081, 3264, 3302, 3325)}
 FULL_MINP = 0.370024  # euclidean
