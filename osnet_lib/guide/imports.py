@@ -174,9 +174,8 @@ def _ais_bench(text: str, path: Path) -> _Measured:
     if not (mean > 0 and math.isfinite(mean)):
         raise ResultError(f"a mean time of {mean} ms", where=path, cure="Measure again: this run failed.")
     # The tool computes throughput = 1000 * batch / mean, so that the batch can be had from the two.
-    batch: int | None = round(throughput * mean / 1000)
-    if not batch or abs(throughput * mean / 1000 / batch - 1) > 0.01:
-        batch = None
+    nearest = round(throughput * mean / 1000)
+    batch = nearest if nearest >= 1 and abs(throughput * mean / 1000 / nearest - 1) <= 0.01 else None
     spread = float(times.std(ddof=1) / times.mean()) if len(times) > 1 else None
     values |= {
         "ave_latency": mean / batch if batch else None,
