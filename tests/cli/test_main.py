@@ -562,7 +562,7 @@ def test_the_console_script(osnet):
 
 def test_help_and_refusals_do_not_wait_for_torch():
     script = (
-        "import sys; from osnet_lib import cli; cli.main(['evaluate', 'gone.npz', 'g', '.', 'r'])\n"
+        "import sys; from osnet_lib.cli.main import main; main(['evaluate', 'gone.npz', 'g', '.', 'r'])\n"
         "sys.exit('torch' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
