@@ -19,8 +19,14 @@ def distance_matrix(query: np.ndarray, gallery: np.ndarray, metric: str) -> np.n
     return lengths - 2 * (query @ gallery.T)
 
 
-def argsort_loop(dist: np.ndarray, query_pids: np.ndarray, query_camids: np.ndarray, gallery_pids: np.ndarray,
-                 gallery_camids: np.ndarray, wrong_first: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def argsort_loop(
+    dist: np.ndarray,
+    query_pids: np.ndarray,
+    query_camids: np.ndarray,
+    gallery_pids: np.ndarray,
+    gallery_camids: np.ndarray,
+    wrong_first: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
     """AP (NaN without a match) and number of images before the first match (-1 without) of each query.
 
     `wrong_first` puts wrong images before matches at equal distance; otherwise ties fall as argsort leaves them. Junk
@@ -53,8 +59,13 @@ def summary(ap: np.ndarray, first: np.ndarray, max_rank: int) -> tuple[np.ndarra
     return (first[valid] < ranks[:, None]).mean(axis=1), float(ap[valid].mean())
 
 
-def list_loop(dist: np.ndarray, query_pids: np.ndarray, query_camids: np.ndarray, gallery_pids: np.ndarray,
-              gallery_camids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def list_loop(
+    dist: np.ndarray,
+    query_pids: np.ndarray,
+    query_camids: np.ndarray,
+    gallery_pids: np.ndarray,
+    gallery_camids: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """The same figures by the steps of torchreid's Python path: a list of precisions, image by image, for each query.
 
     That path is what torchreid runs where its Cython extension is not built. It sorts all rows, looks up all matches,

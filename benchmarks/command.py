@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from osnet_lib.errors import OSNetError
 from osnet_lib.core.files import write_json
+from osnet_lib.errors import OSNetError
 
 
 def command(document: str, numbers: Mapping[str, int]) -> argparse.ArgumentParser:
@@ -20,8 +20,9 @@ def command(document: str, numbers: Mapping[str, int]) -> argparse.ArgumentParse
     return parser
 
 
-def parse(parser: argparse.ArgumentParser, numbers: Mapping[str, int],
-          arguments: list[str] | None) -> argparse.Namespace:
+def parse(
+    parser: argparse.ArgumentParser, numbers: Mapping[str, int], arguments: list[str] | None
+) -> argparse.Namespace:
     """The options; exit code 2 for numbers that make no sense."""
     options = parser.parse_args(arguments)
     for name in numbers:

@@ -13,19 +13,21 @@ import numpy as np
 
 def mutual(ranks: np.ndarray, image: int, k: int) -> np.ndarray:
     """The images among the first k + 1 of `image`'s row that have `image` among the first k + 1 of theirs."""
-    forward = ranks[image, :k + 1]
-    backward = ranks[forward, :k + 1]
+    forward = ranks[image, : k + 1]
+    backward = ranks[forward, : k + 1]
     return forward[np.where(backward == image)[0]]
 
 
-def dense_rerank(query: np.ndarray, gallery: np.ndarray, k1: int = 20, k2: int = 6,
-                 lambda_value: float = 0.3) -> np.ndarray:
+def dense_rerank(
+    query: np.ndarray, gallery: np.ndarray, k1: int = 20, k2: int = 6, lambda_value: float = 0.3
+) -> np.ndarray:
     """Re-ranked distances (queries, gallery) of features, squared Euclidean."""
     queries, images = len(query), np.concatenate([query, gallery])
     # Callers of the published function give it three matrices, which it puts together.
     between, in_query, in_gallery = squared(query, gallery), squared(query, query), squared(gallery, gallery)
-    dist = np.concatenate([np.concatenate([in_query, between], axis=1),
-                           np.concatenate([between.T, in_gallery], axis=1)])
+    dist = np.concatenate(
+        [np.concatenate([in_query, between], axis=1), np.concatenate([between.T, in_gallery], axis=1)]
+    )
     del between, in_query, in_gallery
     np.fill_diagonal(dist, 0)  # rounding can leave more than the distance to a near twin
     np.maximum(dist, 0, out=dist)

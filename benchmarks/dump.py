@@ -21,8 +21,8 @@ from command import command, finish, parse, refusals
 from synthetic import MARKET
 from tqdm import tqdm
 
-from osnet_lib.guide.dump import read_dump, write_feature
 from osnet_lib.core.host import environment
+from osnet_lib.guide.dump import read_dump, write_feature
 
 ALLOWED = 6.0  # seconds for that many
 
@@ -56,10 +56,16 @@ def measure(files: int, rounds: int) -> dict[str, Any]:
                 started = time.perf_counter()
                 call(Path(name))
                 times[contestant].append(time.perf_counter() - started)
-    seconds = {contestant: {"median": statistics.median(t), "min": min(t), "max": max(t), "rounds": t}
-               for contestant, t in times.items()}
-    return {"conditions": {"files": files, "rounds": rounds, "environment": environment()}, "same": same,
-            "seconds": seconds, "ratio": seconds["plain loop"]["median"] / seconds["read_dump"]["median"]}
+    seconds = {
+        contestant: {"median": statistics.median(t), "min": min(t), "max": max(t), "rounds": t}
+        for contestant, t in times.items()
+    }
+    return {
+        "conditions": {"files": files, "rounds": rounds, "environment": environment()},
+        "same": same,
+        "seconds": seconds,
+        "ratio": seconds["plain loop"]["median"] / seconds["read_dump"]["median"],
+    }
 
 
 def report(measured: dict[str, Any]) -> str:
@@ -69,8 +75,10 @@ def report(measured: dict[str, Any]) -> str:
     lines = [f"{files} files of 512 decimals, {cores} cores", f"{'seconds':12}{'median':>9}{'min':>9}{'max':>9}"]
     lines += [f"{name:12}{t['median']:9.3f}{t['min']:9.3f}{t['max']:9.3f}" for name, t in measured["seconds"].items()]
     whole = measured["seconds"]["read_dump"]["median"] * sum(MARKET) / files
-    lines.append(f"the plain loop takes {measured['ratio']:.2f} times as long; {sum(MARKET)} files take read_dump "
-                 f"{whole:.2f} s (at most {ALLOWED:g} allowed)")
+    lines.append(
+        f"the plain loop takes {measured['ratio']:.2f} times as long; {sum(MARKET)} files take read_dump "
+        f"{whole:.2f} s (at most {ALLOWED:g} allowed)"
+    )
     lines.append("same numbers" if measured["same"] else "THE NUMBERS DIFFER")
     return "\n".join(lines)
 

@@ -17,7 +17,8 @@ import argparse
 import sys
 import time
 import tracemalloc
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from argsort_loop import argsort_loop, distance_matrix, list_loop
@@ -26,8 +27,8 @@ from process import summary
 from synthetic import MARKET, Split, market_like
 from tqdm import tqdm
 
-from osnet_lib.metrics import METRICS, Evaluation, evaluate
 from osnet_lib.core.host import environment
+from osnet_lib.metrics import METRICS, Evaluation, evaluate
 
 # Measured elsewhere with torchreid itself on two cores at Market size, euclidean; quoted, not run here.
 CYTHON, PYTHON = "torchreid, Cython", "torchreid, plain Python"
@@ -36,8 +37,9 @@ QUOTED = {CYTHON: 6.8, PYTHON: 115.0}
 HIT_TOLERANCE, MAP_TOLERANCE = 1, 1e-5
 
 
-def by_loop(loop: Callable[..., tuple[np.ndarray, np.ndarray]], query: Split, gallery: Split,
-            metric: str) -> tuple[np.ndarray, np.ndarray]:
+def by_loop(
+    loop: Callable[..., tuple[np.ndarray, np.ndarray]], query: Split, gallery: Split, metric: str
+) -> tuple[np.ndarray, np.ndarray]:
     """AP and first hit of each query by a plain loop, distances included."""
     return loop(distance_matrix(query[0], gallery[0], metric), *query[1:], *gallery[1:])
 
@@ -85,7 +87,7 @@ def loops_agree(whole: tuple[np.ndarray, np.ndarray], part: tuple[np.ndarray, np
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run everything and return the measurement as plain values."""
     query, gallery = market_like(options.queries, options.gallery, options.width, options.seed)
-    some = tuple(part[:options.loop_queries] for part in query)
+    some = tuple(part[: options.loop_queries] for part in query)
     calls: dict[str, Callable[[], Any]] = {
         "matrix product alone": lambda: query[0] @ gallery[0].T,
         "evaluate": lambda: evaluate(*query, *gallery, metric=options.metric, max_rank=min(50, options.gallery)),
@@ -101,49 +103,73 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     same = agree(difference) and loops_agree((ap, first_hit), results["list loop"])
     del results
     times = time_alternately(calls, options.rounds)
-    scale = {name: 1.0 for name in calls} | {"list loop": options.queries / len(some[0])}
-    seconds = {name: summary(*zip(*((wall * scale[name], processor * scale[name]) for wall, processor in pairs)))
-               for name, pairs in times.items()}
+    scale = dict.fromkeys(calls, 1.0) | {"list loop": options.queries / len(some[0])}
+    seconds = {
+        name: summary(*zip(*((wall * scale[name], processor * scale[name]) for wall, processor in pairs)))
+        for name, pairs in times.items()
+    }
     names = "queries", "gallery", "width", "metric", "seed", "rounds"
     quoted = QUOTED if (options.queries, options.gallery) == MARKET else {}
     # The steps of the Python path ran there and here: what they gained by machine and numpy, the other path is granted.
     estimated = {CYTHON: QUOTED[CYTHON] * seconds["list loop"]["median"] / QUOTED[PYTHON]} if quoted else {}
     return {
-        "conditions": {"benchmark": "metrics", **{name: getattr(options, name) for name in names},
-                       "loop_queries": len(some[0]), "environment": environment()},
-        "figures": {"rank1": ours.rank(1), "mAP": ours.mAP}, "difference": difference, "same": same,
-        "seconds": seconds, "peak_bytes": peaks,
+        "conditions": {
+            "benchmark": "metrics",
+            **{name: getattr(options, name) for name in names},
+            "loop_queries": len(some[0]),
+            "environment": environment(),
+        },
+        "figures": {"rank1": ours.rank(1), "mAP": ours.mAP},
+        "difference": difference,
+        "same": same,
+        "seconds": seconds,
+        "peak_bytes": peaks,
         "ratio": seconds["argsort loop"]["median"] / seconds["evaluate"]["median"],
         "ratios": {name: times["median"] / seconds["evaluate"]["median"] for name, times in seconds.items()},
-        "quoted_seconds": quoted, "estimated_seconds": estimated,
+        "quoted_seconds": quoted,
+        "estimated_seconds": estimated,
     }
 
 
 def report(measured: dict[str, Any]) -> str:
     """The measurement as text."""
     conditions, ours = measured["conditions"], measured["seconds"]["evaluate"]["median"]
-    lines = [f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']}, "
-             f"{conditions['metric']}, {conditions['environment']['cores']} cores, {conditions['rounds']} rounds",
-             f"{'seconds':24}{'median':>9}{'min':>9}{'max':>9}{'processor':>11}{'peak MB':>9}{'ratio':>8}"]
+    lines = [
+        (
+            f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']}, "
+            f"{conditions['metric']}, {conditions['environment']['cores']} cores, {conditions['rounds']} rounds"
+        ),
+        f"{'seconds':24}{'median':>9}{'min':>9}{'max':>9}{'processor':>11}{'peak MB':>9}{'ratio':>8}",
+    ]
     for name, times in measured["seconds"].items():
-        lines.append(f"{name:24}{times['median']:9.3f}{times['min']:9.3f}{times['max']:9.3f}"
-                     f"{times['processor_median']:11.3f}{measured['peak_bytes'][name] / 1e6:9.0f}"
-                     f"{measured['ratios'][name]:8.2f}")
+        lines.append(
+            f"{name:24}{times['median']:9.3f}{times['min']:9.3f}{times['max']:9.3f}"
+            f"{times['processor_median']:11.3f}{measured['peak_bytes'][name] / 1e6:9.0f}"
+            f"{measured['ratios'][name]:8.2f}"
+        )
     for name, value in measured["quoted_seconds"].items():
         lines.append(f"{name:24}{value:9.1f}{'quoted, not run here':>38}{value / ours:8.1f}")
     lines.append(f"the argsort loop takes {measured['ratio']:.1f} times as long as evaluate")
-    lines.append(f"the list loop, torchreid's Python path in our own words, takes "
-                 f"{measured['ratios']['list loop']:.1f} times as long "
-                 f"(run on {conditions['loop_queries']} queries, time scaled to {conditions['queries']})")
+    lines.append(
+        f"the list loop, torchreid's Python path in our own words, takes "
+        f"{measured['ratios']['list loop']:.1f} times as long "
+        f"(run on {conditions['loop_queries']} queries, time scaled to {conditions['queries']})"
+    )
     if quoted := measured["quoted_seconds"].get(CYTHON):
         estimated = measured["estimated_seconds"][CYTHON]
-        lines.append(f"torchreid's Cython path, {quoted:g} s measured elsewhere on two cores, takes "
-                     f"{quoted / ours:.1f} times as long as evaluate here: two runs, two machines, an indication")
-        lines.append(f"brought to this machine by the Python path, which ran on both, it would take {estimated:.2f} s, "
-                     f"{estimated / ours:.1f} times as long")
+        lines.append(
+            f"torchreid's Cython path, {quoted:g} s measured elsewhere on two cores, takes "
+            f"{quoted / ours:.1f} times as long as evaluate here: two runs, two machines, an indication"
+        )
+        lines.append(
+            f"brought to this machine by the Python path, which ran on both, it would take {estimated:.2f} s, "
+            f"{estimated / ours:.1f} times as long"
+        )
     differing = ", ".join(f"{name} {value:.2g}" for name, value in measured["difference"].items() if value) or "nothing"
-    lines.append(f"Rank-1 {measured['figures']['rank1']:.4f}, mAP {measured['figures']['mAP']:.6f}; "
-                 f"{'same figures' if measured['same'] else 'THE FIGURES DIFFER'} (apart by: {differing})")
+    lines.append(
+        f"Rank-1 {measured['figures']['rank1']:.4f}, mAP {measured['figures']['mAP']:.6f}; "
+        f"{'same figures' if measured['same'] else 'THE FIGURES DIFFER'} (apart by: {differing})"
+    )
     return "\n".join(lines)
 
 

@@ -6,8 +6,9 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 
 def peak_rss() -> int:
@@ -33,6 +34,11 @@ def run_child(script: str, arguments: Sequence[object]) -> dict[str, Any]:
 
 def summary(seconds: Sequence[float], processor: Sequence[float]) -> dict[str, Any]:
     """Median and range of wall-clock seconds, and the median of processor seconds, with every round."""
-    return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds),
-            "processor_median": statistics.median(processor), "rounds": list(seconds),
-            "processor_rounds": list(processor)}
+    return {
+        "median": statistics.median(seconds),
+        "min": min(seconds),
+        "max": max(seconds),
+        "processor_median": statistics.median(processor),
+        "rounds": list(seconds),
+        "processor_rounds": list(processor),
+    }

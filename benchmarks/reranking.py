@@ -26,9 +26,9 @@ from process import peak_rss, run_child, summary
 from synthetic import MARKET, Split, market_like
 from tqdm import tqdm
 
+from osnet_lib.core.host import environment
 from osnet_lib.metrics import evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
-from osnet_lib.core.host import environment
 
 CONTESTANTS = {"rerank": rerank, "dense": dense_rerank}
 NUMBERS = "queries", "gallery", "width", "k1", "k2", "seed"
@@ -45,8 +45,12 @@ def run_contestant(options: argparse.Namespace) -> dict[str, Any]:
     call(query[:WARM_UP], gallery[:WARM_UP], options.k1, options.k2)
     wall, processor = time.perf_counter(), time.process_time()
     result = call(query, gallery, options.k1, options.k2)
-    measured = {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor,
-                "peak_rss_bytes": peak_rss(), "input_bytes": query.nbytes + gallery.nbytes}
+    measured = {
+        "seconds": time.perf_counter() - wall,
+        "processor_seconds": time.process_time() - processor,
+        "peak_rss_bytes": peak_rss(),
+        "input_bytes": query.nbytes + gallery.nbytes,
+    }
     if options.out:
         np.save(options.out, result)
     return measured
@@ -73,22 +77,37 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     bar.update()
         ours, theirs = (np.load(path) for path in files.values())
     query, gallery = market_like(options.queries, options.gallery, options.width, options.seed)
-    figures = {"before": score(query, gallery), **{name: score(query, gallery, dist)
-                                                   for name, dist in zip(CONTESTANTS, (ours, theirs))}}
+    figures = {
+        "before": score(query, gallery),
+        **{name: score(query, gallery, dist) for name, dist in zip(CONTESTANTS, (ours, theirs))},
+    }
     apart = np.abs(ours - theirs)
-    difference = {"max": float(apart.max()), "share_above_1e-4": float((apart > LARGE).mean()),
-                  "rank1_queries": abs(figures["rerank"]["hits1"] - figures["dense"]["hits1"]),
-                  "mAP": abs(figures["rerank"]["mAP"] - figures["dense"]["mAP"])}
-    seconds = {name: summary([r["seconds"] for r in done], [r["processor_seconds"] for r in done])
-               for name, done in rounds.items()}
+    difference = {
+        "max": float(apart.max()),
+        "share_above_1e-4": float((apart > LARGE).mean()),
+        "rank1_queries": abs(figures["rerank"]["hits1"] - figures["dense"]["hits1"]),
+        "mAP": abs(figures["rerank"]["mAP"] - figures["dense"]["mAP"]),
+    }
+    seconds = {
+        name: summary([r["seconds"] for r in done], [r["processor_seconds"] for r in done])
+        for name, done in rounds.items()
+    }
     return {
-        "conditions": {"benchmark": "reranking", **{name: getattr(options, name) for name in (*NUMBERS, "rounds")},
-                       "lambda": 0.3, "metric": "euclidean", "input_bytes": rounds["rerank"][0]["input_bytes"],
-                       "environment": environment()},
-        "figures": figures, "difference": difference,
-        "same": difference["share_above_1e-4"] <= SHARE_TOLERANCE and difference["rank1_queries"] <= HIT_TOLERANCE
+        "conditions": {
+            "benchmark": "reranking",
+            **{name: getattr(options, name) for name in (*NUMBERS, "rounds")},
+            "lambda": 0.3,
+            "metric": "euclidean",
+            "input_bytes": rounds["rerank"][0]["input_bytes"],
+            "environment": environment(),
+        },
+        "figures": figures,
+        "difference": difference,
+        "same": difference["share_above_1e-4"] <= SHARE_TOLERANCE
+        and difference["rank1_queries"] <= HIT_TOLERANCE
         and difference["mAP"] <= MAP_TOLERANCE,
-        "seconds": seconds, "ratio": seconds["dense"]["median"] / seconds["rerank"]["median"],
+        "seconds": seconds,
+        "ratio": seconds["dense"]["median"] / seconds["rerank"]["median"],
         "ratios": {name: times["median"] / seconds["rerank"]["median"] for name, times in seconds.items()},
         "peak_rss_bytes": {name: max(r["peak_rss_bytes"] for r in done) for name, done in rounds.items()},
     }
@@ -98,25 +117,40 @@ def report(measured: dict[str, Any]) -> str:
     """The measurement as text."""
     conditions, difference, figures = (measured[name] for name in ("conditions", "difference", "figures"))
     size = (conditions["queries"] + conditions["gallery"]) / sum(MARKET)
-    lines = [f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']} "
-             f"({size:.0%} of Market-1501's images), k1 {conditions['k1']}, k2 {conditions['k2']}, "
-             f"{conditions['environment']['cores']} cores, {conditions['rounds']} rounds",
-             f"{'seconds':10}{'median':>9}{'min':>9}{'max':>9}{'processor':>11}{'peak RSS MB':>13}{'ratio':>8}"]
+    lines = [
+        (
+            f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']} "
+            f"({size:.0%} of Market-1501's images), k1 {conditions['k1']}, k2 {conditions['k2']}, "
+            f"{conditions['environment']['cores']} cores, {conditions['rounds']} rounds"
+        ),
+        f"{'seconds':10}{'median':>9}{'min':>9}{'max':>9}{'processor':>11}{'peak RSS MB':>13}{'ratio':>8}",
+    ]
     for name, times in measured["seconds"].items():
-        lines.append(f"{name:10}{times['median']:9.3f}{times['min']:9.3f}{times['max']:9.3f}"
-                     f"{times['processor_median']:11.3f}{measured['peak_rss_bytes'][name] / 1e6:13.0f}"
-                     f"{measured['ratios'][name]:8.2f}")
+        lines.append(
+            f"{name:10}{times['median']:9.3f}{times['min']:9.3f}{times['max']:9.3f}"
+            f"{times['processor_median']:11.3f}{measured['peak_rss_bytes'][name] / 1e6:13.0f}"
+            f"{measured['ratios'][name]:8.2f}"
+        )
     lines += [f"{name:10} Rank-1 {found['rank1']:.4f}, mAP {found['mAP']:.6f}" for name, found in figures.items()]
     lines.append(f"the published dense algorithm takes {measured['ratio']:.1f} times as long as rerank")
-    lines.append(f"{'same distances' if measured['same'] else 'THE DISTANCES DIFFER'}: at most {difference['max']:.1g} "
-                 f"apart, {difference['share_above_1e-4']:.1g} of them by more than {LARGE:g}")
+    lines.append(
+        f"{'same distances' if measured['same'] else 'THE DISTANCES DIFFER'}: at most {difference['max']:.1g} "
+        f"apart, {difference['share_above_1e-4']:.1g} of them by more than {LARGE:g}"
+    )
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 where the contestants' distances differ; 2 for options that make no sense."""
-    numbers = {"queries": MARKET[0] // 4, "gallery": MARKET[1] // 4, "width": 512, "k1": 20, "k2": 6, "rounds": 3,
-               "seed": 0}
+    numbers = {
+        "queries": MARKET[0] // 4,
+        "gallery": MARKET[1] // 4,
+        "width": 512,
+        "k1": 20,
+        "k2": 6,
+        "rounds": 3,
+        "seed": 0,
+    }
     parser = command(__doc__, numbers)
     parser.add_argument("--contestant", choices=CONTESTANTS, help="only take one time of this one, in this process")
     parser.add_argument("--out", metavar="FILE", help="with --contestant: write its distances (.npy)")

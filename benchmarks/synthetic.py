@@ -53,6 +53,8 @@ def market_like(queries: int, gallery: int, width: int, seed: int, distractors: 
     pids = np.concatenate([np.zeros(own, np.int64), np.arange(gallery - own) % IDENTITIES + 1])
     query = population.draw(np.arange(queries) % IDENTITIES + 1)
     features = np.empty((gallery + distractors, width), np.float32)
-    parts = [population.draw(population.rng.permutation(pids), features[:gallery]),
-             population.draw(np.zeros(distractors, np.int64), features[gallery:])]
+    parts = [
+        population.draw(population.rng.permutation(pids), features[:gallery]),
+        population.draw(np.zeros(distractors, np.int64), features[gallery:]),
+    ]
     return query, (features, *(np.concatenate([part[i] for part in parts]) for i in (1, 2)))

@@ -1,11 +1,14 @@
 """OSNet person re-identification, from a PyTorch checkpoint to an Ascend NPU.
 
-Data flows one way through the modules::
+Data flows one way through the packages::
 
-    checkpoint -> model -> export -> convert -> session
-    market1501 -> preprocess -> features -> metrics -> results -> book
+    network -> conversion -> inference                  checkpoint, ONNX, session on any backend
+    datasets -> features -> metrics -> comparison       images, features, scores, which is better
+    study -> report, plots                              steps on a workspace, tables, figures
 
-Its packages stand in rows, and each imports only from the rows below its own: the contract in ``pyproject.toml``.
+``ascend`` is the way to the NPU, ``guide`` reads and writes the files of the guide and of Huawei's tools, ``published``
+quotes others, ``diagnosis`` finds what went wrong, ``core`` is what all stand on. A package imports only from rows
+below its own: the contract is in pyproject.toml.
 """
 
 from .version import __version__ as __version__

@@ -21,7 +21,7 @@ class OSNetError(Exception):
         What the reader can do about it; it ends the message.
     """
 
-    def __init__(self, what: str, *, where: str | PathLike | None = None, cure: str | None = None):
+    def __init__(self, what: str, *, where: str | PathLike[str] | None = None, cure: str | None = None):
         self.what, self.where, self.cure = what, where, cure
         message = f"{where}: {what}" if where is not None else what
         super().__init__(f"{message}. {cure}" if cure else message)

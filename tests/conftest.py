@@ -12,14 +12,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers.market import TINY, in_subsample
-from helpers.paths import ROOT
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
+from helpers.market import TINY, in_subsample
+from helpers.paths import ROOT
 from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.datasets.minimarket import Recipe, render_minimarket
+from osnet_lib.datasets.minimarket import World, render_minimarket
+from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.network.osnet import build_model
 from osnet_lib.study.workspace import Workspace
 
@@ -115,8 +115,8 @@ def late_clock(monkeypatch):
 @pytest.fixture(scope="session")
 def small_market(tmp_path_factory) -> Path:
     """A rendered data set of a few people, in Market-1501's layout."""
-    recipe = Recipe(train_pids=0, test_pids=6, pictures_per_camera=2, distractors=6, junk=4)
-    return render_minimarket(tmp_path_factory.mktemp("data") / "small", recipe, progress=False)
+    world = World(train_pids=0, test_pids=6, pictures_per_camera=2, distractors=6, junk=4)
+    return render_minimarket(tmp_path_factory.mktemp("data") / "small", world, progress=False)
 
 
 @pytest.fixture(scope="session")

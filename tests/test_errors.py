@@ -13,13 +13,16 @@ from osnet_lib.errors import ExportError, OSNetError, ParityError
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == errors.__name__]
 
 
-@pytest.mark.parametrize("kwargs, message", [
-    ({}, "it is broken"),
-    ({"where": "a.onnx"}, "a.onnx: it is broken"),
-    ({"where": Path("b/c.pt")}, "b/c.pt: it is broken"),
-    ({"cure": "Mend it."}, "it is broken. Mend it."),
-    ({"where": "a.onnx", "cure": "Mend it."}, "a.onnx: it is broken. Mend it."),
-])
+@pytest.mark.parametrize(
+    "kwargs, message",
+    [
+        ({}, "it is broken"),
+        ({"where": "a.onnx"}, "a.onnx: it is broken"),
+        ({"where": Path("b/c.pt")}, "b/c.pt: it is broken"),
+        ({"cure": "Mend it."}, "it is broken. Mend it."),
+        ({"where": "a.onnx", "cure": "Mend it."}, "a.onnx: it is broken. Mend it."),
+    ],
+)
 def test_message(kwargs, message):
     error = OSNetError("it is broken", **kwargs)
     assert str(error) == message

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import layered
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-import layered
 from osnet_lib.core.code_digest import PACKAGE, read_package
 
 if sys.version_info >= (3, 11):

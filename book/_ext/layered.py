@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from itertools import combinations
+from itertools import combinations, pairwise
 
 WIDTH, BOX, HEIGHT, GAP, MARGIN = 560, 116, 46, 42, 28  # of the picture, a box and the space between rows, in pixels
 _TRIES, _SWEEPS, _SPRINGS = 30, 6, 120
@@ -37,7 +37,7 @@ def place(rows: Sequence[Sequence[str]], ways: Sequence[Sequence[Vertex]]) -> di
     for way in ways:
         for vertex in way[1:-1]:
             levels[vertex[2]].append(vertex)
-    links = [pair for way in ways for pair in zip(way, way[1:])]
+    links = [pair for way in ways for pair in pairwise(way)]
     dice, fewest = random.Random(0), len(links) ** 2
     found: set[tuple[tuple[Vertex, ...], ...]] = set()
     for _ in range(_TRIES):
@@ -161,7 +161,7 @@ def _straightened(
 def _kept_apart(level: Sequence[Vertex], wanted: Sequence[float]) -> list[float]:
     """The places nearest to the wanted ones that leave every neighbour its distance (pool adjacent violators)."""
     offsets = [0.0]
-    for left, right in zip(level, level[1:]):
+    for left, right in pairwise(level):
         offsets.append(offsets[-1] + _distance(left, right))
     pools: list[list[float]] = []
     for want, offset in zip(wanted, offsets):
@@ -211,11 +211,11 @@ def draw(
         lines[way[0][0]].append(_arrow(way, ports, places))
     height = len(rows) * (HEIGHT + GAP) - GAP + 2
     parts = [
-        f'<svg class="architecture" viewBox="0 0 {WIDTH} {height}" role="group" aria-label="{escape(title)}" '
-        f'xmlns="http://www.w3.org/2000/svg">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="architecture" viewBox="0 0 {WIDTH} {height}" role="group"',
+        f'aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title>",
     ]
-    for number, names in enumerate(rows):
+    for number in range(len(rows)):
         parts.append(f'<text class="row" x="4" y="{_top(number) + HEIGHT / 2 + 4:g}">{number + 1}</text>')
     for number, names in enumerate(rows):
         for name in names:
@@ -256,7 +256,7 @@ def _arrow(way: Sequence[Vertex], ports: tuple[float, float], places: Mapping[Ve
         passed = [next((port for port in ports if abs(port - passed[0]) < 8), passed[0])] * len(passed)
     xs = [ports[0], *passed, ports[1]]
     path = f"M{xs[0]:g} {_top(way[0][2]) + HEIGHT:g}"
-    for index, (before, after) in enumerate(zip(xs, xs[1:])):
+    for index, (before, after) in enumerate(pairwise(xs)):
         start = _top(way[index][2]) + HEIGHT
         last = index == len(xs) - 2
         end = _top(way[index + 1][2]) - (head if last else 0)

@@ -6,10 +6,11 @@ import atexit
 import importlib
 import threading
 from collections import Counter
+from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from os import PathLike
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 from ..errors import SessionError, first_line
 from .acl_codes import BARE, REPEAT_INITIALIZE, cure_for, name_of
@@ -37,8 +38,11 @@ class AclError(SessionError):
         self.name = "no result" if code is None else name_of(code)
         said = " ".join(message.split())[:300].rstrip(". ")
         number = self.name if code is None else f"{code} {self.name}"
-        super().__init__(f"{call} failed: {number}{f' ({said})' if said else ''}", where=where,
-                         cure=cure_for(500000 if code is None else code, soc))
+        super().__init__(
+            f"{call} failed: {number}{f' ({said})' if said else ''}",
+            where=where,
+            cure=cure_for(500000 if code is None else code, soc),
+        )
 
     def __reduce__(self) -> tuple:
         """For the way from one process to another."""
@@ -64,13 +68,19 @@ def load_acl() -> ModuleType:
     if hasattr(acl, "rt") and hasattr(acl, "mdl"):
         return acl
     place = getattr(acl, "__file__", None) or ", ".join(getattr(acl, "__path__", []))
-    raise SessionError(f"the module acl in {place} is {_owner()}, not CANN's pyACL", where="ascend",
-                       cure=f"Remove it (pip uninstall pyacl acl). {_ENVIRONMENT}")
+    raise SessionError(
+        f"the module acl in {place} is {_owner()}, not CANN's pyACL",
+        where="ascend",
+        cure=f"Remove it (pip uninstall pyacl acl). {_ENVIRONMENT}",
+    )
 
 
 def _broken(error: Exception) -> SessionError:
-    return SessionError(f"the module acl does not load ({type(error).__name__}: {first_line(error)}); installed is "
-                        f"{_owner()}", where="ascend", cure=_ENVIRONMENT)
+    return SessionError(
+        f"the module acl does not load ({type(error).__name__}: {first_line(error)}); installed is {_owner()}",
+        where="ascend",
+        cure=_ENVIRONMENT,
+    )
 
 
 def _owner() -> str:
@@ -84,7 +94,7 @@ def count_devices() -> int:
         acl = load_acl()
         count, code = acl.rt.get_device_count()
         if code:  # some versions want acl.init first; it stays initialised, which a later session expects
-            process.initialise(Acl(acl, "ascend"))
+            this_process.initialise(Acl(acl, "ascend"))
             count, code = acl.rt.get_device_count()
         return int(count) if code == 0 else 0
     except Exception:  # whatever a module named acl may do: the question was only whether it works
@@ -104,7 +114,7 @@ class Acl:
     def __call__(self, call: str, *args: Any) -> Any:
         result = self.function(call)(*args)
         if call in BARE:
-            if (".create_" in call or "_to_" in call) and (result is None or isinstance(result, int) and not result):
+            if (".create_" in call or "_to_" in call) and (result is None or (isinstance(result, int) and not result)):
                 raise self._error(call, None)
             return result
         *values, code = result if isinstance(result, tuple) else (result,)
@@ -209,4 +219,4 @@ class Process:
             pass
 
 
-process = Process()
+this_process = Process()

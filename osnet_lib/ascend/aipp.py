@@ -8,22 +8,38 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from ..errors import ConvertError
 from ..core.files import write_text
 from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
+from ..errors import ConvertError
 
 Channels = tuple[float, float, float]
+T = TypeVar("T")
 
-_SWITCHES = {"aipp_mode": "static", "related_input_rank": "0", "input_format": "RGB888_U8",
-             "src_image_size_w": str(WIDTH), "src_image_size_h": str(HEIGHT), "crop": "false", "padding": "false",
-             "csc_switch": "false", "rbuv_swap_switch": "false"}
-_OMITTED = {"related_input_rank": "0", "crop": "false", "padding": "false", "csc_switch": "false",
-            "rbuv_swap_switch": "false"}  # what AIPP takes for a switch that the file lacks
+_SWITCHES = {
+    "aipp_mode": "static",
+    "related_input_rank": "0",
+    "input_format": "RGB888_U8",
+    "src_image_size_w": str(WIDTH),
+    "src_image_size_h": str(HEIGHT),
+    "crop": "false",
+    "padding": "false",
+    "csc_switch": "false",
+    "rbuv_swap_switch": "false",
+}
+_OMITTED = {
+    "related_input_rank": "0",
+    "crop": "false",
+    "padding": "false",
+    "csc_switch": "false",
+    "rbuv_swap_switch": "false",
+}  # what AIPP takes for a switch that the file lacks
 _CHANNELS = {"mean_chn": 0.0, "min_chn": 0.0, "var_reci_chn": 1.0}  # and for a number
 _FLOAT16_MAX = 65504.0
 _CURE = "Write it with osnet_lib.ascend.aipp.write_aipp."
@@ -51,11 +67,17 @@ class AippConfig:
         for name, most in (("mean_chn", 255), ("min_chn", 255), ("var_reci_chn", _FLOAT16_MAX)):
             values = getattr(self, name)
             if len(values) != 3 or not all(math.isfinite(v) and 0 <= v <= most for v in values):
-                raise ConvertError(f"{values} are not three numbers from 0 to {most:g}", where=name,
-                                   cure="Give one for red, green and blue.")
+                raise ConvertError(
+                    f"{values} are not three numbers from 0 to {most:g}",
+                    where=name,
+                    cure="Give one for red, green and blue.",
+                )
         if any(v != int(v) for v in self.mean_chn):
-            raise ConvertError(f"{self.mean_chn} are not whole numbers", where="mean_chn",
-                               cure="Put what is behind the point into min_chn.")
+            raise ConvertError(
+                f"{self.mean_chn} are not whole numbers",
+                where="mean_chn",
+                cure="Put what is behind the point into min_chn.",
+            )
 
     def __str__(self) -> str:
         """The file's text."""
@@ -64,6 +86,11 @@ class AippConfig:
             kind = int if name == "mean_chn" else float
             lines += [f"{name}_{i}: {kind(value)!r}" for i, value in enumerate(getattr(self, name))]
         return "aipp_op {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+def _three(values: Iterable[T]) -> tuple[T, T, T]:
+    red, green, blue = values
+    return red, green, blue
 
 
 def imagenet_aipp(*, split: bool = True) -> AippConfig:
@@ -79,7 +106,7 @@ def imagenet_aipp(*, split: bool = True) -> AippConfig:
     means = [round(255 * m, 6) for m in MEAN]
     whole = [int(m) if split else 0 for m in means]
     rest = [round(m - w, 6) for m, w in zip(means, whole)]
-    return AippConfig(tuple(whole), tuple(rest), tuple(float(f"{1 / (255 * s):.15g}") for s in STD))
+    return AippConfig(_three(whole), _three(rest), _three(float(f"{1 / (255 * s):.15g}") for s in STD))
 
 
 def write_aipp(path: str | Path, config: AippConfig | None = None) -> Path:
@@ -98,8 +125,9 @@ def read_aipp(path: str | Path) -> AippConfig:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConvertError(f"the AIPP file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})",
-                           where=path, cure=_CURE) from error
+        raise ConvertError(
+            f"the AIPP file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", where=path, cure=_CURE
+        ) from error
     return parse_aipp(text, path)
 
 
@@ -124,8 +152,11 @@ def parse_aipp(text: str, where: str | Path = "AIPP") -> AippConfig:
         found[key] = value.strip("\"'")
     for key, wanted in _SWITCHES.items():
         if (value := found.pop(key, _OMITTED.get(key))) != wanted:
-            raise ConvertError(f"{key} is {value or 'missing'}, but this study feeds images for {wanted}", where=where,
-                               cure=f"Write {key}: {wanted}.")
+            raise ConvertError(
+                f"{key} is {value or 'missing'}, but this study feeds images for {wanted}",
+                where=where,
+                cure=f"Write {key}: {wanted}.",
+            )
     numbers = {}
     for name, default in _CHANNELS.items():
         words = [found.pop(f"{name}_{i}", repr(default)) for i in range(3)]
@@ -139,10 +170,10 @@ def parse_aipp(text: str, where: str | Path = "AIPP") -> AippConfig:
         config = AippConfig(**numbers)
     except ConvertError as error:
         raise ConvertError(f"{error.where}: {error.what}", where=where, cure=error.cure) from error
-    return AippConfig(tuple(int(m) for m in config.mean_chn), config.min_chn, config.var_reci_chn)
+    return AippConfig(_three(int(m) for m in config.mean_chn), config.min_chn, config.var_reci_chn)
 
 
-def apply_aipp(pixels: np.ndarray, config: AippConfig, arithmetic: type = np.float16) -> np.ndarray:
+def apply_aipp(pixels: np.ndarray, config: AippConfig, arithmetic: type[np.floating] = np.float16) -> np.ndarray:
     """What the device makes of pixels.
 
     Parameters
@@ -183,7 +214,7 @@ def aipp_error() -> AippError:
     # The same three float32 operations as in preprocess.
     expected = (pixels / np.float32(255) - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
 
-    def largest(split: bool, arithmetic: type) -> float:
+    def largest(split: bool, arithmetic: type[np.floating]) -> float:
         found = apply_aipp(pixels, imagenet_aipp(split=split), arithmetic)
         return float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max())
 

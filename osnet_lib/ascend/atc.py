@@ -10,18 +10,40 @@ from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
-from ..errors import ConvertError
+from ..checks import whole_number
 from ..conversion.onnx_file import IMAGE_SHAPE, INPUT
+from ..errors import ConvertError
 from .cann import SOC_CURE, SOC_VERSION
 
 ONNX_FRAMEWORK = 5  # ATC's number for ONNX
 LOG_LEVELS = ("debug", "info", "warning", "error", "null")
-PRECISION_MODES = ("force_fp16", "force_fp32", "cube_fp16in_fp32out", "allow_fp32_to_fp16", "must_keep_origin_dtype",
-                   "allow_mix_precision", "allow_mix_precision_fp16", "allow_mix_precision_bf16", "allow_fp32_to_bf16")
+PRECISION_MODES = (
+    "force_fp16",
+    "force_fp32",
+    "cube_fp16in_fp32out",
+    "allow_fp32_to_fp16",
+    "must_keep_origin_dtype",
+    "allow_mix_precision",
+    "allow_mix_precision_fp16",
+    "allow_mix_precision_bf16",
+    "allow_fp32_to_bf16",
+)
 PRECISION_MODES_V2 = ("fp16", "origin", "cube_fp16in_fp32out", "mixed_float16", "mixed_bfloat16")
 GEARS = range(2, 101)  # how many batch sizes one OM may have
-_OWN_OPTIONS = ("framework", "model", "output", "soc_version", "input_format", "input_shape", "dynamic_batch_size",
-                "insert_op_conf", "precision_mode", "precision_mode_v2", "input_fp16_nodes", "log")
+_OWN_OPTIONS = (
+    "framework",
+    "model",
+    "output",
+    "soc_version",
+    "input_format",
+    "input_shape",
+    "dynamic_batch_size",
+    "insert_op_conf",
+    "precision_mode",
+    "precision_mode_v2",
+    "input_fp16_nodes",
+    "log",
+)
 
 
 @dataclass(frozen=True)
@@ -62,43 +84,71 @@ class AtcCommand:
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        given = (self.batch_sizes,) if isinstance(self.batch_sizes, Integral) else tuple(self.batch_sizes)
-        object.__setattr__(self, "batch_sizes", given)
+        given = (self.batch_sizes,) if isinstance(self.batch_sizes, Integral) else self.batch_sizes
+        sizes = sorted(whole_number(size, "batch_sizes", error=ConvertError) for size in given)
+        object.__setattr__(self, "batch_sizes", tuple(sizes))
         object.__setattr__(self, "model", Path(self.model))
         for where, wrong, what, cure in self._refusals():
             if wrong:
                 raise ConvertError(what, where=where, cure=cure)
         object.__setattr__(self, "output", Path(self.output))
-        object.__setattr__(self, "batch_sizes", tuple(sorted(map(int, given))))
 
-    def _refusals(self) -> Iterator[tuple[object, object, str, str]]:
+    def _refusals(self) -> Iterator[tuple[str | os.PathLike[str], object, str, str]]:
         """Where, whether it is wrong, what and cure: what is wrong by itself, whatever the host."""
         sizes, output = self.batch_sizes, os.fspath(self.output)
-        bad = [n for n in sizes if not isinstance(n, Integral) or isinstance(n, bool) or n < 1]
-        yield ("batch_sizes", not sizes or bad, f"batch size {bad[0] if bad else 'missing'}",
-               "Give a number of images, at least 1.")
-        yield ("batch_sizes", len(set(sizes)) < len(sizes), f"a batch size is there twice in {list(sizes)}",
-               "Give each once.")
+        yield "batch_sizes", not sizes, "batch size missing", "Give a number of images, at least 1."
+        yield (
+            "batch_sizes",
+            len(set(sizes)) < len(sizes),
+            f"a batch size is there twice in {list(sizes)}",
+            "Give each once.",
+        )
         yield ("batch_sizes", len(sizes) >= GEARS.stop, f"{len(sizes)} batch sizes", f"Give at most {GEARS.stop - 1}.")
-        yield ("soc_version", not SOC_VERSION.fullmatch(str(self.soc_version)),
-               f"{self.soc_version!r} is no soc_version", SOC_CURE)
-        for name, known in (("precision_mode", PRECISION_MODES), ("precision_mode_v2", PRECISION_MODES_V2),
-                            ("log", LOG_LEVELS)):
+        yield (
+            "soc_version",
+            not SOC_VERSION.fullmatch(str(self.soc_version)),
+            f"{self.soc_version!r} is no soc_version",
+            SOC_CURE,
+        )
+        for name, known in (
+            ("precision_mode", PRECISION_MODES),
+            ("precision_mode_v2", PRECISION_MODES_V2),
+            ("log", LOG_LEVELS),
+        ):
             value = getattr(self, name)
-            yield (name, value not in (*known, None) or (name, value) == ("log", None),
-                   f"unknown {'log level' if name == 'log' else name} {value!r}", f"Use one of {', '.join(known)}.")
-        yield ("precision_mode_v2", self.precision_mode and self.precision_mode_v2,
-               "precision_mode and precision_mode_v2 exclude each other", "Give one of the two.")
-        yield ("input_fp16", self.aipp and self.input_fp16, "AIPP takes uint8, so the input cannot be float16",
-               "Leave out one of the two.")
-        yield (self.output, output.endswith(("/", ".om")) or not Path(output).name,
-               "the output is no path with a file name, to which ATC appends .om",
-               "Give a path such as models/osnet_bs16.")
+            yield (
+                name,
+                value not in (*known, None) or (name, value) == ("log", None),
+                f"unknown {'log level' if name == 'log' else name} {value!r}",
+                f"Use one of {', '.join(known)}.",
+            )
+        yield (
+            "precision_mode_v2",
+            self.precision_mode and self.precision_mode_v2,
+            "precision_mode and precision_mode_v2 exclude each other",
+            "Give one of the two.",
+        )
+        yield (
+            "input_fp16",
+            self.aipp and self.input_fp16,
+            "AIPP takes uint8, so the input cannot be float16",
+            "Leave out one of the two.",
+        )
+        yield (
+            self.output,
+            output.endswith(("/", ".om")) or not Path(output).name,
+            "the output is no path with a file name, to which ATC appends .om",
+            "Give a path such as models/osnet_bs16.",
+        )
         for option in self.options:
             form = re.fullmatch(r"--(\w+)=.+", option)
             yield ("options", not form, f"{option!r} is not of the form --name=value", "Correct it.")
-            yield ("options", form and form[1] in _OWN_OPTIONS, f"{option} belongs to another attribute",
-                   "Set that instead.")
+            yield (
+                "options",
+                form and form[1] in _OWN_OPTIONS,
+                f"{option} belongs to another attribute",
+                "Set that instead.",
+            )
 
     @property
     def dynamic(self) -> bool:
@@ -109,13 +159,25 @@ class AtcCommand:
     def arguments(self) -> tuple[str, ...]:
         """The argument list, program first, ready for a call without a shell."""
         batch = -1 if self.dynamic else self.batch_sizes[0]
-        chosen = {"dynamic_batch_size": ",".join(map(str, self.batch_sizes)) if self.dynamic else None,
-                  "precision_mode": self.precision_mode, "precision_mode_v2": self.precision_mode_v2,
-                  "insert_op_conf": self.aipp, "input_fp16_nodes": INPUT if self.input_fp16 else None}
-        return ("atc", f"--framework={ONNX_FRAMEWORK}", f"--model={self.model}", "--input_format=NCHW",
-                f"--input_shape={INPUT}:{','.join(map(str, (batch, *IMAGE_SHAPE)))}", f"--output={self.output}",
-                f"--log={self.log}", f"--soc_version={self.soc_version}",
-                *(f"--{name}={value}" for name, value in chosen.items() if value is not None), *self.options)
+        chosen = {
+            "dynamic_batch_size": ",".join(map(str, self.batch_sizes)) if self.dynamic else None,
+            "precision_mode": self.precision_mode,
+            "precision_mode_v2": self.precision_mode_v2,
+            "insert_op_conf": self.aipp,
+            "input_fp16_nodes": INPUT if self.input_fp16 else None,
+        }
+        return (
+            "atc",
+            f"--framework={ONNX_FRAMEWORK}",
+            f"--model={self.model}",
+            "--input_format=NCHW",
+            f"--input_shape={INPUT}:{','.join(map(str, (batch, *IMAGE_SHAPE)))}",
+            f"--output={self.output}",
+            f"--log={self.log}",
+            f"--soc_version={self.soc_version}",
+            *(f"--{name}={value}" for name, value in chosen.items() if value is not None),
+            *self.options,
+        )
 
     def __str__(self) -> str:
         """The command as it would be typed."""

@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 
 from ..errors import ConvertError
 from .run_program import Finished
@@ -16,12 +17,13 @@ _NETWORK = "Give ATC a file of osnet export or osnet simplify."
 _OPERATOR = "Export with opset 11, which every ATC reads; if that fails too, this CANN lacks the operator: update it."
 _GEARS = "Dynamic batch sizes need the dynamic ONNX of osnet export and -1 as the batch in --input_shape."
 _OPTION = "Correct the option; atc --help lists what this CANN takes."
-_INSTALLATION = ("Source CANN's set_env.sh; its python3 needs numpy, decorator, sympy, cffi, attrs, psutil, protobuf "
-                 "and scipy.")
+_INSTALLATION = (
+    "Source CANN's set_env.sh; its python3 needs numpy, decorator, sympy, cffi, attrs, psutil, protobuf and scipy."
+)
 FEWER_PROCESSES = "Where memory is short, lower the environment variable TE_PARALLEL_COMPILER (default 8 processes)."
-CURES = {
+ATC_CURES = {
     "E10001": "Correct the value; for soc_version write Ascend and the Name in npu-smi info, a chip that this CANN "
-              "serves (recent ones no longer know Ascend310).",
+    "serves (recent ones no longer know Ascend310).",
     "E10002": "Write --input_shape as image:16,3,256,128.",
     "E10003": _OPTION,
     "E10004": "Give the option a value.",
@@ -58,28 +60,38 @@ CURES = {
     "EC0010": _INSTALLATION,
     "E40000": _INSTALLATION,
     "EZ3003": "No kernel for this operator on this chip: check that the operator package (opp) of the chip is "
-              "installed and soc_version right.",
+    "installed and soc_version right.",
 }
-_FAMILIES = {"EZ": "An operator cannot be compiled for this chip: check soc_version and the operator package (opp).",
-             "EE": "The runtime failed: check the installation, and source CANN's set_env.sh.",
-             "EL": "The driver failed: check npu-smi info, and that you may open the device.",
-             "EC": _INSTALLATION}
-_SIGNS = {"command line flag": _OPTION, "missing its argument": _OPTION, "Non-option parameter": _OPTION,
-          "libascend_hal.so": "On a host without NPU, append CANN's <arch>-linux/devlib to LD_LIBRARY_PATH.",
-          "loading shared libraries": _INSTALLATION}  # in texts without a code
+_FAMILIES = {
+    "EZ": "An operator cannot be compiled for this chip: check soc_version and the operator package (opp).",
+    "EE": "The runtime failed: check the installation, and source CANN's set_env.sh.",
+    "EL": "The driver failed: check npu-smi info, and that you may open the device.",
+    "EC": _INSTALLATION,
+}
+_SIGNS = {
+    "command line flag": _OPTION,
+    "missing its argument": _OPTION,
+    "Non-option parameter": _OPTION,
+    "libascend_hal.so": "On a host without NPU, append CANN's <arch>-linux/devlib to LD_LIBRARY_PATH.",
+    "loading shared libraries": _INSTALLATION,
+}  # in texts without a code
 _LOG = "Look into ~/ascend/log, or run again with log debug and ASCEND_SLOG_PRINT_TO_STDOUT=1."
 
 _CODE = r"[EW][A-Z]?\d{4,5}"
 _STAMP = r"(?:\[PID:\s*\d+\]\s*(?:\d{4}-\d\d-\d\d[-T ]\d\d:\d\d:\d\d[\d.:]*\s+)?)?"
 # `E10001: words` to CANN 7, `E10001: [PID: 1] time words` in CANN 8, `[PID: 1] time Title(E10001): words` now
-_START = re.compile(rf"{_STAMP}(?:(?P<old>{_CODE})|(?P<title>[A-Z][\w ]*)\((?P<new>{_CODE})\)):\s*"
-                    rf"{_STAMP}(?P<words>.*)")
+_START = re.compile(
+    rf"{_STAMP}(?:(?P<old>{_CODE})|(?P<title>[A-Z][\w ]*)\((?P<new>{_CODE})\)):\s*"
+    rf"{_STAMP}(?P<words>.*)"
+)
 _PARTS, _TRACE = ("Possible Cause", "Solution"), "TraceBack"
 _PART = re.compile(rf"\s*({'|'.join((*_PARTS, _TRACE))})\b[^:]*:\s*(.*)")
 _VERDICT = re.compile(r"^[.\s]*ATC run (?:failed|success).*$", re.MULTILINE)
 _NOISE = re.compile(r"\[|\.*(?:ATC .*)?$")  # lines of a log; dots; what ATC says of the run
-_FLAG = re.compile(r"(?:ERROR:\s*)?(unknown command line flag .*|flag '.*' is missing its argument.*|"
-                   r"Non-option parameter: .*)")
+_FLAG = re.compile(
+    r"(?:ERROR:\s*)?(unknown command line flag .*|flag '.*' is missing its argument.*|"
+    r"Non-option parameter: .*)"
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,7 @@ class AtcMessage:
         for sign, cure in _SIGNS.items():
             if sign in self.words:
                 return cure
-        return CURES.get(self.code) or self.solution or _FAMILIES.get(self.code[:2]) or _LOG
+        return ATC_CURES.get(self.code) or self.solution or _FAMILIES.get(self.code[:2]) or _LOG
 
 
 class AtcError(ConvertError):
@@ -115,8 +127,16 @@ class AtcError(ConvertError):
         Exit status; negative for the signal that ended ATC.
     """
 
-    def __init__(self, what: str, *, where: object = None, cure: str | None = None, code: str = UNKNOWN,
-                 messages: Sequence[AtcMessage] = (), status: int | None = None):
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | PathLike[str] | None = None,
+        cure: str | None = None,
+        code: str = UNKNOWN,
+        messages: Sequence[AtcMessage] = (),
+        status: int | None = None,
+    ):
         super().__init__(what, where=where, cure=cure)
         self.code, self.messages, self.status = code, tuple(messages), status
 
@@ -129,7 +149,7 @@ def parse_messages(text: str) -> tuple[AtcMessage, ...]:
     """
     verdict = _VERDICT.search(text)
     # Complaints about flags come before the verdict, and some end the run without one.
-    return (_parse(text[verdict.end():]) if verdict else ()) or _parse(text)
+    return (_parse(text[verdict.end() :]) if verdict else ()) or _parse(text)
 
 
 def _parse(text: str) -> tuple[AtcMessage, ...]:
@@ -148,8 +168,12 @@ def _parse(text: str) -> tuple[AtcMessage, ...]:
             continue
         if found:
             found[-1].setdefault(part, []).append(line.strip())
-    return tuple(AtcMessage(m["code"][0], *(_join(m.get(key, ())) for key in ("words", "title", *_PARTS)),
-                            tuple(filter(None, m.get(_TRACE, ())))) for m in found)
+    return tuple(map(_message, found))
+
+
+def _message(parts: dict[str, list[str]]) -> AtcMessage:
+    words, title, cause, solution = (_join(parts.get(key, ())) for key in ("words", "title", *_PARTS))
+    return AtcMessage(parts["code"][0], words, title, cause, solution, tuple(filter(None, parts.get(_TRACE, ()))))
 
 
 def _join(lines: Sequence[str]) -> str:
@@ -157,19 +181,26 @@ def _join(lines: Sequence[str]) -> str:
     return "" if words.rstrip(".") == "N/A" else words
 
 
-def atc_error(run: Finished, where: object) -> AtcError:
+def atc_error(run: Finished, where: str | PathLike[str] | None) -> AtcError:
     """The exception for a run that failed, about the model `where`."""
     messages = tuple(m for m in parse_messages(run.text) if m.code.startswith("E"))
     if not messages:
         lines = [line.strip() for line in run.text.splitlines() if not _NOISE.match(line.strip())]
         messages = (AtcMessage(UNKNOWN, lines[-1] if lines else "no error text"),)
     # An internal error often precedes the one that explains it.
-    main = next((m for m in messages if m.code in CURES), messages[0])
+    main = next((m for m in messages if m.code in ATC_CURES), messages[0])
     others = ", ".join(dict.fromkeys(m.code for m in messages if m is not main))
     what = f"{main.code}: {main.words[:300].rstrip('. ')}{f' (also {others})' if others else ''}"
     if run.status < 0:
         name = signal.Signals(-run.status).name if -run.status in set(signal.Signals) else str(-run.status)
-        return AtcError(f"ATC was ended by signal {name}; its last words: {what}", where=where, cure=FEWER_PROCESSES,
-                        code=main.code, messages=messages, status=run.status)
-    return AtcError(f"ATC failed with {what}", where=where, cure=main.cure, code=main.code, messages=messages,
-                    status=run.status)
+        return AtcError(
+            f"ATC was ended by signal {name}; its last words: {what}",
+            where=where,
+            cure=FEWER_PROCESSES,
+            code=main.code,
+            messages=messages,
+            status=run.status,
+        )
+    return AtcError(
+        f"ATC failed with {what}", where=where, cure=main.cure, code=main.code, messages=messages, status=run.status
+    )

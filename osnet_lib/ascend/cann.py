@@ -46,8 +46,11 @@ def detect_soc_version() -> str:
     if len(names) == 1:
         return names[0]
     if names:
-        raise ConvertError(f"this host has chips of several kinds ({', '.join(names)})", where="soc_version",
-                           cure="Give the one that will run the OM.")
+        raise ConvertError(
+            f"this host has chips of several kinds ({', '.join(names)})",
+            where="soc_version",
+            cure="Give the one that will run the OM.",
+        )
     raise ConvertError("no NPU is found on this host, so the chip must be given", where="soc_version", cure=SOC_CURE)
 
 

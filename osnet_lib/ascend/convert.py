@@ -12,13 +12,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..errors import ConvertError, ExportError
-from ..core.files import sha256
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
+from ..core.files import sha256
+from ..errors import ConvertError, ExportError
 from .aipp import read_aipp
 from .atc import AtcCommand
-from .cann import cann_version
 from .atc_errors import FEWER_PROCESSES, AtcError, AtcMessage, atc_error, parse_messages
+from .cann import cann_version
 from .run_program import Finished, run_program
 
 
@@ -69,8 +69,11 @@ def model_batch(model: str | Path) -> int:
     """The batch size that an ONNX is fixed to; ConvertError where it is not, or is not this network."""
     found = _inspect(model)
     if found.batch_size is None:
-        raise ConvertError("its batch is dynamic, so the batch sizes must be given", where=model,
-                           cure="Give one, or several for one OM with gears.")
+        raise ConvertError(
+            "its batch is dynamic, so the batch sizes must be given",
+            where=model,
+            cure="Give one, or several for one OM with gears.",
+        )
     return found.batch_size
 
 
@@ -93,15 +96,24 @@ def check_conversion(command: AtcCommand, cann: tuple[int, int] | None = None) -
     found, known = _inspect(command.model), opsets(cann)
     if found.opset not in known:
         version = f"CANN {cann[0]}.{cann[1]}" if cann else "ATC"
-        raise ConvertError(f"it has opset {found.opset}, and {version} reads {known.start}"
-                           f"{f' to {known[-1]}' if len(known) > 1 else ''}", where=command.model,
-                           cure="Export it with opset 11, which every ATC reads.")
+        raise ConvertError(
+            f"it has opset {found.opset}, and {version} reads {known.start}"
+            f"{f' to {known[-1]}' if len(known) > 1 else ''}",
+            where=command.model,
+            cure="Export it with opset 11, which every ATC reads.",
+        )
     if command.dynamic and found.batch_size is not None:
-        raise ConvertError(f"it is fixed to batch size {found.batch_size}, so it cannot have several",
-                           where=command.model, cure="Give the file of osnet export, whose batch is dynamic.")
+        raise ConvertError(
+            f"it is fixed to batch size {found.batch_size}, so it cannot have several",
+            where=command.model,
+            cure="Give the file of osnet export, whose batch is dynamic.",
+        )
     if found.batch_size not in (None, *command.batch_sizes):
-        raise ConvertError(f"it is fixed to batch size {found.batch_size}, not {command.batch_sizes[0]}",
-                           where=command.model, cure=f"Give batch size {found.batch_size}, or simplify for another.")
+        raise ConvertError(
+            f"it is fixed to batch size {found.batch_size}, not {command.batch_sizes[0]}",
+            where=command.model,
+            cure=f"Give batch size {found.batch_size}, or simplify for another.",
+        )
     if command.aipp is not None:
         read_aipp(command.aipp)  # refuses what would make the device see other pixels than a session sends
 
@@ -109,12 +121,21 @@ def check_conversion(command: AtcCommand, cann: tuple[int, int] | None = None) -
 def _check_paths(*paths: Path | None) -> None:
     for path in filter(None, paths):
         if bad := re.search(r"[^\w./-]", str(path)):
-            raise ConvertError(f"ATC takes no {bad[0]!r} in a path", where=path,
-                               cure="Use letters, digits, '_', '-' and '.' in the names of files and folders.")
+            raise ConvertError(
+                f"ATC takes no {bad[0]!r} in a path",
+                where=path,
+                cure="Use letters, digits, '_', '-' and '.' in the names of files and folders.",
+            )
 
 
-def convert(command: AtcCommand, *, timeout: float = 7200, progress: bool = True,
-            say: Callable[[str], object] = print, atc: Path | None = None) -> OmFile | None:
+def convert(
+    command: AtcCommand,
+    *,
+    timeout: float = 7200,
+    progress: bool = True,
+    say: Callable[[str], object] = print,
+    atc: Path | None = None,
+) -> OmFile | None:
     """Make an OM.
 
     ATC works in a temporary folder beside the output, which takes whatever else it drops there; the OM is moved to its
@@ -154,8 +175,12 @@ def convert(command: AtcCommand, *, timeout: float = 7200, progress: bool = True
         say(str(command))
         return None
     final = command.output.with_name(f"{command.output.name}.om")
-    absolute = replace(command, model=command.model.resolve(), output=command.output.resolve(),
-                       aipp=command.aipp and Path(command.aipp).resolve())  # ATC runs in another folder
+    absolute = replace(
+        command,
+        model=command.model.resolve(),
+        output=command.output.resolve(),
+        aipp=command.aipp and Path(command.aipp).resolve(),
+    )  # ATC runs in another folder
     _check_paths(absolute.model, absolute.output, absolute.aipp)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -167,19 +192,23 @@ def convert(command: AtcCommand, *, timeout: float = 7200, progress: bool = True
             made = _proof(prefix, command.model)
             os.replace(made, final)
     except TimeoutError as error:
-        raise ConvertError(f"ATC was not done after {timeout:g} s and was stopped", where=command.model,
-                           cure=f"Give it more time. {FEWER_PROCESSES}") from error
+        raise ConvertError(
+            f"ATC was not done after {timeout:g} s and was stopped",
+            where=command.model,
+            cure=f"Give it more time. {FEWER_PROCESSES}",
+        ) from error
     except OSError as error:
-        raise ConvertError(f"ATC cannot be started or its OM not be written ({error.strerror or error})",
-                           where=error.filename or final, cure="Check that path and its permissions.") from error
+        raise ConvertError(
+            f"ATC cannot be started or its OM not be written ({error.strerror or error})",
+            where=error.filename or final,
+            cure="Check that path and its permissions.",
+        ) from error
     warnings = tuple(m for m in parse_messages(run.text) if m.code.startswith("W"))
-    return OmFile(final, sha256(final), command, made.stem.removeprefix(prefix.name)[1:] or None, run.seconds,
-                  warnings)
+    return OmFile(final, sha256(final), command, made.stem.removeprefix(prefix.name)[1:] or None, run.seconds, warnings)
 
 
 def _run(atc: Path, command: AtcCommand, folder: Path, timeout: float, progress: bool) -> Finished:
-    with tqdm(desc=f"ATC {command.output.name}", bar_format="{desc} [{elapsed}]{postfix}",
-              disable=not progress) as bar:
+    with tqdm(desc=f"ATC {command.output.name}", bar_format="{desc} [{elapsed}]{postfix}", disable=not progress) as bar:
 
         def show(line: str) -> None:
             if line.strip(". "):
@@ -196,5 +225,9 @@ def _proof(prefix: Path, model: Path) -> Path:
     for path in (prefix.with_name(f"{prefix.name}.om"), *sorted(prefix.parent.glob(f"{prefix.name}_linux_*.om"))):
         if path.is_file() and path.stat().st_size:
             return path
-    raise AtcError("ATC ended with status 0 and wrote no OM", where=model, status=0,
-                   cure="Check the space on the disk, and look into ~/ascend/log.")
+    raise AtcError(
+        "ATC ended with status 0 and wrote no OM",
+        where=model,
+        status=0,
+        cure="Check the space on the disk, and look into ~/ascend/log.",
+    )

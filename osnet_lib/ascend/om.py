@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import SessionError
 from ..conversion.onnx_file import FEATURE_SHAPE, IMAGE_SHAPE
+from ..errors import SessionError
 from .acl import Acl
 from .acl_codes import DTYPES, GEAR_INPUT
 
@@ -18,7 +18,7 @@ _CURE = "Give an OM that osnet convert made of an OSNet of this study."
 
 
 @dataclass(frozen=True)
-class Network:
+class OmNetwork:
     """Inputs and output of an OM.
 
     Attributes
@@ -52,7 +52,7 @@ class Network:
         return images * prod(FEATURE_SHAPE) * self.output_dtype.itemsize
 
 
-def read_network(acl: Acl, desc: int, model: Path) -> Network:
+def read_network(acl: Acl, desc: int, model: Path) -> OmNetwork:
     """Read a description that get_desc filled.
 
     Raises
@@ -69,25 +69,31 @@ def read_network(acl: Acl, desc: int, model: Path) -> Network:
     inputs, outputs = acl("acl.mdl.get_num_inputs", desc), acl("acl.mdl.get_num_outputs", desc)
     if inputs not in (1, 2) or outputs != 1:
         raise refuse(f"{inputs} inputs and {outputs} outputs")
-    gears, gear_input = (), 0
+    gears: tuple[int, ...] = ()
+    gear_input = 0
     if inputs == 2:
         gear_input = acl("acl.mdl.get_input_index_by_name", desc, GEAR_INPUT)
         gears = tuple(sorted(acl("acl.mdl.get_dynamic_batch", desc)["batch"]))
         if gear_input != 1 or not gears:
             raise refuse(f"its second input is not {GEAR_INPUT}")
     given, taken = (acl(f"acl.mdl.get_{side}_dims", desc, 0)["dims"] for side in ("input", "output"))
-    dtypes = [DTYPES.get(acl(f"acl.mdl.get_{side}_data_type", desc, 0)) for side in ("input", "output")]
+    dtype, output_dtype = (DTYPES.get(acl(f"acl.mdl.get_{side}_data_type", desc, 0)) for side in ("input", "output"))
     gears = gears or tuple(given[:1])
     largest = gears[-1] if gears else 0
-    shape = _AIPP_SHAPE if dtypes[0] == np.uint8 else IMAGE_SHAPE
-    if tuple(given[1:]) != shape or given[0] not in (-1, largest) or largest < 1 or dtypes[0] is None:
-        raise refuse(f"its input is {dtypes[0] or 'of another data type'} {list(given)}")
-    if tuple(taken[1:]) != FEATURE_SHAPE or taken[0] not in (-1, largest) or dtypes[1] not in (np.float32, np.float16):
-        raise refuse(f"its output is {dtypes[1] or 'of another data type'} {list(taken)}")
+    shape = _AIPP_SHAPE if dtype == np.uint8 else IMAGE_SHAPE
+    if tuple(given[1:]) != shape or given[0] not in (-1, largest) or largest < 1 or dtype is None:
+        raise refuse(f"its input is {dtype or 'of another data type'} {list(given)}")
+    if (
+        tuple(taken[1:]) != FEATURE_SHAPE
+        or taken[0] not in (-1, largest)
+        or output_dtype is None
+        or output_dtype.type not in (np.float32, np.float16)
+    ):
+        raise refuse(f"its output is {output_dtype or 'of another data type'} {list(taken)}")
     sizes = [int(acl("acl.mdl.get_input_size_by_index", desc, index)) for index in range(inputs)]
     output_bytes = int(acl("acl.mdl.get_output_size_by_index", desc, 0))
-    network = Network((int(largest), *shape), *dtypes, gears, gear_input, sizes, output_bytes)
-    least = largest * prod(shape) * dtypes[0].itemsize, network.feature_bytes(largest)
+    network = OmNetwork((int(largest), *shape), dtype, output_dtype, gears, gear_input, sizes, output_bytes)
+    least = largest * prod(shape) * dtype.itemsize, network.feature_bytes(largest)
     if min(sizes) < 1 or sizes[0] < least[0] or output_bytes < least[1]:
         raise refuse(f"inputs of {sizes} bytes and an output of {output_bytes}, at least {list(least)} are needed")
     return network

@@ -49,8 +49,15 @@ def run_program(arguments: Sequence[str], *, folder: Path, timeout: float, on_li
         The time limit. The program and all processes it started are gone then, as after an interrupt.
     """
     began = time.monotonic()
-    process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, bufsize=0, start_new_session=True)
+    process = subprocess.Popen(
+        arguments,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        start_new_session=True,
+    )
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     try:
         rest = ""
@@ -71,6 +78,7 @@ def run_program(arguments: Sequence[str], *, folder: Path, timeout: float, on_li
 def _chunks(process: subprocess.Popen, deadline: float) -> Iterator[str]:
     """Text as it comes, and empty text in seconds without any."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    assert process.stdout  # a pipe
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdout, selectors.EVENT_READ)
         while True:
@@ -95,4 +103,5 @@ def _end(process: subprocess.Popen) -> None:
                 process.wait(_GRACE)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    process.stdout.close()
+    if process.stdout:
+        process.stdout.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import acl_codes as codes
 from .acl import Acl, Held
-from .om import Network
+from .om import OmNetwork
 
 
 @dataclass
@@ -34,7 +34,7 @@ def make(acl: Acl, held: Held, call: str, *args: Any, release: str) -> int:
     return made
 
 
-def make_slot(acl: Acl, held: Held, network: Network, pinned: bool) -> Slot:
+def make_slot(acl: Acl, held: Held, network: OmNetwork, pinned: bool) -> Slot:
     """Memory and data sets for batches as large as the network takes.
 
     Raises
@@ -46,8 +46,10 @@ def make_slot(acl: Acl, held: Held, network: Network, pinned: bool) -> Slot:
     outputs, device_out = _make_dataset(acl, held, [network.output_bytes])
     slot = Slot(inputs, outputs, device_in[0], device_out[0])
     if pinned:
-        slot.host_in, slot.host_out = (make(acl, held, "acl.rt.malloc_host", size, release="acl.rt.free_host")
-                                       for size in (network.input_bytes, network.output_bytes))
+        slot.host_in, slot.host_out = (
+            make(acl, held, "acl.rt.malloc_host", size, release="acl.rt.free_host")
+            for size in (network.input_bytes, network.output_bytes)
+        )
     return slot
 
 

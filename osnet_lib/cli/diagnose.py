@@ -8,49 +8,65 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..features.store import Features
     from ..diagnosis.findings import Finding
+    from ..features.store import Features
 
-SPLITS = ("query", "gallery")
+_SPLITS = ("query", "gallery")
 
 
-def register(command: Callable[..., argparse.ArgumentParser],
-             session_options: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_diagnose_command(
+    command: Callable[..., argparse.ArgumentParser], session_options: Callable[[argparse.ArgumentParser], None]
+) -> None:
     """Add the command; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
-    p = command("diagnose", diagnose_command, "find out why features are wrong: preprocessing, names, model",
-                "diagnose features osnet_x1_0.onnx Market-1501-v15.09.15.zip")
-    p.add_argument("features", help="a .npz of osnet extract, a folder with query.npz, gallery.npz or both, or a "
-                   "dump folder of osnet infer, benchmark or ais_bench")
+    p = command(
+        "diagnose",
+        diagnose_command,
+        "find out why features are wrong: preprocessing, names, model",
+        "diagnose features osnet_x1_0.onnx Market-1501-v15.09.15.zip",
+    )
+    p.add_argument(
+        "features",
+        help="a .npz of osnet extract, a folder with query.npz, gallery.npz or both, or a "
+        "dump folder of osnet infer, benchmark or ais_bench",
+    )
     p.add_argument("model", help="the model they should come from: mini, market1501, a checkpoint or an .onnx")
     p.add_argument("dataset", help="the images: mini, or a folder or zip in Market-1501's layout")
     p.add_argument("--images", type=int, default=16, help="how many to recompute of each split (default 16)")
-    p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean",
-                   help="the distance of the score, where query and gallery are given (default euclidean)")
+    p.add_argument(
+        "--metric",
+        choices=("euclidean", "cosine"),
+        default="euclidean",
+        help="the distance of the score, where query and gallery are given (default euclidean)",
+    )
     session_options(p)
 
 
 def diagnose_command(o: argparse.Namespace) -> None:
     """Run ``osnet diagnose``; raises ParityError, which is exit code 1, when something is wrong."""
-    from ..inference.backends import choose_backend
-    from ..network.checkpoint import load_checkpoint
-    from ..errors import ParityError
-    from ..features.store import check_pair
     from ..diagnosis.findings import check_features, check_weights
     from ..diagnosis.recompute import diagnose
-    from ..study.models import open_dataset
+    from ..errors import ParityError
+    from ..features.store import check_pair
+    from ..inference.backends import choose_backend
     from ..inference.session import open_session
+    from ..network.checkpoint import Checkpoint, load_checkpoint
     from ..network.weights import find_weights
+    from ..study.models import open_dataset
     from ..study.workspace import open_workspace
 
     given = _features(Path(o.features))
     if len(given) > 1:
         check_pair(given["query"], given["gallery"])
-    model, wrong = find_weights(o.model), []
-    if choose_backend(o.backend, model) == "torch":
-        model = load_checkpoint(model)
+    path = find_weights(o.model)
+    model: Path | Checkpoint = path
+    wrong: list[str] = []
+    if choose_backend(o.backend, path) == "torch":
+        model = load_checkpoint(path)
         wrong += _show(o.model, check_weights(model))
-    with (open_session(model, o.backend, o.device, o.threads) as session,
-          open_dataset(open_workspace(), o.dataset) as dataset):
+    with (
+        open_session(model, o.backend, o.device, o.threads) as session,
+        open_dataset(open_workspace(), o.dataset) as dataset,
+    ):
         for name, features in given.items():
             wrong += _show(name, diagnose(features, dataset, session, o.images))
     if len(given) > 1 and not wrong:  # else the score says no more
@@ -66,7 +82,7 @@ def _features(path: Path) -> dict[str, Features]:
 
     if not path.is_dir():
         return {path.name: load_features(path)}
-    files = {split: path / f"{split}.npz" for split in SPLITS if (path / f"{split}.npz").exists()}
+    files = {split: path / f"{split}.npz" for split in _SPLITS if (path / f"{split}.npz").exists()}
     if files:
         return {split: load_features(file) for split, file in files.items()}
     return {path.name: read_dump(path)}

@@ -9,30 +9,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..inference.benchmark import Benchmark
     from ..features.store import Features
+    from ..inference.benchmark import Benchmark
     from ..metrics import Evaluation
 
 
-def register(command: Callable[..., argparse.ArgumentParser],
-             session_options: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_guide_commands(
+    command: Callable[..., argparse.ArgumentParser], session_options: Callable[[argparse.ArgumentParser], None]
+) -> None:
     """Add the commands; `command` makes a parser from name, function, summary and example."""
-    p = command("preprocess", _preprocess, "images to the .bin files that a device reads",
-                "preprocess Market-1501-v15.09.15/query query_prep_dataset")
+    p = command(
+        "preprocess",
+        _preprocess,
+        "images to the .bin files that a device reads",
+        "preprocess Market-1501-v15.09.15/query query_prep_dataset",
+    )
     p.add_argument("source", help="a folder of images, such as query or bounding_box_test; ZIP/query for one in a zip")
     p.add_argument("target", help="receives <stem>.bin, 393,216 bytes each")
     p.add_argument("--uint8", action="store_true", help="for a model with AIPP: 98,304 bytes each, not normalised")
 
-    p = command("info", _info, "list .bin files as lines 'index path width height'",
-                "info bin ./query_prep_dataset query_prep_bin.info 128 256")
+    p = command(
+        "info",
+        _info,
+        "list .bin files as lines 'index path width height'",
+        "info bin ./query_prep_dataset query_prep_bin.info 128 256",
+    )
     p.add_argument("kind", choices=("bin",), help="bin")
     p.add_argument("folder", help="the .bin files; named in the list as given here")
     p.add_argument("output", help="the info file to write")
     p.add_argument("width", type=int, help="128")
     p.add_argument("height", type=int, help="256")
 
-    p = command("infer", _infer, "features of the images of an info file, as a dump folder",
-                "infer osnet_x1_0_bs16_sim.onnx query_prep_bin.info result/query --batch-size 16")
+    p = command(
+        "infer",
+        _infer,
+        "features of the images of an info file, as a dump folder",
+        "infer osnet_x1_0_bs16_sim.onnx query_prep_bin.info result/query --batch-size 16",
+    )
     p.add_argument("model", help="mini, market1501, a checkpoint, an .onnx or an .om")
     p.add_argument("info", help="a list of osnet info")
     p.add_argument("output", help="receives dumpOutput_device<number>/<stem>_1.txt")
@@ -40,8 +53,12 @@ def register(command: Callable[..., argparse.ArgumentParser],
     p.add_argument("--format", choices=("txt", "bin"), default="txt", help="decimals (default) or raw float32")
     session_options(p)
 
-    p = command("evaluate", _evaluate, "Rank-k and mAP of extracted features",
-                "evaluate features/query.npz features/gallery.npz . result")
+    p = command(
+        "evaluate",
+        _evaluate,
+        "Rank-k and mAP of extracted features",
+        "evaluate features/query.npz features/gallery.npz . result",
+    )
     p.add_argument("query", help="query.npz, or a dump folder of osnet infer, benchmark or ais_bench")
     p.add_argument("gallery", help="the same of the gallery")
     p.add_argument("folder", help="where the JSON goes")
@@ -60,13 +77,20 @@ def register(command: Callable[..., argparse.ArgumentParser],
     p.add_argument("--rounds", type=int, default=50, help="timed rounds (default 50)")
     p.add_argument("--warmup", type=int, default=5, help="rounds before them (default 5)")
     p.add_argument("--devices", metavar="0,1,…", help="several devices, measured together (in place of --device)")
-    p.add_argument("--output", default="./result", help="receives PureInfer_perf_of_<model>_in_device_<number>.txt "
-                                                        "(default ./result)")
+    p.add_argument(
+        "--output",
+        default="./result",
+        help="receives PureInfer_perf_of_<model>_in_device_<number>.txt (default ./result)",
+    )
     p.add_argument("--json", metavar="FILE", help="also write every figure and condition to FILE")
     session_options(p)
 
-    p = command("import-results", _import_results, "take in what Huawei's tools measured on another host",
-                "import-results PureInfer_perf_of_osnet_x1_0_bs16_in_device_0.txt --chip Ascend310")
+    p = command(
+        "import-results",
+        _import_results,
+        "take in what Huawei's tools measured on another host",
+        "import-results PureInfer_perf_of_osnet_x1_0_bs16_in_device_0.txt --chip Ascend310",
+    )
     p.add_argument("files", nargs="+", help="PureInfer_perf_of_*.txt, perf_vision_batchsize_*.txt, *_summary.json")
     p.add_argument("--network", help="where no file name tells it, such as osnet_x1_0")
     p.add_argument("--batch-size", type=int, help="where the file does not tell it")
@@ -82,8 +106,10 @@ def _preprocess(o: argparse.Namespace) -> None:
 
     made = preprocess_folder(o.source, o.target, "uint8" if o.uint8 else "float32")
     size = bin_bytes(made.dtype)
-    print(f"{made.path}: {made.count} files ({made.kept} were there), {made.dtype} {list(SHAPES[made.dtype])}, "
-          f"{size:,} bytes each, {made.count * size / 1e9:.2f} GB")
+    print(
+        f"{made.path}: {made.count} files ({made.kept} were there), {made.dtype} {list(SHAPES[made.dtype])}, "
+        f"{size:,} bytes each, {made.count * size / 1e9:.2f} GB"
+    )
 
 
 def _info(o: argparse.Namespace) -> None:
@@ -93,9 +119,9 @@ def _info(o: argparse.Namespace) -> None:
 
 
 def _infer(o: argparse.Namespace) -> None:
+    from ..core.results import NOT_MEASURED
     from ..guide.inference import infer
     from ..guide.info import read_info
-    from ..core.results import NOT_MEASURED
     from ..inference.session import open_session
     from ..network.weights import find_weights
 
@@ -119,8 +145,10 @@ def _evaluate(o: argparse.Namespace) -> None:
         check_apart(query, gallery, f"{o.query} and {o.gallery}")
     score = _score(o, query, gallery)
     words = ["unit features"] * (o.normalize or o.expand) + ["query expansion"] * o.expand + ["re-ranking"] * o.rerank
-    print(f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, "
-          f"{', '.join([f'{o.metric} distance', *words])}")
+    print(
+        f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, "
+        f"{', '.join([f'{o.metric} distance', *words])}"
+    )
     for k in (1, 5, 10, 20):
         print(f"Rank-{k:<2} {score.hits(k)}/{score.num_valid} = {score.rank(k):.6f}")
     print(f"mAP     {score.mAP:.6f}")
@@ -168,11 +196,11 @@ def _expected(o: argparse.Namespace) -> list[list[str]]:
 
 
 def _benchmark(o: argparse.Namespace) -> None:
-    from ..inference.benchmark import sum_throughput
-    from ..inference.devices import benchmark_devices, parse_devices
     from ..core.files import write_json
     from ..core.host import environment
     from ..core.results import NOT_MEASURED
+    from ..inference.benchmark import sum_throughput
+    from ..inference.devices import benchmark_devices, parse_devices
     from ..network.weights import find_weights
 
     devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)
@@ -186,19 +214,36 @@ def _benchmark(o: argparse.Namespace) -> None:
     card = {}
     if len(devices) > 1 and not measured[0].simulated:
         alone = measure(devices[:1])[0]  # as the guide does it; together they may hold each other up
-        card = {"together": sum_throughput(measured), "alone": alone.ave_throughput_rate,
-                "multiplied": len(devices) * alone.ave_throughput_rate}
+        card = {
+            "together": sum_throughput(measured),
+            "alone": alone.ave_throughput_rate,
+            "multiplied": len(devices) * alone.ave_throughput_rate,
+        }
         print(f"card, {len(devices)} devices measured together: {card['together']:.3f} images/s")
-        print(f"the guide's way, device {devices[0]} alone times {len(devices)}: "
-              f"{card['alone']:.3f} x {len(devices)} = {card['multiplied']:.3f} samples/s")
+        print(
+            f"the guide's way, device {devices[0]} alone times {len(devices)}: "
+            f"{card['alone']:.3f} x {len(devices)} = {card['multiplied']:.3f} samples/s"
+        )
     elif len(devices) > 1:
         print(f"card, {len(devices)} devices: {NOT_MEASURED}")
     if o.json:
         first, values = measured[0], [one.values() for one in measured]
-        conditions = {"session": first.conditions, "batch_size": o.batch_size, "warmup": o.warmup, "devices": devices,
-                      "environment": environment()}
-        print(write_json(o.json, {"conditions": conditions,
-                                  "values": values[0] if len(values) == 1 else {"devices": values, "card": card}}))
+        conditions = {
+            "session": first.conditions,
+            "batch_size": o.batch_size,
+            "warmup": o.warmup,
+            "devices": devices,
+            "environment": environment(),
+        }
+        print(
+            write_json(
+                o.json,
+                {
+                    "conditions": conditions,
+                    "values": values[0] if len(values) == 1 else {"devices": values, "card": card},
+                },
+            )
+        )
 
 
 def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:

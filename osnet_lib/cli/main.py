@@ -13,9 +13,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import compare, convert, diagnose, guide, study
 from ..errors import OSNetError, ParityError
 from ..version import __version__
+from . import compare, convert, diagnose, guide, study
 
 if TYPE_CHECKING:
     from ..conversion.parity import Parity
@@ -50,8 +50,11 @@ def _refusal(error: OSError) -> OSNetError:
     name = error.filename2 or error.filename
     if name is not None:
         name = re.sub(r"(?<![^/\\])\.([^/\\]+)\.\d+\.tmp((?:\.\w+)?)$", r"\1\2", str(name))
-    return OSNetError((error.strerror or str(error)).lower(), where=name,
-                      cure="Check the path, its permissions and the space on the disk.")
+    return OSNetError(
+        (error.strerror or str(error)).lower(),
+        where=name,
+        cure="Check the path, its permissions and the space on the disk.",
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,35 +74,43 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    p = command("export", _export, "checkpoint to ONNX with a dynamic batch axis",
-                "export checkpoint.pth osnet_x1_0.onnx")
+    p = command(
+        "export", _export, "checkpoint to ONNX with a dynamic batch axis", "export checkpoint.pth osnet_x1_0.onnx"
+    )
     p.add_argument("checkpoint", help="mini, market1501, or a .pth, .pt, .pth.tar or .safetensors file")
     p.add_argument("output", help="the .onnx to write")
     p.add_argument("--opset", type=int, default=11, help="operator set (default 11: older ATC reads nothing newer)")
 
-    p = command("simplify", _simplify, "simplify an ONNX and fix its batch",
-                "simplify osnet_x1_0.onnx osnet_x1_0_bs16_sim.onnx --batch-size 16")
+    p = command(
+        "simplify",
+        _simplify,
+        "simplify an ONNX and fix its batch",
+        "simplify osnet_x1_0.onnx osnet_x1_0_bs16_sim.onnx --batch-size 16",
+    )
     p.add_argument("input", help="an .onnx of osnet export")
     p.add_argument("output", help="the .onnx to write")
     p.add_argument("--batch-size", type=int, required=True, help="images a call")
 
-    convert.register(command)
+    convert.add_convert_command(command)
 
-    p = command("extract", _extract, "features of query and gallery",
-                "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features")
+    p = command(
+        "extract",
+        _extract,
+        "features of query and gallery",
+        "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features",
+    )
     p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
     p.add_argument("dataset", help="mini, or a folder or zip in Market-1501's layout")
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
-    p.add_argument("--devices", metavar="0,1,…",
-                   help="several devices, which share the images (in place of --device)")
+    p.add_argument("--devices", metavar="0,1,…", help="several devices, which share the images (in place of --device)")
     _session_options(p)
 
-    guide.register(command, _session_options)
-    compare.register(command)
-    diagnose.register(command, _session_options)
+    guide.add_guide_commands(command, _session_options)
+    compare.add_compare_command(command)
+    diagnose.add_diagnose_command(command, _session_options)
 
-    study.register(command)
+    study.add_study_commands(command)
     return parser
 
 
@@ -119,16 +130,18 @@ def _model(name: str) -> Path:
 
 
 def _export(o: argparse.Namespace) -> None:
-    from ..network.checkpoint import load_checkpoint
     from ..conversion.export import export_onnx
     from ..inference.parity_gate import pass_gate
     from ..inference.session import open_session
+    from ..network.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(_model(o.checkpoint))
     print(f"{checkpoint.path}: {checkpoint.architecture}, trained on {checkpoint.trained_on}")
     made = export_onnx(checkpoint, Path(o.output), o.opset)
-    print(f"{made.path}: opset {made.opset}, {made.nodes} nodes, {made.input_name} {list(made.input_shape)} -> "
-          f"{made.output_name} {list(made.output_shape)}")
+    print(
+        f"{made.path}: opset {made.opset}, {made.nodes} nodes, {made.input_name} {list(made.input_shape)} -> "
+        f"{made.output_name} {list(made.output_shape)}"
+    )
     with open_session(checkpoint, "torch", threads=1) as reference:  # more would only wait for each other
         _passed(pass_gate(reference, made.path, "onnx", 4))
 
@@ -147,8 +160,10 @@ def _simplify(o: argparse.Namespace) -> None:
 
 
 def _passed(parity: Parity) -> None:
-    print(f"parity over {parity.images} images: largest difference {parity.max_abs:.1e}, smallest cosine "
-          f"{parity.min_cosine:.7f}, row against image alone {parity.row_max_abs:.1e}: passed")
+    print(
+        f"parity over {parity.images} images: largest difference {parity.max_abs:.1e}, smallest cosine "
+        f"{parity.min_cosine:.7f}, row against image alone {parity.row_max_abs:.1e}: passed"
+    )
 
 
 def _extract_together(o: argparse.Namespace) -> None:
@@ -159,8 +174,9 @@ def _extract_together(o: argparse.Namespace) -> None:
     with open_dataset(open_workspace(), o.dataset) as dataset:
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             path = Path(o.outdir) / f"{split}.npz"
-            features = extract_on_devices(_model(o.model), dataset, samples, path, o.batch_size or 16, o.devices,
-                                          o.backend, threads=o.threads)
+            features = extract_on_devices(
+                _model(o.model), dataset, samples, path, o.batch_size or 16, o.devices, o.backend, threads=o.threads
+            )
             shares = features.conditions.get("devices", {o.devices: len(features)})
             print(f"{path}: {len(features)} features, by device {', '.join(f'{d}: {n}' for d, n in shares.items())}")
 
@@ -168,19 +184,21 @@ def _extract_together(o: argparse.Namespace) -> None:
 def _extract(o: argparse.Namespace) -> None:
     if o.devices is not None:
         return _extract_together(o)
-    from ..inference.extract import extract_features, extraction_conditions
-    from ..study.models import open_dataset
-    from ..inference.session import open_session
     from ..core.cache import artefact
+    from ..inference.extract import extract_features, extraction_conditions
+    from ..inference.session import open_session
+    from ..study.models import open_dataset
     from ..study.workspace import open_workspace
 
-    with (open_session(_model(o.model), o.backend, o.device, o.threads) as session,
-          open_dataset(open_workspace(), o.dataset) as dataset):
+    with (
+        open_session(_model(o.model), o.backend, o.device, o.threads) as session,
+        open_dataset(open_workspace(), o.dataset) as dataset,
+    ):
         batch_size = (session.batch_size or 16) if o.batch_size is None else o.batch_size
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             key = extraction_conditions(session, dataset, samples, batch_size)
 
-            def make(path: Path) -> None:
+            def make(path: Path, samples=samples) -> None:
                 extract_features(session, dataset, samples, path, batch_size)
 
             # One that was finished before a kill is not computed again.

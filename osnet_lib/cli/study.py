@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def register(command: Callable[..., argparse.ArgumentParser]) -> None:
+def add_study_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands; `command` is the factory of `osnet_lib.cli.main`: name, function, summary, example."""
-    p = command("study", _study, "run every notebook and build the book",
-                "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth")
+    p = command(
+        "study",
+        _study,
+        "run every notebook and build the book",
+        "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth",
+    )
     p.add_argument("--dataset", default="mini", help="mini (default), or a folder or zip in Market-1501's layout")
     p.add_argument("--weights", default="mini", help="mini (default), market1501, or a checkpoint")
     p.add_argument("--batch-size", type=int, default=16, help="images a call for features; also timed (default 16)")

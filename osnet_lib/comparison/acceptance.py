@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..errors import ResultError
-from ..metrics.uncertainty import Interval, PairedTest, exact_interval
+from ..metrics.resampling import Interval
+from ..metrics.uncertainty import PairedTest, exact_interval
 from .score import Score, check_comparable
 
 GUIDE_MAP_DROP = 0.01  # of the reference's mAP
@@ -60,7 +62,7 @@ class Acceptance:
 
     reference: Score
     candidate: Score
-    criteria: tuple[Criterion, ...]
+    criteria: tuple[Criterion, Criterion]
 
     @property
     def passed(self) -> bool:
@@ -71,13 +73,18 @@ class Acceptance:
         lines = [line for c in self.criteria for line in (c.sentence, c.chance) if line]
         return "\n".join([*lines, f"The gate {'is passed' if self.passed else 'fails'}."])
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return {**asdict(self), "passed": self.passed}
 
 
-def accept(reference: Score, candidate: Score, mAP_drop: float = GUIDE_MAP_DROP,
-           paired: PairedTest | None = None, level: float = 0.95) -> Acceptance:
+def accept(
+    reference: Score,
+    candidate: Score,
+    mAP_drop: float = GUIDE_MAP_DROP,
+    paired: PairedTest | None = None,
+    level: float = 0.95,
+) -> Acceptance:
     """Apply the gate (see the module's head for how it is read).
 
     Parameters
@@ -94,17 +101,23 @@ def accept(reference: Score, candidate: Score, mAP_drop: float = GUIDE_MAP_DROP,
     Raises
     ------
     ResultError
-        Scores that must not be compared (see `osnet_lib.comparison.score.check_comparable`); a reference without a score; a
-        drop that is none.
+        Scores that must not be compared (see `osnet_lib.comparison.score.check_comparable`); a reference without a
+        score; a drop that is none.
     """
     check_comparable(reference, candidate)
     if not 0 <= mAP_drop < 1:
         raise ResultError(f"an allowed drop of {mAP_drop}", where="mAP drop", cure="Give a fraction: 0.01 for 1 %")
     if not reference.mAP > 0:
-        raise ResultError("its mAP is 0, of which nothing can be lost", where=reference.label,
-                          cure="Give a reference that finds something")
-    return Acceptance(reference, candidate, (_rank1(reference, candidate, paired, level),
-                                             _mAP(reference, candidate, mAP_drop, paired, level)))
+        raise ResultError(
+            "its mAP is 0, of which nothing can be lost",
+            where=reference.label,
+            cure="Give a reference that finds something",
+        )
+    return Acceptance(
+        reference,
+        candidate,
+        (_rank1(reference, candidate, paired, level), _mAP(reference, candidate, mAP_drop, paired, level)),
+    )
 
 
 def _rank1(reference: Score, candidate: Score, paired: PairedTest | None, level: float) -> Criterion:
@@ -122,18 +135,33 @@ def _rank1(reference: Score, candidate: Score, paired: PairedTest | None, level:
         lost = round(difference * queries)
         about = "about " if -allowed * queries > 0.1 else ""  # the print leaves room for other numbers
         parts.append(f"{about}{lost:+,} of {queries:,} queries" if lost else f"no query of {queries:,}")
-    parts += [_in_print(score, queries) for score in (reference, candidate) if queries and score.decimals in (0, 1)]
+    parts += [
+        _in_print(score, score.decimals, queries)
+        for score in (reference, candidate)
+        if queries and score.decimals in (0, 1)
+    ]
     relation = "below" if below else "not below"
-    sentence = (f"Rank-1 {candidate.rank1_text} is {relation} {reference.rank1_text} ({'; '.join(parts)}): "
-                f"{'failed' if below else 'passed'}.")
+    sentence = (
+        f"Rank-1 {candidate.rank1_text} is {relation} {reference.rank1_text} ({'; '.join(parts)}): "
+        f"{'failed' if below else 'passed'}."
+    )
     interval = _difference(reference, candidate, "rank1", paired, level)
-    return Criterion("Rank-1", reference.rank1, candidate.rank1, difference, allowed, lost, not below, sentence,
-                     _chance("Rank-1", interval, allowed, not below, paired))
+    return Criterion(
+        "Rank-1",
+        reference.rank1,
+        candidate.rank1,
+        difference,
+        allowed,
+        lost,
+        not below,
+        sentence,
+        _chance("Rank-1", interval, allowed, not below, paired),
+    )
 
 
-def _in_print(score: Score, queries: int) -> str:
+def _in_print(score: Score, decimals: int, queries: int) -> str:
     """Which numbers of right queries a printed figure can stand for."""
-    half = 0.5 * 10.0 ** -(score.decimals + 2)
+    half = 0.5 * 10.0 ** -(decimals + 2)
     low = max(0, math.ceil((score.rank1 - half) * queries - 1e-6))
     high = min(queries, math.floor((score.rank1 + half) * queries + 1e-6))
     return f"{score.rank1_text} in print stands for {low:,} to {high:,} right"
@@ -143,15 +171,27 @@ def _mAP(reference: Score, candidate: Score, mAP_drop: float, paired: PairedTest
     difference, allowed = candidate.mAP - reference.mAP, -mAP_drop * reference.mAP
     passed = difference >= allowed - 1e-12  # a drop of exactly what is allowed passes, however it is rounded
     drop = f", a drop of {-100 * difference / reference.mAP:.2f} %" if difference < 0 else ""
-    sentence = (f"mAP {100 * candidate.mAP:.2f} % against {100 * reference.mAP:.2f} % ({100 * difference:+.2f} points"
-                f"{drop}; {100 * mAP_drop:g} % is allowed): {'passed' if passed else 'failed'}.")
+    sentence = (
+        f"mAP {100 * candidate.mAP:.2f} % against {100 * reference.mAP:.2f} % ({100 * difference:+.2f} points"
+        f"{drop}; {100 * mAP_drop:g} % is allowed): {'passed' if passed else 'failed'}."
+    )
     interval = _difference(reference, candidate, "mAP", paired, level)
-    return Criterion("mAP", reference.mAP, candidate.mAP, difference, allowed, None, passed, sentence,
-                     _chance("mAP", interval, allowed, passed, paired))
+    return Criterion(
+        "mAP",
+        reference.mAP,
+        candidate.mAP,
+        difference,
+        allowed,
+        None,
+        passed,
+        sentence,
+        _chance("mAP", interval, allowed, passed, paired),
+    )
 
 
-def _difference(reference: Score, candidate: Score, name: str, paired: PairedTest | None,
-                level: float) -> tuple[Interval, float] | None:
+def _difference(
+    reference: Score, candidate: Score, name: str, paired: PairedTest | None, level: float
+) -> tuple[Interval, float] | None:
     """The interval of the difference with its level: paired where possible, else of the candidate alone; or None."""
     if paired:
         return getattr(paired, name), paired.level
@@ -168,17 +208,20 @@ def _difference(reference: Score, candidate: Score, name: str, paired: PairedTes
     return Interval(interval.value - value, interval.low - value, interval.high - value), level
 
 
-def _chance(name: str, difference: tuple[Interval, float] | None, allowed: float, passed: bool,
-            paired: PairedTest | None) -> str | None:
+def _chance(
+    name: str, difference: tuple[Interval, float] | None, allowed: float, passed: bool, paired: PairedTest | None
+) -> str | None:
     """Whether the whole interval of the difference is on the side of the decision."""
     if difference is None:
         return None
     interval, level = difference
-    words = (f"the {100 * level:g} % interval of the difference is {interval.points()[1]} points"
-             f"{'' if paired else ', the reference taken as exact'}")
+    words = (
+        f"the {100 * level:g} % interval of the difference is {interval.points()[1]} points"
+        f"{'' if paired else ', the reference taken as exact'}"
+    )
     # An interval of few queries that differ is too narrow, so the test of the difference must agree.
     shown = paired is None or (paired.rank1_shown if name == "Rank-1" else paired.mAP_shown)
-    sure = name == "mAP" or shown or paired.alike
+    sure = name == "mAP" or shown or (paired is not None and paired.alike)
     if passed and sure and interval.low >= allowed - 1e-12:
         return f"Chance: {name} passes for other queries like these too; {words}."
     if passed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..metrics import Evaluation, Intervals, PairedTest, Verification
 
@@ -25,10 +26,13 @@ class Assessment:
     by_identity: Intervals
     verification: Verification
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return {**self.evaluation.as_dict(), "verification": self.verification.as_dict(),
-                "intervals": {"queries": self.by_query.as_dict(), "identities": self.by_identity.as_dict()}}
+        return {
+            **self.evaluation.as_dict(),
+            "verification": self.verification.as_dict(),
+            "intervals": {"queries": self.by_query.as_dict(), "identities": self.by_identity.as_dict()},
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,11 @@ class Variant:
     test: PairedTest | None
     verification: Verification | None
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return {"name": self.name, **self.evaluation.as_dict(), "test": self.test and self.test.as_dict(),
-                "verification": self.verification and self.verification.as_dict()}
+        return {
+            "name": self.name,
+            **self.evaluation.as_dict(),
+            "test": self.test and self.test.as_dict(),
+            "verification": self.verification and self.verification.as_dict(),
+        }

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
+from ..conversion.parity import Difference, compare as feature_difference, row_cosines
+from ..core.files import stem
+from ..core.table import Table
+from ..datasets.market1501 import LANDMARKS, PUBLISHED
 from ..errors import ResultError
 from ..features.store import Features, check_pair, load_features, match_rows, without_junk
-from ..core.files import stem
-from ..datasets.market1501 import LANDMARKS, PUBLISHED
-from ..metrics.agreement import agreement
+from ..metrics.agreement import rank_agreement
 from ..metrics.evaluation import Evaluation, evaluate
 from ..metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
-from ..conversion.parity import Difference, row_cosines
-from ..conversion.parity import compare as feature_difference
 from ..published.quoted import find_published
+from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .score import Score, measured_score, published_score, read_score
-from ..core.table import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,13 @@ class Side:
 
     score: Score
     measured: Measured | None = None
+
+    @property
+    def intervals(self) -> dict[str, Intervals]:
+        """By what was resampled, queries and identities; empty where there are none."""
+        if not self.measured or not self.measured.by_query or not self.score.intervals:
+            return {}
+        return {"queries": self.measured.by_query, "identities": self.score.intervals}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,32 +86,49 @@ class Comparison:
         if self.top1_changed is not None:
             features = "Features of different width are not compared."
             if self.difference:
-                features = ("Features differ by up to {:.3g} (mean {:.3g}), smallest cosine {:.7f}."
-                            .format(*self.difference))
+                features = "Features differ by up to {:.3g} (mean {:.3g}), smallest cosine {:.7f}.".format(
+                    *self.difference
+                )
             labels = [side.score.label for side in (self.reference, self.candidate)]
             verdict = [self.paired.verdict(*labels)] if self.paired else []
-            parts.append("\n".join([features, f"The nearest image changed for {self.top1_changed:,} of "
-                                    f"{self.reference.score.queries:,} queries.", *verdict]))
+            parts.append(
+                "\n".join(
+                    [
+                        features,
+                        (
+                            f"The nearest image changed for {self.top1_changed:,} of "
+                            f"{self.reference.score.queries:,} queries."
+                        ),
+                        *verdict,
+                    ]
+                )
+            )
         measured = [side for side in (self.reference, self.candidate) if side.measured]
         if any(side.score.intervals is None for side in measured):
             parts.append("Queries with a match are of one identity only: no intervals, and no paired test.")
-        intervals = [f"{side.score.label}: {found.text()}" for side in measured if side.score.intervals
-                     for found in (side.measured.by_query, side.score.intervals)]
+        intervals = [f"{side.score.label}: {found.text()}" for side in measured for found in side.intervals.values()]
         return "\n\n".join([*parts, *(["\n".join(intervals)] if intervals else [])])
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         sides = {"reference": self.reference, "candidate": self.candidate}
-        return {**self.acceptance.as_dict(), "paired": self.paired and self.paired.as_dict(),
-                "top1_changed": self.top1_changed, "kendall_tau": self.kendall_tau,
-                "features": self.difference and self.difference._asdict(),
-                "intervals": {name: {"queries": side.measured.by_query.as_dict(),
-                                     "identities": side.score.intervals.as_dict()}
-                              for name, side in sides.items() if side.score.intervals}}
+        return {
+            **self.acceptance.as_dict(),
+            "paired": self.paired and self.paired.as_dict(),
+            "top1_changed": self.top1_changed,
+            "kendall_tau": self.kendall_tau,
+            "features": self.difference and self.difference._asdict(),
+            "intervals": {
+                name: {resampled: found.as_dict() for resampled, found in side.intervals.items()}
+                for name, side in sides.items()
+                if side.intervals
+            },
+        }
 
 
-def read_sides(reference: str | Path, candidate: str | Path, metric: str | None = None,
-               level: float = 0.95) -> tuple[Side, Side]:
+def read_sides(
+    reference: str | Path, candidate: str | Path, metric: str | None = None, level: float = 0.95
+) -> tuple[Side, Side]:
     """Both sides of a comparison.
 
     Parameters
@@ -125,8 +149,11 @@ def read_sides(reference: str | Path, candidate: str | Path, metric: str | None 
     stated = [score.metric for score in scores if score and score.metric]
     for score in scores:
         if score and metric and score.metric not in (None, metric):
-            raise ResultError(f"a score of {score.metric} distance, not of {metric}", where=score.label,
-                              cure=f"Leave the metric out, or give {score.metric}")
+            raise ResultError(
+                f"a score of {score.metric} distance, not of {metric}",
+                where=score.label,
+                cure=f"Leave the metric out, or give {score.metric}",
+            )
     metric = metric or (stated or ["euclidean"])[0]
     made = [Side(score) if score else _read_features(source, metric, level) for source, score in zip(sources, scores)]
     return made[0], made[1]
@@ -137,8 +164,11 @@ def _stated_score(source: str) -> Score:
     if found and kind == "published":
         return published_score(find_published(name))
     if not Path(source).exists():
-        raise ResultError("no such folder or file", where=source,
-                          cure="Give a folder of osnet extract, a result JSON, or published:osnet_x1_0")
+        raise ResultError(
+            "no such folder or file",
+            where=source,
+            cure="Give a folder of osnet extract, a result JSON, or published:osnet_x1_0",
+        )
     return replace(read_score(source), label=source)
 
 
@@ -147,8 +177,9 @@ def _read_features(source: str, metric: str, level: float) -> Side:
     return measured_side(source, query, gallery, metric, level)
 
 
-def measured_side(label: str, query: Features, gallery: Features, metric: str = "euclidean",
-                  level: float = 0.95) -> Side:
+def measured_side(
+    label: str, query: Features, gallery: Features, metric: str = "euclidean", level: float = 0.95
+) -> Side:
     """Score features without junk, and put intervals to the scores, over queries and over identities.
 
     Raises
@@ -164,22 +195,39 @@ def measured_side(label: str, query: Features, gallery: Features, metric: str = 
         by_query, by_identity = (bootstrap(evaluation, clusters, level) for clusters in (None, query.pids))
     facts = [query.conditions.get(part) for part in ("dataset", "session")]
     dataset, session = (found if isinstance(found, dict) else {} for found in facts)  # other tools write what they like
-    score = measured_score(label, evaluation, by_identity, dataset=dataset.get("file"),
-                           dataset_sha256=dataset.get("sha256"), is_market1501=_is_market1501(query, gallery),
-                           device=session.get("device"), precision=session.get("precision"),
-                           preprocess=query.conditions.get("preprocess"), source=session.get("model"))
+    score = measured_score(
+        label,
+        evaluation,
+        by_identity,
+        dataset=dataset.get("file"),
+        dataset_sha256=dataset.get("sha256"),
+        is_market1501=_is_market1501(query, gallery),
+        device=session.get("device"),
+        precision=session.get("precision"),
+        preprocess=query.conditions.get("preprocess"),
+        source=session.get("model"),
+    )
     return Side(score, Measured(query, gallery, evaluation, by_query))
 
 
 def _is_market1501(query: Features, gallery: Features) -> bool:
     """Whether the features, which hold no junk, are of all images of Market-1501's test split."""
     stems = {"query": set(map(stem, query.names.tolist())), "gallery": set(map(stem, gallery.names.tolist()))}
-    return all(len(found) == PUBLISHED[split]["images"] - PUBLISHED[split]["junk"]
-               and set(map(stem, LANDMARKS[split])) <= found for split, found in stems.items())
+    return all(
+        len(found) == PUBLISHED[split]["images"] - PUBLISHED[split]["junk"]
+        and set(map(stem, LANDMARKS[split])) <= found
+        for split, found in stems.items()
+    )
 
 
-def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_DROP, level: float = 0.95,
-                  rounds: int = 10_000, seed: int = 0) -> Comparison:
+def compare_sides(
+    reference: Side,
+    candidate: Side,
+    mAP_drop: float = GUIDE_MAP_DROP,
+    level: float = 0.95,
+    rounds: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
     """Compare a candidate with its reference; images are paired by name, with or without ``.jpg``.
 
     Raises
@@ -199,17 +247,33 @@ def compare_sides(reference: Side, candidate: Side, mAP_drop: float = GUIDE_MAP_
     if a.by_query:
         paired = paired_test(a.evaluation, aligned, a.query.pids, level, rounds, seed)
     acceptance = accept(reference.score, candidate.score, mAP_drop, paired, level)
-    agreed = agreement((a.query.features, a.gallery.features),
-                       (b.query.features[queries], b.gallery.features[images]), a.query.pids, a.query.camids,
-                       a.gallery.pids, a.gallery.camids, metric=a.evaluation.metric)
+    agreed = rank_agreement(
+        (a.query.features, a.gallery.features),
+        (b.query.features[queries], b.gallery.features[images]),
+        a.query.pids,
+        a.query.camids,
+        a.gallery.pids,
+        a.gallery.camids,
+        metric=a.evaluation.metric,
+    )
     valid = a.evaluation.valid
     difference = cosines = None
     if a.query.features.shape[1] == b.query.features.shape[1]:
-        features = (np.concatenate([a.query.features, a.gallery.features]),
-                    np.concatenate([b.query.features[queries], b.gallery.features[images]]))
+        features = (
+            np.concatenate([a.query.features, a.gallery.features]),
+            np.concatenate([b.query.features[queries], b.gallery.features[images]]),
+        )
         difference, cosines = feature_difference(*features), row_cosines(*features)
-    return Comparison(reference, candidate, acceptance, paired, int(np.count_nonzero(agreed.top1_changed[valid])),
-                      float(agreed.tau[valid].mean()), difference, cosines)
+    return Comparison(
+        reference,
+        candidate,
+        acceptance,
+        paired,
+        int(np.count_nonzero(agreed.top1_changed[valid])),
+        float(agreed.tau[valid].mean()),
+        difference,
+        cosines,
+    )
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -218,14 +282,29 @@ def comparison_table(comparison: Comparison) -> Table:
     for name, side in (("reference", comparison.reference), ("candidate", comparison.candidate)):
         score, intervals = side.score, side.score.intervals
         computed = [part for part in (score.precision, score.device) if part]
-        records.append({"": name, "score": score.label,
-                        "Rank-1": intervals.rank1.text() if intervals else score.rank1_text,
-                        "mAP": intervals.mAP.text() if intervals else f"{100 * score.mAP:.2f} %",
-                        "queries": score.queries, "distance": score.metric, "data set": score.dataset,
-                        "computed by": ", ".join(computed) or None, "source": score.source})
+        records.append(
+            {
+                "": name,
+                "score": score.label,
+                "Rank-1": intervals.rank1.text() if intervals else score.rank1_text,
+                "mAP": intervals.mAP.text() if intervals else f"{100 * score.mAP:.2f} %",
+                "queries": score.queries,
+                "distance": score.metric,
+                "data set": score.dataset,
+                "computed by": ", ".join(computed) or None,
+                "source": score.source,
+            }
+        )
     rank1, mAP = comparison.acceptance.criteria
-    records.append({"": "difference", "Rank-1": f"{100 * rank1.difference:+.2f} points",
-                    "mAP": f"{100 * mAP.difference:+.2f} points", "queries": rank1.queries})
+    records.append(
+        {
+            "": "difference",
+            "Rank-1": f"{100 * rank1.difference:+.2f} points",
+            "mAP": f"{100 * mAP.difference:+.2f} points",
+            "queries": rank1.queries,
+        }
+    )
     sides = comparison.reference, comparison.candidate
     level = next((side.score.intervals.level for side in sides if side.score.intervals), None)
-    return Table.from_records(records, caption=level and f"In brackets: {100 * level:g} % intervals over identities")
+    caption = None if level is None else f"In brackets: {100 * level:g} % intervals over identities"
+    return Table.from_records(records, caption=caption)

@@ -6,13 +6,14 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..core.results import read_result
+from ..datasets.preprocess import MEAN, STD
 from ..errors import ResultError
 from ..metrics.evaluation import Evaluation
 from ..metrics.uncertainty import Intervals
-from ..datasets.preprocess import MEAN, STD
 from ..published.quoted import PublishedAccuracy
-from ..core.results import read_result
 
 _FLOAT32_DECIMALS = 5  # of a per cent: what the guide's script, which prints Rank-1 as a float32, states for certain
 
@@ -59,10 +60,17 @@ class Score:
         return f"{100 * self.rank1:.{2 if self.decimals is None else min(self.decimals, 2)}f} %"
 
 
-def measured_score(label: str, evaluation: Evaluation, intervals: Intervals | None = None, **conditions) -> Score:
+def measured_score(label: str, evaluation: Evaluation, intervals: Intervals | None = None, **conditions: Any) -> Score:
     """The score of an evaluation; `conditions` are further fields of `Score`."""
-    return Score(label, evaluation.rank(1), evaluation.mAP, metric=_distance(evaluation.metric, evaluation.normalized),
-                 queries=evaluation.num_valid, intervals=intervals, **conditions)
+    return Score(
+        label,
+        evaluation.rank(1),
+        evaluation.mAP,
+        metric=_distance(evaluation.metric, evaluation.normalized),
+        queries=evaluation.num_valid,
+        intervals=intervals,
+        **conditions,
+    )
 
 
 def _distance(metric: str, normalized: bool) -> str:
@@ -74,9 +82,22 @@ def published_score(entry: PublishedAccuracy) -> Score:
     """A published score (`osnet_lib.published.quoted.find_published`) as a side of a comparison."""
     imagenet = tuple(entry.mean) == MEAN and tuple(entry.std) == STD
     normalisation = "ImageNet mean and std" if imagenet else f"mean {entry.mean}, std {entry.std}"
-    return Score(f"published {entry.name}", entry.rank1, entry.mAP, entry.rank1_decimals, entry.metric, entry.dataset,
-                 None, entry.dataset == "Market-1501", entry.queries, entry.network, entry.device, entry.precision,
-                 f"{entry.channels}, {entry.resize} {entry.size}, {normalisation}", entry.source)
+    return Score(
+        f"published {entry.name}",
+        entry.rank1,
+        entry.mAP,
+        entry.rank1_decimals,
+        entry.metric,
+        entry.dataset,
+        None,
+        entry.dataset == "Market-1501",
+        entry.queries,
+        entry.network,
+        entry.device,
+        entry.precision,
+        f"{entry.channels}, {entry.resize} {entry.size}, {normalisation}",
+        entry.source,
+    )
 
 
 def read_score(path: str | Path) -> Score:
@@ -93,31 +114,52 @@ def read_score(path: str | Path) -> Score:
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ResultError(f"no JSON that can be read ({type(error).__name__})", where=path,
-                          cure="Give a result of this study or of the guide's metrics script") from error
+        raise ResultError(
+            f"no JSON that can be read ({type(error).__name__})",
+            where=path,
+            cure="Give a result of this study or of the guide's metrics script",
+        ) from error
     if isinstance(document, dict) and "kind" in document:
         return _study_score(path)
     try:
         values = {entry["key"]: float(entry["value"]) for entry in document["value"]}
         score = Score(path.name, values["R1"], values["mAP"], _FLOAT32_DECIMALS, source="the guide's metrics file")
     except (KeyError, TypeError, ValueError) as error:
-        raise ResultError("neither a result of this study nor the guide's, which has the keys R1 and mAP", where=path,
-                          cure="Give accuracy-*.json, or what osnet evaluate wrote") from error
+        raise ResultError(
+            "neither a result of this study nor the guide's, which has the keys R1 and mAP",
+            where=path,
+            cure="Give accuracy-*.json, or what osnet evaluate wrote",
+        ) from error
     return _fractions(score, path)
 
 
 def _study_score(path: Path) -> Score:
     result = read_result(path)
     if result.kind != "accuracy":
-        raise ResultError(f"a result of kind {result.kind}, which holds no score", where=path,
-                          cure="Give an accuracy-*.json")
+        raise ResultError(
+            f"a result of kind {result.kind}, which holds no score", where=path, cure="Give an accuracy-*.json"
+        )
     facts, values = result.conditions, result.values
     session = facts["session"]
-    return _fractions(Score(
-        path.name, values["rank"]["1"], values["mAP"], None,
-        _distance(facts["metric"], values.get("normalized", False)), facts["dataset"]["file"],
-        facts["dataset"]["sha256"], facts.get("is_market1501"), values["num_valid"], facts["model"]["architecture"],
-        session["device"], session["precision"], facts.get("preprocess"), "a result of this study"), path)
+    return _fractions(
+        Score(
+            path.name,
+            values["rank"]["1"],
+            values["mAP"],
+            None,
+            _distance(facts["metric"], values.get("normalized", False)),
+            facts["dataset"]["file"],
+            facts["dataset"]["sha256"],
+            facts.get("is_market1501"),
+            values["num_valid"],
+            facts["model"]["architecture"],
+            session["device"],
+            session["precision"],
+            facts.get("preprocess"),
+            "a result of this study",
+        ),
+        path,
+    )
 
 
 def _fractions(score: Score, path: Path) -> Score:
@@ -137,32 +179,43 @@ def check_comparable(reference: Score, candidate: Score) -> None:
     """
     where = f"{reference.label} and {candidate.label}"
 
-    def values(name: str) -> tuple:
+    def values(name: str) -> tuple[Any, Any]:
         return getattr(reference, name), getattr(candidate, name)
 
     def differ(name: str) -> bool:
         return None not in values(name) and values(name)[0] != values(name)[1]
 
     if differ("metric"):
-        raise ResultError(f"{' and '.join(values('metric'))} distance", where=where,
-                          cure="A score means nothing without its distance: give two of the same")
+        raise ResultError(
+            f"{' and '.join(values('metric'))} distance",
+            where=where,
+            cure="A score means nothing without its distance: give two of the same",
+        )
     if differ("is_market1501"):
         other = candidate if reference.is_market1501 else reference
-        raise ResultError(f"{other.label} is not a score on Market-1501 as published ({other.dataset})", where=where,
-                          cure="Compare it with a score on the same images only")
+        raise ResultError(
+            f"{other.label} is not a score on Market-1501 as published ({other.dataset})",
+            where=where,
+            cure="Compare it with a score on the same images only",
+        )
     if differ("queries"):
-        raise ResultError(f"{values('queries')[0]:,} and {values('queries')[1]:,} queries", where=where,
-                          cure="Score both on the same data set")
+        raise ResultError(
+            f"{values('queries')[0]:,} and {values('queries')[1]:,} queries",
+            where=where,
+            cure="Score both on the same data set",
+        )
     if differ("dataset_sha256") and not reference.is_market1501:
-        raise ResultError(f"two data sets ({' and '.join(map(str, values('dataset')))})", where=where,
-                          cure="Score both on the same images")
+        raise ResultError(
+            f"two data sets ({' and '.join(map(str, values('dataset')))})",
+            where=where,
+            cure="Score both on the same images",
+        )
     same_images = None not in values("dataset_sha256") and not differ("dataset_sha256")
     for score in (reference, candidate):
         unknown = ["its distance"] * (score.metric is None)
         unknown += ["whether its data set is Market-1501"] * (score.is_market1501 is None and not same_images)
         if unknown:
-            warnings.warn(f"{score.label} does not state {' and '.join(unknown)}; taken as the other's",
-                          stacklevel=3)
+            warnings.warn(f"{score.label} does not state {' and '.join(unknown)}; taken as the other's", stacklevel=3)
     for name, words in (("network", "two networks"), ("preprocess", "images prepared in two ways")):
         if differ(name):
             warnings.warn(f"{where}: {words} ({' against '.join(values(name))})", stacklevel=3)

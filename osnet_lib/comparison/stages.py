@@ -14,16 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from .acceptance import Criterion
-from .pair import compare_sides, measured_side
+from ..conversion.parity import Tolerance
 from ..errors import MetricError
 from ..features.store import Features
 from ..metrics.resampling import Interval
 from ..metrics.uncertainty import PairedTest
-from ..conversion.parity import Tolerance
+from .acceptance import Criterion
+from .pair import compare_sides, measured_side
 
 STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way
 FLOAT32 = STAGES[:3]
@@ -90,26 +91,37 @@ class Stage:
             allowed = Tolerance()
             if self.max_abs <= allowed.max_abs and self.cosine_min >= allowed.min_cosine:
                 return None
-            return (f"features differ from torch's by up to {self.max_abs:.3g}, and the smallest cosine is "
-                    f"{self.cosine_min:.7f}; allowed are {allowed.max_abs:g} and {allowed.min_cosine:g}")
+            return (
+                f"features differ from torch's by up to {self.max_abs:.3g}, and the smallest cosine is "
+                f"{self.cosine_min:.7f}; allowed are {allowed.max_abs:g} and {allowed.min_cosine:g}"
+            )
         change, mAP, failures = self.paired, self.criteria[1], []
         if not mAP.passed:
-            failures.append(f"mAP falls by {-100 * mAP.difference:.2f} points to {100 * mAP.candidate:.2f} %, "
-                            f"{-100 * mAP.difference / mAP.reference:.2f} % of torch's, where "
-                            f"{-100 * mAP.allowed / mAP.reference:g} % is allowed")
+            failures.append(
+                f"mAP falls by {-100 * mAP.difference:.2f} points to {100 * mAP.candidate:.2f} %, "
+                f"{-100 * mAP.difference / mAP.reference:.2f} % of torch's, where "
+                f"{-100 * mAP.allowed / mAP.reference:g} % is allowed"
+            )
         if change.rank1_shown and change.rank1.value < 0:
-            failures.append(f"Rank-1 falls by {-100 * change.rank1.value:.2f} points, {change.lost:,} queries lost and "
-                            f"{change.won:,} won of {change.queries:,}, which chance does not explain (McNemar "
-                            f"p = {change.p:.2g})")
+            failures.append(
+                f"Rank-1 falls by {-100 * change.rank1.value:.2f} points, {change.lost:,} queries lost and "
+                f"{change.won:,} won of {change.queries:,}, which chance does not explain (McNemar "
+                f"p = {change.p:.2g})"
+            )
         return "; ".join(failures) or None
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values with `broken`, ready for JSON."""
         return {**asdict(self), "paired": self.paired.as_dict(), "broken": self.broken}
 
 
-def compare_stage(name: str, batch_size: int | None, reference: tuple[Features, Features],
-                  candidate: tuple[Features, Features], metric: str = "euclidean") -> Stage:
+def compare_stage(
+    name: str,
+    batch_size: int | None,
+    reference: tuple[Features, Features],
+    candidate: tuple[Features, Features],
+    metric: str = "euclidean",
+) -> Stage:
     """Set the features of a stage beside torch's; images are paired by name.
 
     Parameters
@@ -129,17 +141,35 @@ def compare_stage(name: str, batch_size: int | None, reference: tuple[Features, 
     """
     if name not in STAGES:
         raise MetricError(f"unknown stage {name!r}", where="stage", cure=f"Use one of {', '.join(STAGES)}")
-    sides = [measured_side(label, *pair, metric) for label, pair in (("torch", reference), (name, candidate))]
-    comparison = compare_sides(*sides)
+    torch, stage = (measured_side(label, *pair, metric) for label, pair in (("torch", reference), (name, candidate)))
+    comparison = compare_sides(torch, stage)
     if comparison.paired is None:
         raise MetricError("queries with a match are of one identity only", where=name, cure="Take more queries")
-    if comparison.difference is None:
+    if comparison.difference is None or comparison.cosines is None:
         raise MetricError("features of another width than torch's", where=name, cure="Compare stages of one network")
-    score, cosines = sides[1].score, comparison.cosines
+    score, cosines = stage.score, comparison.cosines
+    top1_changed, kendall_tau = comparison.top1_changed, comparison.kendall_tau
+    # both sides are measured, on more than one identity
+    assert score.queries is not None and score.intervals and top1_changed is not None and kendall_tau is not None
+    cosine_1, cosine_50 = np.quantile(cosines, (0.01, 0.5)).tolist()
     session = candidate[0].conditions.get("session") or {}
-    return Stage(name, batch_size, session.get("precision", ""), len(cosines), score.queries, *comparison.difference,
-                 *np.quantile(cosines, (0.01, 0.5)).tolist(), comparison.top1_changed, comparison.kendall_tau,
-                 score.intervals.rank1, score.intervals.mAP, metric, comparison.paired, comparison.acceptance.criteria)
+    return Stage(
+        name,
+        batch_size,
+        session.get("precision", ""),
+        len(cosines),
+        score.queries,
+        *comparison.difference,
+        cosine_1,
+        cosine_50,
+        top1_changed,
+        kendall_tau,
+        score.intervals.rank1,
+        score.intervals.mAP,
+        metric,
+        comparison.paired,
+        comparison.acceptance.criteria,
+    )
 
 
 def first_broken(stages: Sequence[Stage]) -> Stage | None:
@@ -154,11 +184,14 @@ def verdict(stages: Sequence[Stage]) -> str:
     if first:
         more = [stage.where for stage in stages if stage.broken and stage is not first]
         return f"The first stage that breaks is {first.where}: {first.broken}." + (
-            f" So do {', '.join(more)}." if more else "")
+            f" So do {', '.join(more)}." if more else ""
+        )
     others = [stage for stage in stages if stage.batch_size is not None]
     if not others:
         return "There is no stage beside torch."
     most = min(others, key=lambda stage: stage.kendall_tau)
-    return (f"No stage breaks. {most.where} changes the ranking most: another image is nearest for "
-            f"{most.top1_changed:,} of {most.queries:,} queries (mean tau {most.kendall_tau:.4f}), and mAP changes by "
-            f"{most.paired.mAP.points()[0]} points.")
+    return (
+        f"No stage breaks. {most.where} changes the ranking most: another image is nearest for "
+        f"{most.top1_changed:,} of {most.queries:,} queries (mean tau {most.kendall_tau:.4f}), and mAP changes by "
+        f"{most.paired.mAP.points()[0]} points."
+    )

@@ -6,15 +6,15 @@ import contextlib
 import io
 import warnings
 from importlib.metadata import version
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
 
+from ..checks import whole_number
 from ..errors import ExportError, first_line
-from .onnx_file import BATCH_AXIS, DAMAGED, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT, OnnxFile, load_onnx, write_onnx
 from ..version import __version__
+from .onnx_file import BATCH_AXIS, DAMAGED, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT, OnnxFile, load_onnx, write_onnx
 
 if TYPE_CHECKING:  # torch takes a second to import, and looking at an ONNX file does not need it
     from ..network.checkpoint import Checkpoint
@@ -44,9 +44,15 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
     import torch
 
     path = Path(path)
-    if not _is_count(opset) or opset not in OPSETS:
-        raise ExportError(f"opset {opset!r} cannot be written", where=path,
-                          cure=f"Choose an opset from {OPSETS.start} to {OPSETS.stop - 1}; 11 suits every ATC.")
+    opset = whole_number(
+        opset,
+        "opset",
+        at_least=OPSETS.start,
+        at_most=OPSETS[-1],
+        error=ExportError,
+        where=path,
+        cure="11 suits every ATC.",
+    )
     stream = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # The choice of the older exporter is deliberate: the newer one, asked for opset 11, writes 18.
@@ -55,11 +61,23 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
         # Instance norms (ibn, ain) compare sizes in Python and always use the statistics of the image: both as meant.
         warnings.filterwarnings("ignore", "Converting a tensor to a Python", torch.jit.TracerWarning, r"torch\.nn\b")
         warnings.filterwarnings("ignore", "ONNX export mode is set to .* operator 'instance_norm'", UserWarning)
-        torch.onnx.export(checkpoint.model, (torch.zeros(2, *IMAGE_SHAPE),), stream, dynamo=False,
-                          opset_version=int(opset), input_names=[INPUT], output_names=[OUTPUT],
-                          dynamic_axes={INPUT: {0: BATCH_AXIS}, OUTPUT: {0: BATCH_AXIS}})
-    metadata = {"architecture": checkpoint.architecture, "weights_sha256": checkpoint.sha256, "osnet_lib": __version__,
-                "torch": torch.__version__, "onnx": onnx.__version__}
+        torch.onnx.export(
+            checkpoint.model,
+            (torch.zeros(2, *IMAGE_SHAPE),),
+            stream,  # type: ignore[arg-type]  # the older exporter writes to streams as well
+            dynamo=False,
+            opset_version=opset,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: BATCH_AXIS}, OUTPUT: {0: BATCH_AXIS}},
+        )
+    metadata = {
+        "architecture": checkpoint.architecture,
+        "weights_sha256": checkpoint.sha256,
+        "osnet_lib": __version__,
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+    }
     expected = (opset, (BATCH_AXIS, *IMAGE_SHAPE), (BATCH_AXIS, *FEATURE_SHAPE))
     return write_onnx(onnx.load_model_from_string(stream.getvalue()), metadata, path, expected)
 
@@ -77,29 +95,29 @@ def simplify_onnx(source: str | Path, path: str | Path, batch_size: int) -> Onnx
         batch; a simplified graph that computes something else.
     """
     path = Path(path)
-    if not _is_count(batch_size):
-        raise ExportError(f"batch size {batch_size!r} is not a count of 1 or more", where=path,
-                          cure="Give a positive integer.")
+    batch_size = whole_number(batch_size, "batch size", error=ExportError, where=path)
     try:
         import onnxsim
     except ImportError as error:
         raise ExportError("simplifying needs the package onnxsim", where=source, cure="pip install onnxsim") from error
     model, found = load_onnx(source, expect_osnet=True)
     if found.batch_size not in (None, batch_size):
-        raise ExportError(f"already fixed to batch size {found.batch_size}, so it cannot become {batch_size}",
-                          where=source, cure="Start from the file that osnet export wrote; its batch axis is dynamic.")
-    shape = (int(batch_size), *IMAGE_SHAPE)
+        raise ExportError(
+            f"already fixed to batch size {found.batch_size}, so it cannot become {batch_size}",
+            where=source,
+            cure="Start from the file that osnet export wrote; its batch axis is dynamic.",
+        )
+    shape = (batch_size, *IMAGE_SHAPE)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints "Checking 0/1..."
             simplified, same = onnxsim.simplify(model, check_n=1, overwrite_input_shapes={INPUT: list(shape)})
     except Exception as error:  # onnxsim passes on whatever its C++ side threw
         raise ExportError(f"onnxsim failed ({first_line(error)})", where=source, cure=DAMAGED) from error
     if not same:
-        raise ExportError(f"onnxsim changed what the network computes at batch size {batch_size}", where=source,
-                          cure="Use the exported file as it is, and report the versions of onnx and onnxsim.")
+        raise ExportError(
+            f"onnxsim changed what the network computes at batch size {batch_size}",
+            where=source,
+            cure="Use the exported file as it is, and report the versions of onnx and onnxsim.",
+        )
     metadata = {**found.metadata, "onnxsim": version("onnxsim"), "source_sha256": found.sha256}
-    return write_onnx(simplified, metadata, path, (found.opset, shape, (int(batch_size), *FEATURE_SHAPE)))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return write_onnx(simplified, metadata, path, (found.opset, shape, (batch_size, *FEATURE_SHAPE)))

@@ -10,8 +10,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
-from ..errors import ExportError, first_line
 from ..core.files import atomic_path
+from ..errors import ExportError, first_line
 
 INPUT, OUTPUT, BATCH_AXIS = "image", "feature", "batch"  # the names of the Ascend guide
 IMAGE_SHAPE, FEATURE_SHAPE = (3, 256, 128), (512,)
@@ -33,7 +33,7 @@ class OnnxFile:
     metadata : dict of str
         `metadata_props`; ours hold ``architecture``, ``weights_sha256`` and the library versions.
     precision : str
-        ``"float32"``; else what `osnet_lib.conversion.precision` says of a file it wrote, or what the weights of another show.
+        ``"float32"``; else what `precision` says of a file it wrote, or what the weights of another show.
     """
 
     path: Path
@@ -89,15 +89,19 @@ def write_onnx(model: onnx.ModelProto, metadata: dict[str, str], path: Path, exp
     content = model.SerializeToString(deterministic=True)
     written = _inspect(content, path, True)[1]
     if (written.opset, written.input_shape, written.output_shape) != expected:
-        raise ExportError(f"opset and shapes came out as {written.opset}, {written.input_shape}, "
-                          f"{written.output_shape} instead of {', '.join(map(str, expected))}", where=path,
-                          cure="Install the versions of torch, onnx and onnxsim that requirements.txt pins.")
+        raise ExportError(
+            f"opset and shapes came out as {written.opset}, {written.input_shape}, "
+            f"{written.output_shape} instead of {', '.join(map(str, expected))}",
+            where=path,
+            cure="Install the versions of torch, onnx and onnxsim that requirements.txt pins.",
+        )
     try:
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
-        raise ExportError(f"cannot be written ({error.strerror or error})", where=path,
-                          cure="Give a path that can be written.") from error
+        raise ExportError(
+            f"cannot be written ({error.strerror or error})", where=path, cure="Give a path that can be written."
+        ) from error
     return written
 
 
@@ -107,8 +111,9 @@ def _read(path: str | Path) -> bytes:
     except FileNotFoundError as error:
         raise ExportError("no such ONNX file", where=path, cure="Write it with osnet export.") from error
     except OSError as error:
-        raise ExportError(f"cannot be read ({error.strerror or error})", where=path,
-                          cure="Give the path of an .onnx file.") from error
+        raise ExportError(
+            f"cannot be read ({error.strerror or error})", where=path, cure="Give the path of an .onnx file."
+        ) from error
     if not content:
         raise ExportError("the file is empty", where=path, cure=DAMAGED)
     return content
@@ -122,25 +127,45 @@ def _inspect(content: bytes, path: Path, expect_osnet: bool) -> tuple[onnx.Model
         if not outside:
             onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ExportError(f"not an ONNX file, or a damaged one ({first_line(error)})", where=path,
-                          cure=DAMAGED) from error
+        raise ExportError(
+            f"not an ONNX file, or a damaged one ({first_line(error)})", where=path, cure=DAMAGED
+        ) from error
     if outside:  # its sha256 would say nothing about the weights, and ATC needs both files side by side
-        raise ExportError(f"keeps {len(outside)} tensors in another file, such as {outside[0]}", where=path,
-                          cure="Save it as one file (onnx.save_model with save_as_external_data=False).")
+        raise ExportError(
+            f"keeps {len(outside)} tensors in another file, such as {outside[0]}",
+            where=path,
+            cure="Save it as one file (onnx.save_model with save_as_external_data=False).",
+        )
     opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in weights]  # up to IR 3 weights are inputs too
     outputs = list(model.graph.output)
     if len(opsets) != 1 or not inputs or not outputs:
-        raise ExportError(f"has {len(opsets)} opsets, {len(inputs)} inputs and {len(outputs)} outputs", where=path,
-                          cure="Give a network with one opset, an input and an output.")
+        raise ExportError(
+            f"has {len(opsets)} opsets, {len(inputs)} inputs and {len(outputs)} outputs",
+            where=path,
+            cure="Give a network with one opset, an input and an output.",
+        )
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    found = OnnxFile(path, hashlib.sha256(content).hexdigest(), opsets[0], model.ir_version, len(model.graph.node),
-                     inputs[0].name, _shape(inputs[0]), outputs[0].name, _shape(outputs[0]), metadata,
-                     metadata.get("precision") or _precision(model))
+    found = OnnxFile(
+        path,
+        hashlib.sha256(content).hexdigest(),
+        opsets[0],
+        model.ir_version,
+        len(model.graph.node),
+        inputs[0].name,
+        _shape(inputs[0]),
+        outputs[0].name,
+        _shape(outputs[0]),
+        metadata,
+        metadata.get("precision") or _precision(model),
+    )
     if expect_osnet and not (len(inputs) == len(outputs) == 1 and _is_osnet(found) and _is_float(*inputs, *outputs)):
-        raise ExportError(f"not an OSNet of this study: {_signature(inputs)} to {_signature(outputs)}", where=path,
-                          cure=f"Give float {INPUT} [N, 3, 256, 128] to float {OUTPUT} [N, 512], as osnet export does.")
+        raise ExportError(
+            f"not an OSNet of this study: {_signature(inputs)} to {_signature(outputs)}",
+            where=path,
+            cure=f"Give float {INPUT} [N, 3, 256, 128] to float {OUTPUT} [N, 512], as osnet export does.",
+        )
     return model, found
 
 
@@ -154,8 +179,14 @@ def _precision(model: onnx.ModelProto) -> str:
 
 def _is_osnet(found: OnnxFile) -> bool:
     batches = {n for n in (found.input_shape[:1] + found.output_shape[:1]) if isinstance(n, int)}
-    return (found.input_name == INPUT and found.input_shape[1:] == IMAGE_SHAPE and found.output_name == OUTPUT
-            and found.output_shape[1:] == FEATURE_SHAPE and len(batches) <= 1 and all(n >= 1 for n in batches))
+    return (
+        found.input_name == INPUT
+        and found.input_shape[1:] == IMAGE_SHAPE
+        and found.output_name == OUTPUT
+        and found.output_shape[1:] == FEATURE_SHAPE
+        and len(batches) <= 1
+        and all(n >= 1 for n in batches)
+    )
 
 
 def _is_float(*values: onnx.ValueInfoProto) -> bool:
@@ -163,10 +194,14 @@ def _is_float(*values: onnx.ValueInfoProto) -> bool:
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
-    return tuple(d.dim_value if d.WhichOneof("value") == "dim_value" else d.dim_param or "?"
-                 for d in value.type.tensor_type.shape.dim)
+    return tuple(
+        d.dim_value if d.WhichOneof("value") == "dim_value" else d.dim_param or "?"
+        for d in value.type.tensor_type.shape.dim
+    )
 
 
 def _signature(values: list[onnx.ValueInfoProto]) -> str:
-    return ", ".join(f"{TensorProto.DataType.Name(v.type.tensor_type.elem_type).lower()} {v.name} "
-                     f"[{', '.join(map(str, _shape(v)))}]" for v in values)
+    return ", ".join(
+        f"{TensorProto.DataType.Name(v.type.tensor_type.elem_type).lower()} {v.name} [{', '.join(map(str, _shape(v)))}]"
+        for v in values
+    )

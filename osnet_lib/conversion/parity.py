@@ -19,7 +19,8 @@ from ..errors import ParityError, SessionError
 class Runs(Protocol):
     """A session, as far as the gate is concerned."""
 
-    batch_size: int | None
+    @property
+    def batch_size(self) -> int | None: ...
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Images to features."""
@@ -72,11 +73,14 @@ class Parity:
     allowed_max_abs: float = Tolerance.max_abs
     allowed_cosine: float = Tolerance.min_cosine
 
-    def passed(self, tolerance: Tolerance | None = None) -> bool:
-        """True when every figure is within the tolerance, by default the one allowed; NaN is not."""
-        tolerance = tolerance or Tolerance(self.allowed_max_abs, self.allowed_cosine)
-        return (self.max_abs <= tolerance.max_abs and self.row_max_abs <= tolerance.max_abs
-                and self.min_cosine >= tolerance.min_cosine)
+    @property
+    def passed(self) -> bool:
+        """True when every figure is within the tolerance of the gate; NaN is not."""
+        return (
+            self.max_abs <= self.allowed_max_abs
+            and self.row_max_abs <= self.allowed_max_abs
+            and self.min_cosine >= self.allowed_cosine
+        )
 
     def as_dict(self) -> dict:
         """For a result file."""
@@ -98,13 +102,18 @@ def compare(reference: np.ndarray, candidate: np.ndarray) -> Difference:
     """
     a, b = (np.asarray(m, np.float64) for m in (reference, candidate))
     if a.shape != b.shape or a.ndim != 2 or not a.size:
-        raise ParityError(f"features of shape {list(a.shape)} and {list(b.shape)} cannot be compared",
-                          cure="Give two matrices [N, D] of the same images.")
+        raise ParityError(
+            f"features of shape {list(a.shape)} and {list(b.shape)} cannot be compared",
+            cure="Give two matrices [N, D] of the same images.",
+        )
     for name, matrix in (("reference", a), ("candidate", b)):
         broken = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
         if broken.size:
-            raise ParityError(f"the {name} holds NaN or infinity in {broken.size} of {len(matrix)} rows, the first of "
-                              f"them row {broken[0]}", cure="Look for an overflow: half precision ends at 65504.")
+            raise ParityError(
+                f"the {name} holds NaN or infinity in {broken.size} of {len(matrix)} rows, the first of "
+                f"them row {broken[0]}",
+                cure="Look for an overflow: half precision ends at 65504.",
+            )
     absolute = np.abs(a - b)
     return Difference(float(absolute.max()), float(absolute.mean()), float(row_cosines(a, b).min()))
 
@@ -113,12 +122,19 @@ def row_cosines(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:
     """Cosine of each pair of rows, float64 (N,), at most 1; of two zero rows 1, of a zero row and another one 0."""
     a, b = (np.asarray(m, np.float64) for m in (reference, candidate))
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
-    return np.minimum(np.divide((a * b).sum(axis=1), lengths, out=both_zero.astype(np.float64), where=lengths > 0), 1)
+    cosines = np.asarray(~a.any(axis=1) & ~b.any(axis=1), np.float64)
+    return np.minimum(np.divide((a * b).sum(axis=1), lengths, out=cosines, where=lengths > 0), 1)
 
 
-def check_parity(reference: Network | np.ndarray, candidate: Network, images: np.ndarray, stage: str,
-                 tolerance: Tolerance = Tolerance(), batch_size: int | None = None, alone: int = 8) -> Parity:
+def check_parity(
+    reference: Network | np.ndarray,
+    candidate: Network,
+    images: np.ndarray,
+    stage: str,
+    tolerance: Tolerance = Tolerance(),
+    batch_size: int | None = None,
+    alone: int = 8,
+) -> Parity:
     """Compare a converted model with its reference; raise when they differ.
 
     The candidate sees the images in full batches and in one batch that is not full. The reference sees them one
@@ -146,11 +162,13 @@ def check_parity(reference: Network | np.ndarray, candidate: Network, images: np
     size = fixed or batch_size or len(images)
     where = f"{stage}, batch size {size}"
     if size < 1 or batch_size not in (None, size):
-        raise ParityError(f"batch size {batch_size} was asked for", where=where,
-                          cure="Leave it out where the model has its own.")
+        raise ParityError(
+            f"batch size {batch_size} was asked for", where=where, cure="Leave it out where the model has its own."
+        )
     if len(images) < size:
-        raise ParityError(f"{len(images)} images do not fill a batch", where=where,
-                          cure=f"Give at least {size} images.")
+        raise ParityError(
+            f"{len(images)} images do not fill a batch", where=where, cure=f"Give at least {size} images."
+        )
     batches = _batches(len(images), size)
     order = np.concatenate(batches)
     some = np.unique(np.linspace(len(order) - 1, 0, max(alone, 1)).astype(int))
@@ -163,14 +181,15 @@ def check_parity(reference: Network | np.ndarray, candidate: Network, images: np
         row_max_abs = compare(_one_by_one(candidate, images[order[some]]), batched[some]).max_abs
     except (ParityError, SessionError) as error:
         raise ParityError(error.what, where=where, cure=error.cure) from error
-    parity = Parity(stage, size, len(images), *difference, row_max_abs, tolerance.max_abs,
-                    tolerance.min_cosine)
-    if not parity.passed(tolerance):
+    parity = Parity(stage, size, len(images), *difference, row_max_abs, tolerance.max_abs, tolerance.min_cosine)
+    if not parity.passed:
         raise ParityError(
             f"features differ from the reference by up to {parity.max_abs:.3g} (mean {parity.mean_abs:.3g}, smallest "
             f"cosine {parity.min_cosine:.7f}), and a row of a batch from that image alone by up to "
             f"{parity.row_max_abs:.3g}; allowed are {tolerance.max_abs:g} and cosine {tolerance.min_cosine:g}",
-            where=where, cure="Do not use this model; convert again, or with another opset.")
+            where=where,
+            cure="Do not use this model; convert again, or with another opset.",
+        )
     return parity
 
 
@@ -183,12 +202,13 @@ def _batches(count: int, size: int) -> list[np.ndarray]:
 
 
 def _one_by_one(network: Network, images: np.ndarray) -> np.ndarray:
-    return np.concatenate([_features(network, images[i:i + 1]) for i in range(len(images))])
+    return np.concatenate([_features(network, images[i : i + 1]) for i in range(len(images))])
 
 
 def _features(network: Network, batch: np.ndarray) -> np.ndarray:
     features = np.asarray(network.run(batch) if hasattr(network, "run") else network(batch))
     if features.ndim != 2 or len(features) != len(batch):
-        raise ParityError(f"{len(batch)} images gave an array of shape {list(features.shape)}",
-                          cure="Expected one row an image.")
+        raise ParityError(
+            f"{len(batch)} images gave an array of shape {list(features.shape)}", cure="Expected one row an image."
+        )
     return features

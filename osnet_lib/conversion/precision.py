@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from ..errors import ExportError, first_line
 from ..core.host import package_versions
+from ..errors import ExportError, first_line
 from .onnx_file import IMAGE_SHAPE, INPUT, OnnxFile, load_onnx, write_onnx
 
 FLOAT16 = "float16 weights and activations, float32 arithmetic"
@@ -55,11 +55,13 @@ def to_float16(source: str | Path, target: str | Path) -> OnnxFile:
 
         operators = sorted({node.op_type for node in model.graph.node})
         with _refusals(source):
-            model = convert_float_to_float16(model, keep_io_types=True, op_block_list=operators,
-                                             force_fp16_initializers=True)
+            model = convert_float_to_float16(
+                model, keep_io_types=True, op_block_list=operators, force_fp16_initializers=True
+            )
     _sort(model.graph)
-    return write_onnx(model, _metadata(found, FLOAT16), Path(target),
-                      (found.opset, found.input_shape, found.output_shape))
+    return write_onnx(
+        model, _metadata(found, FLOAT16), Path(target), (found.opset, found.input_shape, found.output_shape)
+    )
 
 
 def to_int8(source: str | Path, target: str | Path, calibration: Iterable[np.ndarray]) -> OnnxFile:
@@ -104,12 +106,20 @@ def to_int8(source: str | Path, target: str | Path, calibration: Iterable[np.nda
         onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxsim"})
         before, after = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, before)
-        quantize_static(before, after, reader, per_channel=True, activation_type=QuantType.QUInt8,
-                        weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax)
+        quantize_static(
+            before,
+            after,
+            reader,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
         model = onnx.load(after)
     expected = max(found.opset, PER_CHANNEL_OPSET), found.input_shape, found.output_shape
-    return write_onnx(model, _metadata(found, INT8) | {"calibration": f"{reader.images} images, MinMax"}, Path(target),
-                      expected)
+    return write_onnx(
+        model, _metadata(found, INT8) | {"calibration": f"{reader.images} images, MinMax"}, Path(target), expected
+    )
 
 
 class _Reader:
@@ -122,14 +132,24 @@ class _Reader:
         batch = next(self._batches, None)
         if batch is None:
             if not self.images:
-                raise ExportError("no calibration images", where=self._source.path,
-                                  cure="Give some dozens of typical ones.")
+                raise ExportError(
+                    "no calibration images", where=self._source.path, cure="Give some dozens of typical ones."
+                )
             return None
         batch, size = np.asarray(batch), self._source.batch_size
-        if (batch.dtype != np.float32 or batch.ndim != 4 or batch.shape[1:] != IMAGE_SHAPE or not len(batch)
-                or len(batch) > (size or len(batch)) or not np.isfinite(batch).all()):
-            raise ExportError(f"a calibration batch of {batch.dtype} {list(batch.shape)}", where=self._source.path,
-                              cure=f"Give finite float32 [{f'1 to {size}' if size else 'n'}, 3, 256, 128].")
+        if (
+            batch.dtype != np.float32
+            or batch.ndim != 4
+            or batch.shape[1:] != IMAGE_SHAPE
+            or not len(batch)
+            or len(batch) > (size or len(batch))
+            or not np.isfinite(batch).all()
+        ):
+            raise ExportError(
+                f"a calibration batch of {batch.dtype} {list(batch.shape)}",
+                where=self._source.path,
+                cure=f"Give finite float32 [{f'1 to {size}' if size else 'n'}, 3, 256, 128].",
+            )
         self.images += len(batch)
         return {INPUT: batch[np.arange(size or len(batch)) % len(batch)]}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .files import fingerprint, sha256, write_json
 
 
-def artefact(path: Path, key: dict, make: Callable[[Path], object]) -> Path:
+def artefact(path: Path, key: dict[str, Any], make: Callable[[Path], object]) -> Path:
     """Return `path`, made by ``make(path)`` unless a file made from the same key lies there unharmed.
 
     Parameters

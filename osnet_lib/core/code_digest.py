@@ -1,8 +1,8 @@
 """What code a result depends on, so that it is redone when, and only when, that code changed.
 
 A module depends on the modules that it imports, wherever in it the import stands, and those on theirs. The closure is
-hashed without comments, docstrings and formatting; a file of ``resources/`` counts with the modules that name it. Imports
-for type checking alone do not count, nor does the root of the package, which holds nothing but names.
+hashed without comments, docstrings and formatting; a file of ``resources/`` counts with the modules that name it.
+Imports for type checking alone do not count.
 """
 
 from __future__ import annotations
@@ -37,22 +37,25 @@ def read_package(package: Path = PACKAGE) -> dict[str, _Module]:
     StudyError
         A file that Python cannot parse.
     """
-    paths = {".".join((package.name, *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
-             for path in sorted(package.rglob("*.py"))}
+    paths = {
+        ".".join((package.name, *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in sorted(package.rglob("*.py"))
+    }
     modules = {}
     for name, path in paths.items():
         try:
             tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError) as error:
-            raise StudyError(f"is no Python source ({error})", where=path,
-                             cure="Correct it; the library cannot be imported.") from error
+            raise StudyError(
+                f"is no Python source ({error})", where=path, cure="Correct it; the library cannot be imported."
+            ) from error
         home = name if path.stem == "__init__" else name.rpartition(".")[0]
         modules[name] = _Module(fingerprint(_code(tree)), frozenset(_imports(tree, home, set(paths))), _strings(tree))
     return modules
 
 
 def _code(tree: ast.Module) -> str:
-    """The syntax tree without positions and, unless the module reads them, without docstrings and other bare strings."""
+    """The syntax tree without positions and, unless the module reads them, without docstrings and bare strings."""
     if not any(getattr(node, "id", getattr(node, "attr", None)) == "__doc__" for node in ast.walk(tree)):
         for node in ast.walk(tree):
             for field, value in ast.iter_fields(node):
@@ -95,8 +98,9 @@ def _imports(tree: ast.Module, home: str, known: set[str]) -> Iterator[str]:
 
 
 def _strings(tree: ast.Module) -> frozenset[str]:
-    return frozenset(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)
-                     and isinstance(node.value, str))
+    return frozenset(
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
@@ -104,7 +108,7 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
 
     The root of the package stands for all of it.
     """
-    known, seen, queue = read_package(package), set(), list(modules)
+    known, seen, queue = read_package(package), set[str](), list(modules)
     while queue:
         name = queue.pop()
         if name == package.name:
@@ -120,7 +124,9 @@ def closure(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
 
 
 def _resources(package: Path) -> list[Path]:
-    return sorted(path for path in (package / "resources").rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(
+        path for path in (package / "resources").rglob("*") if path.is_file() and not path.name.startswith(".")
+    )
 
 
 def code_digest(*objects: object, package: Path = PACKAGE) -> str:
@@ -133,13 +139,16 @@ def code_digest(*objects: object, package: Path = PACKAGE) -> str:
     """
     modules = {getattr(thing, "__module__", "") for thing in objects}
     for name in sorted(modules - read_package(package).keys()):
-        raise StudyError(f"not a module of {package.name}", where=name,
-                         cure="Give functions and classes that are defined in its modules.")
+        raise StudyError(
+            f"not a module of {package.name}",
+            where=name,
+            cure="Give functions and classes that are defined in its modules.",
+        )
     return fingerprint(closure(modules, package))
 
 
 def source_closure(source: str, package: Path = PACKAGE) -> dict[str, str]:
-    """The closure of a script or notebook; the whole package where it imports that, or where only IPython can parse it."""
+    """The closure of a script or notebook; the whole package where it imports that, or only IPython can parse it."""
     try:
         found = set(_imports(ast.parse(source), "", set(read_package(package))))
     except (SyntaxError, ValueError):

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
 
@@ -42,7 +43,12 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def environment() -> dict:
-    """Python, platform, visible cores and the versions of the packages that a figure can depend on; None where absent."""
-    return {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine(),
-            "cores": usable_cores(), "versions": dict.fromkeys(PACKAGES) | package_versions(PACKAGES)}
+def environment() -> dict[str, Any]:
+    """Python, platform, visible cores, and versions of the packages a figure can depend on; None where absent."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": usable_cores(),
+        "versions": dict.fromkeys(PACKAGES) | package_versions(PACKAGES),
+    }

@@ -6,28 +6,56 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
+from typing import Any
 
 from ..errors import ResultError
 from .files import write_json
 from .host import environment
 
 _SESSION = tuple(f"conditions.session.{fact}" for fact in ("backend", "device", "precision", "threads"))
-_ALWAYS = ("conditions.model.architecture", "conditions.model.sha256", "conditions.environment.python",
-           "conditions.environment.versions")
+_ALWAYS = (
+    "conditions.model.architecture",
+    "conditions.model.sha256",
+    "conditions.environment.python",
+    "conditions.environment.versions",
+)
 
 # What a result of each kind must hold for the tables and figures of the book; one of another version may not.
 NEEDED = {
     "parity": (*_ALWAYS, "values.stages"),
     "stages": (*_ALWAYS, "conditions.dataset.file", "conditions.dataset.sha256", "conditions.metric", "values.stages"),
-    "accuracy": (*_ALWAYS, *_SESSION, "conditions.dataset.file", "conditions.dataset.sha256", "conditions.metric",
-                 "values.rank.1", "values.mAP", "values.num_valid"),
+    "accuracy": (
+        *_ALWAYS,
+        *_SESSION,
+        "conditions.dataset.file",
+        "conditions.dataset.sha256",
+        "conditions.metric",
+        "values.rank.1",
+        "values.mAP",
+        "values.num_valid",
+    ),
     "variants": (*_ALWAYS, *_SESSION, "conditions.metric", "values.variants"),
-    "performance": (*_ALWAYS, *_SESSION, "conditions.batch_size", "values.throughput", "values.ave_latency",
-                    "values.latency_ms.median", "values.latency_ms.p99", "values.relative_spread", "values.rounds"),
-    "evaluation": ("conditions.benchmark", "conditions.arguments", "conditions.code", "conditions.queries",
-                   "conditions.rounds", "conditions.environment.cores", "conditions.environment.versions",
-                   "values.same"),
+    "performance": (
+        *_ALWAYS,
+        *_SESSION,
+        "conditions.batch_size",
+        "values.throughput",
+        "values.ave_latency",
+        "values.latency_ms.median",
+        "values.latency_ms.p99",
+        "values.relative_spread",
+        "values.rounds",
+    ),
+    "evaluation": (
+        "conditions.benchmark",
+        "conditions.arguments",
+        "conditions.code",
+        "conditions.queries",
+        "conditions.rounds",
+        "conditions.environment.cores",
+        "conditions.environment.versions",
+        "values.same",
+    ),
 }
 KINDS = tuple(NEEDED)
 
@@ -54,8 +82,8 @@ class Result:
 
     kind: str
     name: str
-    conditions: dict
-    values: dict
+    conditions: dict[str, Any]
+    values: dict[str, Any]
 
     @property
     def file_name(self) -> str:

@@ -49,31 +49,42 @@ class Table:
     caption: str | None = None
     formats: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
         for column in self.columns:
             if not isinstance(column, str) or self.columns.count(column) > 1:
-                raise ResultError(f"heading {column!r} is no text or occurs twice", where="table",
-                                  cure="Rename the column")
+                raise ResultError(
+                    f"heading {column!r} is no text or occurs twice", where="table", cure="Rename the column"
+                )
         rows = []
         for number, row in enumerate(self.rows, 1):
             row = tuple(row)
             if len(row) != len(self.columns):
-                raise ResultError(f"{len(row)} cells for {len(self.columns)} columns", where=f"table row {number}",
-                                  cure="Give one cell per column, None where there is no value")
+                raise ResultError(
+                    f"{len(row)} cells for {len(self.columns)} columns",
+                    where=f"table row {number}",
+                    cure="Give one cell per column, None where there is no value",
+                )
             rows.append(tuple(_plain(cell, column, number) for cell, column in zip(row, self.columns)))
         object.__setattr__(self, "rows", tuple(rows))
         object.__setattr__(self, "formats", dict(self.formats))
         unknown = [column for column in self.formats if column not in self.columns]
         if unknown:
-            raise ResultError(f"format for {unknown[0]!r}, which is no column", where="table",
-                              cure=f"Columns are {', '.join(self.columns)}")
-        self._lines  # a format that does not fit is refused here, not when the table is shown
+            raise ResultError(
+                f"format for {unknown[0]!r}, which is no column",
+                where="table",
+                cure=f"Columns are {', '.join(self.columns)}",
+            )
+        _ = self._lines  # a format that does not fit is refused here, not when the table is shown
 
     @classmethod
-    def from_records(cls, records: Iterable[Mapping[str, Any]],
-                     columns: Sequence[str] | Mapping[str, str] | None = None, caption: str | None = None,
-                     formats: Mapping[str, str] | None = None) -> Table:
+    def from_records(
+        cls,
+        records: Iterable[Mapping[str, Any]],
+        columns: Sequence[str] | Mapping[str, str] | None = None,
+        caption: str | None = None,
+        formats: Mapping[str, str] | None = None,
+    ) -> Table:
         """One row per dictionary; a key that it lacks gives an empty cell.
 
         Parameters
@@ -94,29 +105,42 @@ class Table:
         headings = list(columns.items() if isinstance(columns, Mapping) else zip(columns, columns))
         for key, _ in headings:
             if records and key not in keys:
-                raise ResultError(f"no record has {key!r}", where="table",
-                                  cure=f"They have {', '.join(map(str, keys))}")
+                raise ResultError(
+                    f"no record has {key!r}", where="table", cure=f"They have {', '.join(map(str, keys))}"
+                )
         rows = tuple(tuple(record.get(key) for key, _ in headings) for record in records)
         return cls(tuple(heading for _, heading in headings), rows, caption, formats or {})
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any], columns: tuple[str, str] = ("name", "value"),
-                     caption: str | None = None, formats: Mapping[str, str] | None = None) -> Table:
+    def from_mapping(
+        cls,
+        mapping: Mapping[str, Any],
+        columns: tuple[str, str] = ("name", "value"),
+        caption: str | None = None,
+        formats: Mapping[str, str] | None = None,
+    ) -> Table:
         """Two columns, name and value; here `formats` goes by name, for each value is another quantity."""
         formats = formats or {}
         unknown = [name for name in formats if name not in mapping]
         if unknown:
-            raise ResultError(f"format for {unknown[0]!r}, which is no name", where="table",
-                              cure=f"Names are {', '.join(map(str, mapping))}")
-        rows = ((name, _text(_plain(value, name, number), formats[name], name) if name in formats else value)
-                for number, (name, value) in enumerate(mapping.items(), 1))
+            raise ResultError(
+                f"format for {unknown[0]!r}, which is no name",
+                where="table",
+                cure=f"Names are {', '.join(map(str, mapping))}",
+            )
+        rows = (
+            (name, _text(_plain(value, name, number), formats[name], name) if name in formats else value)
+            for number, (name, value) in enumerate(mapping.items(), 1)
+        )
         return cls(columns, tuple(rows), caption)
 
     @cached_property
     def _lines(self) -> list[list[str]]:
         """Headings, then rows, as they are shown: every cell one line of text."""
-        rows = [[_text(cell, self.formats.get(column), column) for cell, column in zip(row, self.columns)]
-                for row in self.rows]
+        rows = [
+            [_text(cell, self.formats.get(column), column) for cell, column in zip(row, self.columns)]
+            for row in self.rows
+        ]
         return [[" ".join(text.split()) for text in line] for line in (self.columns, *rows)]
 
     @cached_property
@@ -156,8 +180,9 @@ class Table:
         html += [f'<th scope="col" style="text-align: {side}">{text}</th>' for side, text in zip(align, head)]
         html += ["</tr>", "</thead>", "<tbody>"]
         for line in body:
-            cells = (f'<td style="text-align: {side}{rest}">{text}</td>'
-                     for side, rest, text in zip(align, whole, line))
+            cells = (
+                f'<td style="text-align: {side}{rest}">{text}</td>' for side, rest, text in zip(align, whole, line)
+            )
             html += ["<tr>", *cells, "</tr>"]
         return "\n".join([*html, "</tbody>", "</table>"])
 
@@ -167,8 +192,11 @@ def _plain(cell: Any, column: str, row: int) -> Cell:
     cell = cell.item() if isinstance(cell, np.generic) else cell
     if cell is None or isinstance(cell, (str, bool, int, float)):
         return cell
-    raise ResultError(f"{column!r} is a {type(cell).__name__}", where=f"table row {row}",
-                      cure="A cell is text, a number, True, False or None")
+    raise ResultError(
+        f"{column!r} is a {type(cell).__name__}",
+        where=f"table row {row}",
+        cure="A cell is text, a number, True, False or None",
+    )
 
 
 def _is_number(cell: Cell) -> bool:
@@ -187,9 +215,11 @@ def _text(cell: Cell, format_spec: str | None, column: str) -> str:
         try:
             return format_spec.format(cell) if "{" in format_spec else format(cell, format_spec)
         except (ValueError, LookupError, AttributeError) as error:
-            raise ResultError(f"format {format_spec!r} does not fit {cell!r} ({error})",
-                              where=f"table column {column!r}",
-                              cure="Use a specification such as .1f or .2%, or a template such as {:.1f} ms") from error
+            raise ResultError(
+                f"format {format_spec!r} does not fit {cell!r} ({error})",
+                where=f"table column {column!r}",
+                cure="Use a specification such as .1f or .2%, or a template such as {:.1f} ms",
+            ) from error
     if isinstance(cell, int):
         return f"{cell:,}"
     return f"{cell:,.0f}" if 1e4 <= abs(cell) < 1e15 else f"{cell:,.4g}"

@@ -20,8 +20,17 @@ from ..errors import DatasetError
 
 LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left behind by file managers; names starting with "." too
 MAX_FILE_BYTES = 64 * 2**20  # a zip member that claims more is no picture but a way to fill the memory
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError, RuntimeError,
-               ValueError, OverflowError)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 
 
 def is_litter(name: str) -> bool:
@@ -58,13 +67,19 @@ class Archive:
         """
         location = self.files.get(folder, {}).get(name)
         if location is None:
-            raise DatasetError("is not a file of this data set", where=self.where(folder, name),
-                               cure="Use a sample from the tables of the data set that is open")
+            raise DatasetError(
+                "is not a file of this data set",
+                where=self.where(folder, name),
+                cure="Use a sample from the tables of the data set that is open",
+            )
         try:
             return self._read(location)
         except _ZIP_ERRORS as error:
-            raise DatasetError(f"cannot be read ({error})", where=self.where(folder, name),
-                               cure="Keep the data set open and in place, or copy it again from its source") from error
+            raise DatasetError(
+                f"cannot be read ({error})",
+                where=self.where(folder, name),
+                cure="Keep the data set open and in place, or copy it again from its source",
+            ) from error
 
     def _read(self, location) -> bytes:
         raise NotImplementedError
@@ -75,10 +90,14 @@ class Archive:
     def _layout_error(self, found: Collection[str]) -> DatasetError:
         wanted = ", ".join(f"{folder}/" for folder in self.files)
         if found:
-            return DatasetError(f"holds several data sets ({', '.join(sorted(found))})", where=self.path,
-                                cure="Pass one of them")
-        return DatasetError(f"holds none of the folders {wanted}", where=self.path,
-                            cure="Pass the folder or .zip that contains them, at the top or inside one folder")
+            return DatasetError(
+                f"holds several data sets ({', '.join(sorted(found))})", where=self.path, cure="Pass one of them"
+            )
+        return DatasetError(
+            f"holds none of the folders {wanted}",
+            where=self.path,
+            cure="Pass the folder or .zip that contains them, at the top or inside one folder",
+        )
 
 
 class FolderArchive(Archive):
@@ -94,12 +113,18 @@ class FolderArchive(Archive):
                         if is_litter(entry.name):
                             continue
                         if entry.is_dir():
-                            raise DatasetError("is a folder where only images belong", where=entry.path,
-                                               cure=f"Move its images up into {folder}/, or the folder elsewhere")
+                            raise DatasetError(
+                                "is a folder where only images belong",
+                                where=entry.path,
+                                cure=f"Move its images up into {folder}/, or the folder elsewhere",
+                            )
                         self.files[folder][entry.name] = entry.path
         except OSError as error:
-            raise DatasetError(f"cannot be listed ({error.strerror})", where=error.filename or path,
-                               cure="Check the permissions of the folder") from error
+            raise DatasetError(
+                f"cannot be listed ({error.strerror})",
+                where=error.filename or path,
+                cure="Check the permissions of the folder",
+            ) from error
 
     def _find_root(self) -> Path:
         inside = [child for child in sorted(self.path.iterdir()) if child.is_dir() and not is_litter(child.name)]
@@ -125,8 +150,11 @@ class ZipArchive(Archive):
         try:
             self._zip = zipfile.ZipFile(path)
         except _ZIP_ERRORS as error:
-            raise DatasetError(f"is not a readable zip ({error})", where=path,
-                               cure="Download it again: it is damaged, cut short or something else") from error
+            raise DatasetError(
+                f"is not a readable zip ({error})",
+                where=path,
+                cure="Download it again: it is damaged, cut short or something else",
+            ) from error
         try:
             self._index()
         except BaseException:
@@ -138,7 +166,7 @@ class ZipArchive(Archive):
         members = [(parts, info) for parts, info in members if parts and not any(map(is_litter, parts))]
         tops = {parts[0] for parts, _ in members if len(parts) > 1 and parts[1] in self.files}
         if any(parts[0] in self.files for parts, _ in members):
-            self.prefix = ()
+            self.prefix: tuple[str, ...] = ()
         elif len(tops) == 1:
             self.prefix = tuple(tops)
         else:
@@ -154,23 +182,33 @@ class ZipArchive(Archive):
     def _check(self, folder: str, name: str, deeper: list[str], info: zipfile.ZipInfo) -> None:
         where = "/".join([self.where(folder, name), *deeper])
         if deeper:
-            raise DatasetError("lies in a folder where only images belong", where=where,
-                               cure=f"Pack its images directly in {folder}/")
+            raise DatasetError(
+                "lies in a folder where only images belong", where=where, cure=f"Pack its images directly in {folder}/"
+            )
         if name in self.files[folder]:
             raise DatasetError("is in the zip twice", where=where, cure="Pack the zip again with unique names")
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DatasetError("is encrypted or packed by a method other than store and deflate", where=where,
-                               cure="Pack the zip again without a password, with deflate")
+            raise DatasetError(
+                "is encrypted or packed by a method other than store and deflate",
+                where=where,
+                cure="Pack the zip again without a password, with deflate",
+            )
         if info.file_size > MAX_FILE_BYTES:
-            raise DatasetError(f"claims {info.file_size:,} bytes, too many for an image of a person", where=where,
-                               cure="Download the zip again from a source that you trust")
+            raise DatasetError(
+                f"claims {info.file_size:,} bytes, too many for an image of a person",
+                where=where,
+                cure="Download the zip again from a source that you trust",
+            )
 
     def _inner_path(self, info: zipfile.ZipInfo) -> tuple[str, ...]:
         name = info.orig_filename.replace("\\", "/")  # some Windows packers write backslashes
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name) or "\0" in name:
-            raise DatasetError(f"holds a path that leads out of it ({info.orig_filename!r})", where=self.path,
-                               cure="Do not unpack it; download the data set from a source that you trust")
+            raise DatasetError(
+                f"holds a path that leads out of it ({info.orig_filename!r})",
+                where=self.path,
+                cure="Do not unpack it; download the data set from a source that you trust",
+            )
         return parts
 
     def where(self, folder: str, name: str) -> str:
@@ -204,6 +242,7 @@ def open_archive(path: str | PathLike, folders: Collection[str]) -> Archive:
     if path.is_dir():
         return FolderArchive(path, folders)
     if not path.exists():
-        raise DatasetError("no such folder or zip", where=path,
-                           cure="Check the path, or use the embedded data set by the name mini")
+        raise DatasetError(
+            "no such folder or zip", where=path, cure="Check the path, or use the embedded data set by the name mini"
+        )
     return ZipArchive(path, folders)

@@ -22,13 +22,13 @@ import numpy as np
 from scipy.io import loadmat
 from tqdm import tqdm
 
-from .archive import Archive, open_archive
-from ..errors import DatasetError, first_line
 from ..core.files import stem
+from ..errors import DatasetError, first_line
+from .archive import Archive, open_archive
 from .market1501 import FOLDERS, Market1501, Sample
 
 FOLDER = "gt_query"
-KINDS = ("good", "junk")
+_KINDS = ("good", "junk")
 _AGAIN = "Copy gt_query/ again from its source"
 
 
@@ -48,8 +48,9 @@ class GroundTruth:
     def __bool__(self) -> bool:
         return bool(self.good)
 
-    def indices(self, query_names: Sequence[str],
-                gallery_names: Sequence[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def indices(
+        self, query_names: Sequence[str] | np.ndarray, gallery_names: Sequence[str] | np.ndarray
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Good and junk lists as gallery indices, what `osnet_lib.metrics.evaluate_lists` takes.
 
         Parameters
@@ -69,12 +70,16 @@ class GroundTruth:
         good, junk = [], []
         for query in map(str, query_names):
             if query not in self.good:
-                raise DatasetError("has no list of good images", where=query,
-                                   cure="Take query features and gt_query/ of one data set")
+                raise DatasetError(
+                    "has no list of good images", where=query, cure="Take query features and gt_query/ of one data set"
+                )
             absent = [name for name in self.good[query] if name not in position]
             if absent:
-                raise DatasetError(f"{len(absent)} of its good images are not in the gallery, the first is {absent[0]}",
-                                   where=query, cure="Score against the features of the whole gallery")
+                raise DatasetError(
+                    f"{len(absent)} of its good images are not in the gallery, the first is {absent[0]}",
+                    where=query,
+                    cure="Score against the features of the whole gallery",
+                )
             good.append(np.array([position[name] for name in self.good[query]], np.int64))
             junk.append(np.array([position[name] for name in self.junk[query] if name in position], np.int64))
         return good, junk
@@ -97,13 +102,16 @@ def read_ground_truth(dataset: Market1501, progress: bool = False) -> GroundTrut
         gallery = sorted((*dataset.gallery, *dataset.junk), key=lambda sample: sample.name)
         good, junk = {}, {}
         for query in tqdm(dataset.query, desc="ground truth", unit="query", disable=not progress):
-            positions = [_positions(archive, query, kind, len(gallery)) for kind in KINDS]
+            positions = [_positions(archive, query, kind, len(gallery)) for kind in _KINDS]
             where = archive.where(FOLDER, _file(query, "good"))
             if both := set(positions[0]) & set(positions[1]):
                 raise DatasetError(f"{gallery[min(both)].name} is good and junk at once", where=where, cure=_AGAIN)
             if strangers := [gallery[i].name for i in positions[0] if gallery[i].pid != query.pid]:
-                raise DatasetError(f"calls {strangers[0]} good, which shows another identity", where=where,
-                                   cure="Positions count in the complete bounding_box_test/, sorted by name: use that")
+                raise DatasetError(
+                    f"calls {strangers[0]} good, which shows another identity",
+                    where=where,
+                    cure="Positions count in the complete bounding_box_test/, sorted by name: use that",
+                )
             good[query.name], junk[query.name] = (tuple(gallery[i].name for i in part) for part in positions)
         return GroundTruth(good, junk)
     finally:
@@ -117,14 +125,20 @@ def _file(query: Sample, kind: str) -> str:
 
 def _check_files(archive: Archive, dataset: Market1501) -> None:
     """Refuse files that are no list of a query, and queries that lack one."""
-    wanted = {_file(query, kind) for query in dataset.query for kind in KINDS}
+    wanted = {_file(query, kind) for query in dataset.query for kind in _KINDS}
     for name in sorted(archive.files[FOLDER].keys() - wanted):
-        known = re.fullmatch(rf".+_({'|'.join(KINDS)})\.mat", name)
-        raise DatasetError("is a list of no query in query/" if known else "is no list of good or junk images",
-                           where=archive.where(FOLDER, name), cure=f"Move it out of {FOLDER}/")
+        known = re.fullmatch(rf".+_({'|'.join(_KINDS)})\.mat", name)
+        raise DatasetError(
+            "is a list of no query in query/" if known else "is no list of good or junk images",
+            where=archive.where(FOLDER, name),
+            cure=f"Move it out of {FOLDER}/",
+        )
     for name in sorted(wanted - archive.files[FOLDER].keys()):
-        raise DatasetError("is missing: every query needs a list of good and one of junk images",
-                           where=archive.where(FOLDER, name), cure=_AGAIN)
+        raise DatasetError(
+            "is missing: every query needs a list of good and one of junk images",
+            where=archive.where(FOLDER, name),
+            cure=_AGAIN,
+        )
 
 
 def _positions(archive: Archive, query: Sample, kind: str, images: int) -> list[int]:
@@ -138,18 +152,22 @@ def _positions(archive: Archive, query: Sample, kind: str, images: int) -> list[
         raise DatasetError(f"is no MATLAB file ({first_line(error)})", where=where, cure=_AGAIN) from error
     vectors = {name: value for name, value in variables.items() if not name.startswith("__")}
     values = np.asarray(next(iter(vectors.values()), None))  # as the published code, which names no variable
-    other = {f"{twin}_index" for twin in KINDS if twin != kind}
+    other = {f"{twin}_index" for twin in _KINDS if twin != kind}
     no_vector = values.dtype.kind not in "iuf" or values.size > max(values.shape, default=0)
     if len(vectors) != 1 or other & vectors.keys() or no_vector:
-        raise DatasetError(f"holds {', '.join(vectors) or 'nothing'} and not the one vector {kind}_index", where=where,
-                           cure=_AGAIN)
+        raise DatasetError(
+            f"holds {', '.join(vectors) or 'nothing'} and not the one vector {kind}_index", where=where, cure=_AGAIN
+        )
     values = values.ravel()
     if kind == "junk":
         values = values[values != 0]  # 13 of the 3,368 published lists say "none" so; positions count from 1
     wrong = values[~((values >= 1) & (values <= images) & (values == np.round(values)))]
     if len(wrong):
-        raise DatasetError(f"position {wrong[0]} is none of the {images} images of bounding_box_test/", where=where,
-                           cure="Positions count from 1 in the complete folder: use that, or copy gt_query/ again")
+        raise DatasetError(
+            f"position {wrong[0]} is none of the {images} images of bounding_box_test/",
+            where=where,
+            cure="Positions count from 1 in the complete folder: use that, or copy gt_query/ again",
+        )
     positions = (values.astype(np.int64) - 1).tolist()
     if len(set(positions)) < len(positions):
         raise DatasetError("lists an image twice", where=where, cure=_AGAIN)

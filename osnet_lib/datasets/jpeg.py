@@ -11,8 +11,17 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import DatasetError
 
 # What Pillow lets through from its decoders when a JPEG is damaged.
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, struct.error,
-                  Image.DecompressionBombError)
+_DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 def decode_jpeg(data: bytes, where: str | PathLike) -> Image.Image:

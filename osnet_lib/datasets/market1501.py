@@ -20,8 +20,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from .archive import Archive, open_archive
 from ..errors import DatasetError
+from .archive import Archive, open_archive
 from .jpeg import decode_jpeg
 
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
@@ -38,12 +38,24 @@ PUBLISHED = {
 # Market-1501, whole or cut short; a handful of its images, or other people under such names, is not.
 LANDMARKS = {
     "query": {
-        "0085_c2s1_012876_00.jpg", "0283_c1s1_062131_00.jpg", "0495_c6s2_013068_00.jpg", "0699_c3s2_054487_00.jpg",
-        "0888_c1s4_049081_00.jpg", "1084_c1s5_009911_00.jpg", "1245_c6s3_044067_00.jpg", "1412_c2s3_043932_00.jpg",
+        "0085_c2s1_012876_00.jpg",
+        "0283_c1s1_062131_00.jpg",
+        "0495_c6s2_013068_00.jpg",
+        "0699_c3s2_054487_00.jpg",
+        "0888_c1s4_049081_00.jpg",
+        "1084_c1s5_009911_00.jpg",
+        "1245_c6s3_044067_00.jpg",
+        "1412_c2s3_043932_00.jpg",
     },
     "gallery": {
-        "0091_c5s1_014026_01.jpg", "0244_c3s2_010987_02.jpg", "0448_c1s2_039546_01.jpg", "0646_c1s3_058326_02.jpg",
-        "0804_c2s2_094082_01.jpg", "1043_c3s2_134219_03.jpg", "1212_c6s3_036942_02.jpg", "1388_c5s3_053065_04.jpg",
+        "0091_c5s1_014026_01.jpg",
+        "0244_c3s2_010987_02.jpg",
+        "0448_c1s2_039546_01.jpg",
+        "0646_c1s3_058326_02.jpg",
+        "0804_c2s2_094082_01.jpg",
+        "1043_c3s2_134219_03.jpg",
+        "1212_c6s3_036942_02.jpg",
+        "1388_c5s3_053065_04.jpg",
     },
 }
 
@@ -83,10 +95,13 @@ def parse_name(name: str, split: str, *, where: str | PathLike | None = None) ->
     if split not in SPLITS:
         raise DatasetError(f"unknown split {split!r}", where=where or name, cure=f"Use one of {', '.join(SPLITS)}")
     if not (match := _NAME.fullmatch(name)):
-        cure = ("Rename it like 0002_c1s1_000451_03.jpg (identity, camera 1 to 6, sequence, frame, box; -1 is junk, "
-                f"0000 a distractor) or move it out of {SPLITS[split]}/")
+        cure = (
+            "Rename it like 0002_c1s1_000451_03.jpg (identity, camera 1 to 6, sequence, frame, box; -1 is junk, "
+            f"0000 a distractor) or move it out of {SPLITS[split]}/"
+        )
         raise DatasetError("the file name is not in Market-1501's form", where=where or name, cure=cure)
-    return Sample(name, *map(int, match.groups()), split)
+    pid, camid, sequence, frame, box = map(int, match.groups())
+    return Sample(name, pid, camid, sequence, frame, box, split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +161,12 @@ class Market1501(AbstractContextManager):
         The keys: ``split``, ``folder``, ``images`` (files in the folder, of gt_bbox those in the table), ``kept``
         (those without junk), ``identities`` (without junk and distractors), ``cameras``, ``junk``, ``distractors``.
         """
-        splits = {"query": self.query, "gallery": self.gallery + self.junk, "train": self.train,
-                  "multi_query": self.multi_query}
+        splits = {
+            "query": self.query,
+            "gallery": self.gallery + self.junk,
+            "train": self.train,
+            "multi_query": self.multi_query,
+        }
         rows = ({"split": split, "folder": SPLITS[split], **_count(samples)} for split, samples in splits.items())
         return [row for row in rows if row["images"]]
 
@@ -173,7 +192,7 @@ def open_market1501(path: str | PathLike, *, allow_short: bool = False) -> Marke
     Raises
     ------
     DatasetError
-        What `osnet_lib.datasets.archive.open_archive` refuses; a name that does not parse; a query or training image without
+        What `archive.open_archive` refuses; a name that does not parse; a query or training image without
         identity; no query, no gallery, no query with a match in another camera; Market-1501 with a short split.
     """
     archive = open_archive(path, SPLITS.values())
@@ -196,8 +215,11 @@ def _samples(archive: Archive, split: str) -> tuple[Sample, ...]:
     samples = tuple(parse_name(name, split, where=archive.where(folder, name)) for name in names)
     for sample in samples:
         if sample.pid < 1 and split in ("query", "train"):
-            raise DatasetError(f"junk or a distractor in {folder}/, where each image needs an identity",
-                               where=archive.where(folder, sample.name), cure="Move it to bounding_box_test/")
+            raise DatasetError(
+                f"junk or a distractor in {folder}/, where each image needs an identity",
+                where=archive.where(folder, sample.name),
+                cure="Move it to bounding_box_test/",
+            )
     return samples
 
 
@@ -211,8 +233,11 @@ def _check_evaluable(path: Path, query: tuple[Sample, ...], gallery: tuple[Sampl
     """Refuse a data set on which no query can be scored, and name the cause."""
     for samples, folder in ((query, "query"), (gallery, "bounding_box_test")):
         if not samples:
-            raise DatasetError(f"no usable image in {folder}/ (junk does not count)", where=path,
-                               cure=f"Put the images of the test people into {folder}/; both splits are needed")
+            raise DatasetError(
+                f"no usable image in {folder}/ (junk does not count)",
+                where=path,
+                cure=f"Put the images of the test people into {folder}/; both splits are needed",
+            )
     cameras = defaultdict(set)
     for sample in gallery:
         cameras[sample.pid].add(sample.camid)
@@ -220,13 +245,18 @@ def _check_evaluable(path: Path, query: tuple[Sample, ...], gallery: tuple[Sampl
         return
     shared = [sample for sample in query if sample.pid in cameras]
     if not shared:
-        raise DatasetError("no identity of query/ appears in bounding_box_test/, so no query has a match", where=path,
-                           cure="Both folders must show the same people; the identity is the number before _c")
+        raise DatasetError(
+            "no identity of query/ appears in bounding_box_test/, so no query has a match",
+            where=path,
+            cure="Both folders must show the same people; the identity is the number before _c",
+        )
     raise DatasetError(
         "no query has a match in another camera: all images of an identity come from one camera "
-        f"(identity {shared[0].pid:04d} only from c{shared[0].camid})", where=path,
+        f"(identity {shared[0].pid:04d} only from c{shared[0].camid})",
+        where=path,
         cure="The camid is the digit after _c in the name, and matches in the query's own camera do not count: number "
-             "the images of each camera differently, at least two per identity")
+        "the images of each camera differently, at least two per identity",
+    )
 
 
 def _check_published(path: Path, splits: dict[str, tuple[Sample, ...]], allow_short: bool) -> bool:
@@ -235,16 +265,28 @@ def _check_published(path: Path, splits: dict[str, tuple[Sample, ...]], allow_sh
     if not any(2 * len(LANDMARKS[split] & names[split]) >= len(LANDMARKS[split]) for split in LANDMARKS):
         return False
     counts = {split: _count(samples) for split, samples in splits.items() if samples or split != "train"}
-    short = [f"{FOLDERS[split]}/ holds {count['images']:,} of {PUBLISHED[split]['images']:,} images"
-             for split, count in counts.items() if count["images"] < PUBLISHED[split]["images"]]
+    short = [
+        f"{FOLDERS[split]}/ holds {count['images']:,} of {PUBLISHED[split]['images']:,} images"
+        for split, count in counts.items()
+        if count["images"] < PUBLISHED[split]["images"]
+    ]
     if short and not allow_short:
-        raise DatasetError(f"Market-1501, but short: {', '.join(short)}", where=path,
-                           cure="Download or unpack it again (from Python, allow_short=True takes it as it is)")
+        raise DatasetError(
+            f"Market-1501, but short: {', '.join(short)}",
+            where=path,
+            cure="Download or unpack it again (from Python, allow_short=True takes it as it is)",
+        )
     return all(PUBLISHED[split].items() <= count.items() for split, count in counts.items())
 
 
 def _count(samples: tuple[Sample, ...]) -> dict[str, int]:
     pids = [sample.pid for sample in samples]
     junk, distractors = pids.count(-1), pids.count(0)
-    return {"images": len(pids), "kept": len(pids) - junk, "identities": len(set(pids) - {-1, 0}),
-            "cameras": len({sample.camid for sample in samples}), "junk": junk, "distractors": distractors}
+    return {
+        "images": len(pids),
+        "kept": len(pids) - junk,
+        "identities": len(set(pids) - {-1, 0}),
+        "cameras": len({sample.camid for sample in samples}),
+        "junk": junk,
+        "distractors": distractors,
+    }

@@ -19,8 +19,20 @@ VIEWS = ("front", "back", "left", "right")
 
 # What people wear on a campus in summer: few colours, so that many strangers look alike.
 CLOTHES: tuple[Colour, ...] = (
-    (28, 28, 32), (235, 235, 232), (120, 122, 126), (36, 52, 96), (70, 110, 170), (160, 34, 40), (212, 96, 120),
-    (44, 96, 58), (214, 180, 64), (96, 64, 44), (196, 176, 148), (110, 60, 120), (228, 124, 52), (76, 150, 150),
+    (28, 28, 32),
+    (235, 235, 232),
+    (120, 122, 126),
+    (36, 52, 96),
+    (70, 110, 170),
+    (160, 34, 40),
+    (212, 96, 120),
+    (44, 96, 58),
+    (214, 180, 64),
+    (96, 64, 44),
+    (196, 176, 148),
+    (110, 60, 120),
+    (228, 124, 52),
+    (76, 150, 150),
 )
 SKIN: tuple[Colour, ...] = ((236, 196, 168), (216, 172, 138), (178, 128, 92), (120, 82, 60))
 HAIR: tuple[Colour, ...] = ((22, 20, 20), (52, 36, 26), (98, 68, 42), (150, 146, 142))
@@ -58,14 +70,25 @@ def make_person(rng: np.random.Generator) -> Person:
         return options[int(rng.integers(len(options)))]
 
     def dye(options: tuple[Colour, ...], spread: int) -> Colour:
-        return tuple(int(np.clip(c + rng.integers(-spread, spread + 1), 0, 255)) for c in pick(options))
+        red, green, blue = (int(np.clip(c + rng.integers(-spread, spread + 1), 0, 255)) for c in pick(options))
+        return red, green, blue
 
     return Person(
-        skin=dye(SKIN, 8), hair=dye(HAIR, 8), hair_style=pick(HAIR_STYLES), top=dye(CLOTHES, 18),
-        second=dye(CLOTHES, 18), pattern=pick(PATTERNS), period=int(rng.integers(20, 52)),
-        long_sleeves=bool(rng.random() < 0.4), bottom=dye(CLOTHES[:5] + CLOTHES[9:11], 16), bottom_kind=pick(BOTTOMS),
-        shoes=dye(CLOTHES, 20), bag=pick(BAGS), bag_colour=dye(CLOTHES, 20),
-        height=float(rng.uniform(0.90, 1.06)), width=float(rng.uniform(0.80, 1.25)),
+        skin=dye(SKIN, 8),
+        hair=dye(HAIR, 8),
+        hair_style=pick(HAIR_STYLES),
+        top=dye(CLOTHES, 18),
+        second=dye(CLOTHES, 18),
+        pattern=pick(PATTERNS),
+        period=int(rng.integers(20, 52)),
+        long_sleeves=bool(rng.random() < 0.4),
+        bottom=dye(CLOTHES[:5] + CLOTHES[9:11], 16),
+        bottom_kind=pick(BOTTOMS),
+        shoes=dye(CLOTHES, 20),
+        bag=pick(BAGS),
+        bag_colour=dye(CLOTHES, 20),
+        height=float(rng.uniform(0.90, 1.06)),
+        width=float(rng.uniform(0.80, 1.25)),
     )
 
 
@@ -95,34 +118,41 @@ def _limb(draw: ImageDraw.ImageDraw, points: list[Point], width: float, colour: 
 
 
 def _shade(colour: Colour, factor: float) -> Colour:
-    return tuple(int(np.clip(c * factor, 0, 255)) for c in colour)
+    red, green, blue = (int(np.clip(c * factor, 0, 255)) for c in colour)
+    return red, green, blue
 
 
-def _draw_legs(draw: ImageDraw.ImageDraw, p: Person, hip: Point, half: float, swing: float, side: bool,
-               w: float) -> None:
+def _draw_legs(
+    draw: ImageDraw.ImageDraw, p: Person, hip: Point, half: float, swing: float, side: bool, w: float
+) -> None:
     length = 118 * p.height
     for sign in (-1, 1):
         # Seen from the side the legs swing across the picture, seen from the front they only lift.
         x0 = hip[0] + (0 if side else sign * half * 0.5)
-        knee = (x0 + (sign * swing * 26 if side else sign * 3),
-                hip[1] + length * (1 if side else 1 - 0.05 * abs(swing)))
+        knee = (
+            x0 + (sign * swing * 26 if side else sign * 3),
+            hip[1] + length * (1 if side else 1 - 0.05 * abs(swing)),
+        )
         foot = (knee[0] + (sign * swing * 34 if side else 0), knee[1] + length * (1 - 0.08 * max(0, sign * swing)))
         tone = 0.84 if sign < 0 else 1.0
         cloth, skin = _shade(p.bottom, tone), _shade(p.skin, tone)
         _limb(draw, [hip, (x0, hip[1] + 10), knee, foot], 27 * w, skin if p.bottom_kind != "trousers" else cloth)
         if p.bottom_kind == "shorts":
             _limb(draw, [(x0, hip[1] + 8), knee], 33 * w, cloth)
-        _limb(draw, [(foot[0] - 4, foot[1] + 4), (foot[0] + (14 if side else 2), foot[1] + 6)], 22,
-              _shade(p.shoes, tone))
+        _limb(
+            draw, [(foot[0] - 4, foot[1] + 4), (foot[0] + (14 if side else 2), foot[1] + 6)], 22, _shade(p.shoes, tone)
+        )
     if p.bottom_kind == "skirt":
         x, y = hip
-        draw.polygon([(x - half, y - 6), (x + half, y - 6), (x + half * 1.45, y + length),
-                      (x - half * 1.45, y + length)],
-                     fill=p.bottom)
+        draw.polygon(
+            [(x - half, y - 6), (x + half, y - 6), (x + half * 1.45, y + length), (x - half * 1.45, y + length)],
+            fill=p.bottom,
+        )
 
 
-def _draw_arms(draw: ImageDraw.ImageDraw, p: Person, shoulder: float, half: float, swing: float, side: bool,
-               w: float) -> None:
+def _draw_arms(
+    draw: ImageDraw.ImageDraw, p: Person, shoulder: float, half: float, swing: float, side: bool, w: float
+) -> None:
     for sign in (-1, 1):
         x = 128 + (0 if side else sign * half)
         elbow = (x + (sign * swing * 24 if side else sign * 10), shoulder + 66)
@@ -138,8 +168,12 @@ def _draw_head(draw: ImageDraw.ImageDraw, p: Person, view: str, neck: float) -> 
         draw.rounded_rectangle((x - r - 4, y - r, x + r + 4, neck + 34), 14, fill=p.hair)
     draw.rectangle((x - 9, y + 10, x + 9, neck + 12), fill=_shade(p.skin, 0.85))
     draw.ellipse((x - r, y - r - 5, x + r, y + r + 7), fill=p.skin)
-    top = {"front": (-r - 2, -r - 9, r + 2, -4), "back": (-r - 2, -r - 9, r + 2, r),
-           "left": (-4, -r - 9, r + 3, r - 8), "right": (-r - 3, -r - 9, 4, r - 8)}[view]
+    top = {
+        "front": (-r - 2, -r - 9, r + 2, -4),
+        "back": (-r - 2, -r - 9, r + 2, r),
+        "left": (-4, -r - 9, r + 3, r - 8),
+        "right": (-r - 3, -r - 9, 4, r - 8),
+    }[view]
     if p.hair_style != "bald":
         colour = p.second if p.hair_style == "cap" else p.hair
         draw.ellipse((x + top[0], y + top[1], x + top[2], y + top[3]), fill=colour)
@@ -156,8 +190,9 @@ def _draw_bag(draw: ImageDraw.ImageDraw, p: Person, view: str, shoulder: float, 
             draw.rounded_rectangle((box[0], shoulder + 14, box[1], shoulder + 112), 14, fill=c)
         else:
             for sign in (-1, 1):
-                draw.line([(128 + sign * half * 0.6, shoulder), (128 + sign * half * 0.6, shoulder + 70)], fill=c,
-                          width=11)
+                draw.line(
+                    [(128 + sign * half * 0.6, shoulder), (128 + sign * half * 0.6, shoulder + 70)], fill=c, width=11
+                )
     elif p.bag == "shoulder":
         near = 1 if view in ("front", "right") else -1  # the strap runs to the wearer's left hip
         draw.line([(128 - near * half * 0.7, shoulder), (128 + near * half * 0.9, hip)], fill=c, width=9)
@@ -198,8 +233,16 @@ def draw_person(person: Person, view: str, swing: float) -> Image.Image:
         _draw_arms(draw, person, shoulder, half, swing, side, w)
     torso = Image.new("L", CANVAS, 0)
     ImageDraw.Draw(torso).polygon(
-        [(128 - half * 0.55, shoulder - 8), (128 + half * 0.55, shoulder - 8), (128 + half, shoulder + 8),
-         (128 + half * 0.86, hip + 8), (128 - half * 0.86, hip + 8), (128 - half, shoulder + 8)], fill=255)
+        [
+            (128 - half * 0.55, shoulder - 8),
+            (128 + half * 0.55, shoulder - 8),
+            (128 + half, shoulder + 8),
+            (128 + half * 0.86, hip + 8),
+            (128 - half * 0.86, hip + 8),
+            (128 - half, shoulder + 8),
+        ],
+        fill=255,
+    )
     picture.paste(_fabric(person, view), (0, 0), torso)
     if side:
         _draw_arms(draw, person, shoulder, half * 0.2, swing, side, w)

@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from ..errors import DatasetError
+from ..checks import whole_number
 from ..core.host import usable_cores
+from ..errors import DatasetError
 from .market1501 import Sample
 
 HEIGHT, WIDTH = 256, 128  # pixels; people are tall
@@ -77,7 +78,10 @@ def preprocess(image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
 
 
 def iter_batches(
-    dataset: Images, samples: Iterable[Sample], batch_size: int, threads: int | None = None,
+    dataset: Images,
+    samples: Iterable[Sample],
+    batch_size: int,
+    threads: int | None = None,
     dtype: np.dtype | type = np.float32,
 ) -> Iterator[tuple[tuple[Sample, ...], np.ndarray]]:
     """Stream preprocessed batches; threads decode ahead while the caller computes.
@@ -110,15 +114,14 @@ def iter_batches(
         by name. The threads are gone when iteration ends, whether by the last batch, an error or an early stop.
     """
     threads = min(4, usable_cores()) if threads is None else threads
-    for value, what in ((batch_size, "batch_size"), (threads, "threads")):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-            raise DatasetError(f"{value!r} is not a count of 1 or more", where=what, cure="Give a positive integer")
-    return _stream(dataset, tuple(samples), int(batch_size), int(threads), np.dtype(dtype))
+    batch_size = whole_number(batch_size, "batch_size", error=DatasetError)
+    threads = whole_number(threads, "threads", error=DatasetError)
+    return _stream(dataset, tuple(samples), batch_size, threads, np.dtype(dtype))
 
 
 def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threads: int, dtype: np.dtype):
     shape = (HEIGHT, WIDTH, 3) if dtype == np.uint8 else (3, HEIGHT, WIDTH)
-    batches = (samples[start:start + batch_size] for start in range(0, len(samples), batch_size))
+    batches = (samples[start : start + batch_size] for start in range(0, len(samples), batch_size))
     pending: deque[tuple[tuple[Sample, ...], np.ndarray, list[Future]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
@@ -127,8 +130,10 @@ def _stream(dataset: Images, samples: tuple[Sample, ...], batch_size: int, threa
         if batch is not None:
             images = np.empty((len(batch), *shape), dtype)
             # Every thread takes each n-th row: one task per thread and batch costs less than one per image.
-            jobs = [pool.submit(_fill, dataset, batch[i::threads], images[i::threads])
-                    for i in range(min(threads, len(batch)))]
+            jobs = [
+                pool.submit(_fill, dataset, batch[i::threads], images[i::threads])
+                for i in range(min(threads, len(batch)))
+            ]
             pending.append((batch, images, jobs))
 
     try:

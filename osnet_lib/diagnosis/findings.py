@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..conversion.onnx_file import FEATURE_SHAPE
 from ..errors import MetricError
 from ..features.store import Features
 from ..metrics import evaluate
 from ..metrics.chance import chance_map
 from ..metrics.distance import check_metric
-from ..conversion.onnx_file import FEATURE_SHAPE
 
 if TYPE_CHECKING:  # torch takes a second to import
     from ..network.checkpoint import Checkpoint
@@ -68,13 +68,26 @@ def check_weights(checkpoint: Checkpoint) -> list[Finding]:
     made with have seen no image. Weights without classifier tell nothing of the data they were trained on.
     """
     if checkpoint.untrained:
-        return [Finding("untrained weights", "wrong", "These weights were never trained", checkpoint.untrained,
-                        "Load the trained checkpoint, then extract again.")]
+        return [
+            Finding(
+                "untrained weights",
+                "wrong",
+                "These weights were never trained",
+                checkpoint.untrained,
+                "Load the trained checkpoint, then extract again.",
+            )
+        ]
     if checkpoint.imagenet:
-        return [Finding("ImageNet weights", "wrong", "These weights were trained on ImageNet only, not for "
-                        "re-identification", "the classifier in the file has 1000 rows, ImageNet's classes",
-                        "Take weights trained for person re-identification; users who evaluated ImageNet weights saw "
-                        "an mAP of 0.5 to 3.9 % on Market-1501.")]
+        return [
+            Finding(
+                "ImageNet weights",
+                "wrong",
+                "These weights were trained on ImageNet only, not for re-identification",
+                "the classifier in the file has 1000 rows, ImageNet's classes",
+                "Take weights trained for person re-identification; users who evaluated ImageNet weights saw "
+                "an mAP of 0.5 to 3.9 % on Market-1501.",
+            )
+        ]
     return []
 
 
@@ -88,38 +101,81 @@ def check_rows(features: Features, same_picture: Callable[[int, int], bool] | No
     matrix, names = features.features, features.names
     if matrix.ndim != 2 or matrix.shape[1:] != FEATURE_SHAPE or not len(matrix):
         classes = "; 751 or 1000 would be the classes of a classifier" if matrix.shape[1:] in ((751,), (1000,)) else ""
-        return [Finding("width", "wrong", "These are no OSNet features", f"the array is {list(matrix.shape)} instead "
-                        f"of [N, {FEATURE_SHAPE[0]}]{classes}",
-                        "Take the model's output in eval mode, without classifier.")]
+        return [
+            Finding(
+                "width",
+                "wrong",
+                "These are no OSNet features",
+                f"the array is {list(matrix.shape)} instead of [N, {FEATURE_SHAPE[0]}]{classes}",
+                "Take the model's output in eval mode, without classifier.",
+            )
+        ]
     broken = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(broken):
-        return [Finding("not finite", "wrong", "Features are not finite", f"{_of(broken, matrix)} hold NaN or "
-                        f"infinity, the first is of {names[broken[0]]}", "Look for an overflow in half precision "
-                        "(65504 is its largest number), for damaged weights, and for input that was not normalised.")]
+        return [
+            Finding(
+                "not finite",
+                "wrong",
+                "Features are not finite",
+                f"{_of(broken, matrix)} hold NaN or infinity, the first is of {names[broken[0]]}",
+                "Look for an overflow in half precision "
+                "(65504 is its largest number), for damaged weights, and for input that was not normalised.",
+            )
+        ]
     spread = spread_of(directions(matrix))
     if spread < COLLAPSED:
-        return [Finding("all equal", "wrong", "The features are all equal, or nearly so",
-                        f"their spread over {len(matrix)} images is {spread:.1e} of 1, where OSNet has about 0.6",
-                        "The network does not see the images: check that the input is not constant, that weights were "
-                        "loaded, and that the output is read for every image.")] if len(matrix) > 1 else []
+        return (
+            [
+                Finding(
+                    "all equal",
+                    "wrong",
+                    "The features are all equal, or nearly so",
+                    f"their spread over {len(matrix)} images is {spread:.1e} of 1, where OSNet has about 0.6",
+                    "The network does not see the images: check that the input is not constant, that weights were "
+                    "loaded, and that the output is read for every image.",
+                )
+            ]
+            if len(matrix) > 1
+            else []
+        )
     found = []
     zero = np.flatnonzero(~matrix.any(axis=1))
     if len(zero):
-        found.append(Finding("rows of zeros", "wrong", "Images without a feature", f"{_of(zero, matrix)} are all zero, "
-                             f"the first is of {names[zero[0]]}",
-                             "Their output is missing: run the inference of these images again."))
+        found.append(
+            Finding(
+                "rows of zeros",
+                "wrong",
+                "Images without a feature",
+                f"{_of(zero, matrix)} are all zero, the first is of {names[zero[0]]}",
+                "Their output is missing: run the inference of these images again.",
+            )
+        )
     copies = [pair for pair in repeated_rows(matrix) if not (same_picture and same_picture(*pair))]
     if copies:
         first, second = copies[0]
-        found.append(Finding("repeated rows", "wrong", "Different images have the same feature",
-                             f"{_of(copies, matrix)} repeat another one bit by bit, the first is {names[second]} like "
-                             f"{names[first]}", "Look for an output buffer that was read twice, padding that was kept, "
-                             "or the same picture under two names."))
+        found.append(
+            Finding(
+                "repeated rows",
+                "wrong",
+                "Different images have the same feature",
+                f"{_of(copies, matrix)} repeat another one bit by bit, the first is {names[second]} like "
+                f"{names[first]}",
+                "Look for an output buffer that was read twice, padding that was kept, "
+                "or the same picture under two names.",
+            )
+        )
     dead = int((~matrix.any(axis=0)).sum())
     if 2 * dead > matrix.shape[1]:
-        found.append(Finding("dead values", "harmless", "Most values say nothing", f"{dead} of {matrix.shape[1]} are "
-                             f"zero for all {len(matrix)} images", "A trained OSNet has hardly any over many images; "
-                             "so many speak for weights that were never trained, or for an output cut short."))
+        found.append(
+            Finding(
+                "dead values",
+                "harmless",
+                "Most values say nothing",
+                f"{dead} of {matrix.shape[1]} are zero for all {len(matrix)} images",
+                "A trained OSNet has hardly any over many images; "
+                "so many speak for weights that were never trained, or for an output cut short.",
+            )
+        )
     return found
 
 
@@ -131,7 +187,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     metric : {"euclidean", "cosine"}
         Of the score.
     rows : bool
-        Look at the rows of each; False where `osnet_lib.diagnosis.recompute.diagnose`, which knows the pictures, found nothing
+        Look at the rows of each; False where `recompute.diagnose`, which knows the pictures, found nothing
         wrong with them.
 
     Returns
@@ -146,13 +202,23 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
         An unknown metric.
     """
     check_metric(metric)
-    found = [Finding(f"{split}: {f.name}", f.severity, f.what, f"in {split}, {f.evidence}", f.cure)
-             for split, features in (("query", query), ("gallery", gallery)) if rows for f in check_rows(features)]
+    found = [
+        Finding(f"{split}: {f.name}", f.severity, f.what, f"in {split}, {f.evidence}", f.cure)
+        for split, features in (("query", query), ("gallery", gallery))
+        if rows
+        for f in check_rows(features)
+    ]
     shared = np.intersect1d(query.names, gallery.names)
     if len(shared):
-        found.append(Finding("shared images", "wrong", "Query and gallery hold the same images",
-                             f"{len(shared)} of {len(query)} queries are in the gallery, the first is {shared[0]}",
-                             "Give query.npz and gallery.npz of one extraction; an image cannot look for itself."))
+        found.append(
+            Finding(
+                "shared images",
+                "wrong",
+                "Query and gallery hold the same images",
+                f"{len(shared)} of {len(query)} queries are in the gallery, the first is {shared[0]}",
+                "Give query.npz and gallery.npz of one extraction; an image cannot look for itself.",
+            )
+        )
     if any(finding.severity == "wrong" for finding in found):
         return in_order(found)  # a score of such features says nothing
     try:
@@ -160,19 +226,33 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     except MetricError as error:
         cameras = np.union1d(query.camids, gallery.camids)
         if len(cameras) == 1:
-            found.append(Finding("single camera", "wrong", "All images come from a single camera, and a match in the "
-                                 "query's own camera does not count", f"the camid of all {len(query)} queries and "
-                                 f"{len(gallery)} gallery images is {cameras[0]}", f"{error.cure}."))
+            found.append(
+                Finding(
+                    "single camera",
+                    "wrong",
+                    "All images come from a single camera, and a match in the query's own camera does not count",
+                    f"the camid of all {len(query)} queries and {len(gallery)} gallery images is {cameras[0]}",
+                    f"{error.cure}.",
+                )
+            )
         else:
             found.append(Finding("no score", "wrong", "There is nothing to score", error.what, f"{error.cure}."))
         return in_order(found)
     chance = chance_map(query.pids, query.camids, gallery.pids, gallery.camids)
-    evidence = (f"Rank-1 {score.rank(1):.3f} and mAP {score.mAP:.3f} ({metric}), where guessing gives an mAP of "
-                f"{chance:.3f}")
+    evidence = (
+        f"Rank-1 {score.rank(1):.3f} and mAP {score.mAP:.3f} ({metric}), where guessing gives an mAP of {chance:.3f}"
+    )
     if score.mAP < chance + CHANCE * (1 - chance):
-        found.append(Finding("chance", "wrong", "The features hardly tell people apart", evidence,
-                             "Check what the weights were trained on, and let osnet diagnose recompute some features: "
-                             "it finds wrong names, other models and wrong preprocessing."))
+        found.append(
+            Finding(
+                "chance",
+                "wrong",
+                "The features hardly tell people apart",
+                evidence,
+                "Check what the weights were trained on, and let osnet diagnose recompute some features: "
+                "it finds wrong names, other models and wrong preprocessing.",
+            )
+        )
     else:
         found.append(Finding("score", "right", "The features tell people apart", evidence))
     return in_order(found)
@@ -198,5 +278,5 @@ def repeated_rows(matrix: np.ndarray) -> np.ndarray:
     return np.stack([original[later], later], axis=1)
 
 
-def _of(rows: np.ndarray, matrix: np.ndarray) -> str:
+def _of(rows: Sized, matrix: np.ndarray) -> str:
     return f"{len(rows):,} of {len(matrix):,} rows"

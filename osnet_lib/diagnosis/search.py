@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .findings import directions, spread_of
 from ..inference.session import Session
+from .findings import directions, spread_of
 from .wrong_inputs import RIGHT, WRONG, Setup
 
 SAME = 1e-3  # another processor gives 1e-9, float16 1e-5, another JPEG decoder or rounding 2e-4
@@ -91,8 +91,9 @@ class Search:
     tried: tuple[Fit, ...] = ()
 
 
-def search(matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image], session: Session,
-           progress: bool = True) -> Search:
+def search(
+    matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image], session: Session, progress: bool = True
+) -> Search:
     """Find the set-up that gives the features of some pictures again.
 
     Parameters
@@ -119,8 +120,15 @@ def search(matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image]
         made = _run(session, inputs)
         cosines = directions(made) @ given.T
         every, found = np.arange(len(some)), cosines.argmax(axis=1)
-        return Fit(setup, rows[some], found, cosines[every, rows[some]], cosines[every, found],
-                   np.linalg.norm(made, axis=1), spread)
+        return Fit(
+            setup,
+            rows[some],
+            found,
+            cosines[every, rows[some]],
+            cosines[every, found],
+            np.linalg.norm(made, axis=1),
+            spread,
+        )
 
     every = np.arange(len(rows))
     right = fit(RIGHT, every, prepare(RIGHT, every))
@@ -132,8 +140,8 @@ def search(matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image]
         inputs = prepare(setup, some)
         if inputs.shape != usual.shape or (inputs != usual).any():  # bars around an image of 1:2 are none
             tried.append(fit(setup, some, inputs))
-    closest = min(tried, key=lambda one: one.distance).setup
-    closest = fit(closest, every, prepare(closest, every))
+    nearest = min(tried, key=lambda one: one.distance).setup
+    closest = fit(nearest, every, prepare(nearest, every))
     explains = closest.distance < NEAR and closest.distance * BETTER < right.distance
     return Search(right, closest if explains else right, tuple(tried))
 
@@ -142,5 +150,5 @@ def _run(session: Session, inputs: np.ndarray) -> np.ndarray:
     """Features of ``[n, views, 3, 256, 128]``, those of the views summed."""
     flat = np.ascontiguousarray(inputs.reshape(-1, *inputs.shape[2:]), dtype=session.input_dtype)
     step = session.batch_size or _BATCH
-    made = np.concatenate([session.run(flat[i:i + step]) for i in range(0, len(flat), step)])
+    made = np.concatenate([session.run(flat[i : i + step]) for i in range(0, len(flat), step)])
     return made.reshape(len(inputs), -1, made.shape[1]).sum(axis=1)

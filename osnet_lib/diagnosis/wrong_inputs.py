@@ -1,8 +1,8 @@
 """Known wrong ways to prepare an image, each exact enough to be recomputed: what users of ReID networks got wrong.
 
 A set-up is four steps: `resize` (picture to uint8 RGB ``[256, 128, 3]``), `channels` (their order), `normalise` (on
-float32, 0 to 255) and `layout` (to ``[3, 256, 128]``). The defaults are those of `osnet_lib.datasets.preprocess`; a wrong set-up
-differs in one step, or in channels and normalisation.
+float32, 0 to 255) and `layout` (to ``[3, 256, 128]``). The defaults are those of `osnet_lib.datasets.preprocess`;
+a wrong set-up differs in one step, or in channels and normalisation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH, to_uint8
 
-Step = Callable[[np.ndarray], np.ndarray]
+_Step = Callable[[np.ndarray], np.ndarray]
 _MEAN, _STD, _WHITE = np.array(MEAN, np.float32), np.array(STD, np.float32), np.float32(255)
 
 
@@ -134,9 +134,9 @@ class Setup:
     cure: str
     harmless: bool = False
     resize: Callable[[Image.Image], np.ndarray] = to_uint8
-    channels: Step = same
-    normalise: Step = imagenet
-    layout: Step = planes
+    channels: _Step = same
+    normalise: _Step = imagenet
+    layout: _Step = planes
     mirror: bool = False
 
     def inputs(self, image: Image.Image) -> np.ndarray:
@@ -157,41 +157,86 @@ RIGHT = Setup("right", "images prepared as this study does", "")
 _NORMALISATIONS = (
     Setup("not normalised", "images that were not normalised (0 to 1)", _ONCE, normalise=_unit),
     Setup("raw pixels", "images that were not normalised (0 to 255)", f"Divide by 255. {_ONCE}", normalise=same),
-    Setup("normalised twice", "images that were normalised twice",
-          f"{_ONCE} Some exported models and every OM with AIPP do it inside: then leave it out before.",
-          normalise=_twice),
-    Setup("no deviation", "images from which the mean was subtracted, without the division by the deviation", _ONCE,
-          normalise=_without_deviation),
-    Setup("other mean", "images normalised by mean 0.5 and deviation 0.5", f"Use ImageNet's: {_MEANS}.",
-          normalise=_half),
-    Setup("not divided by 255", "images of 0 to 255, normalised by a mean and deviation made for 0 to 1",
-          f"Divide by 255 first, then {_MEANS}.", normalise=_without_255),
+    Setup(
+        "normalised twice",
+        "images that were normalised twice",
+        f"{_ONCE} Some exported models and every OM with AIPP do it inside: then leave it out before.",
+        normalise=_twice,
+    ),
+    Setup(
+        "no deviation",
+        "images from which the mean was subtracted, without the division by the deviation",
+        _ONCE,
+        normalise=_without_deviation,
+    ),
+    Setup(
+        "other mean", "images normalised by mean 0.5 and deviation 0.5", f"Use ImageNet's: {_MEANS}.", normalise=_half
+    ),
+    Setup(
+        "not divided by 255",
+        "images of 0 to 255, normalised by a mean and deviation made for 0 to 1",
+        f"Divide by 255 first, then {_MEANS}.",
+        normalise=_without_255,
+    ),
 )
 
 WRONG = (
     *_NORMALISATIONS,
     Setup("BGR", "BGR input, normalised by mean and deviation in RGB order", _RGB, channels=reverse_channels),
     Setup("BGR throughout", "BGR input, its mean and deviation in BGR order too", _RGB, layout=_planes_reversed),
-    *(replace(s, name=f"BGR, {s.name}", what=f"BGR input: {s.what}", cure=f"{_RGB} {s.cure}", channels=reverse_channels)
-      for s in _NORMALISATIONS),
-    Setup("nearest", "images resized to the nearest pixel", _RESIZE,
-          resize=partial(_resized, resample=Image.Resampling.NEAREST)),
-    Setup("bicubic", "images resized by bicubic interpolation", _RESIZE,
-          resize=partial(_resized, resample=Image.Resampling.BICUBIC)),
-    Setup("Lanczos", "images resized by Lanczos interpolation", _RESIZE,
-          resize=partial(_resized, resample=Image.Resampling.LANCZOS)),
-    Setup("no antialiasing", "images shrunk without antialiasing, as cv2.resize and torch's interpolate do", _RESIZE,
-          resize=_without_antialias),
+    *(
+        replace(
+            s, name=f"BGR, {s.name}", what=f"BGR input: {s.what}", cure=f"{_RGB} {s.cure}", channels=reverse_channels
+        )
+        for s in _NORMALISATIONS
+    ),
+    Setup(
+        "nearest",
+        "images resized to the nearest pixel",
+        _RESIZE,
+        resize=partial(_resized, resample=Image.Resampling.NEAREST),
+    ),
+    Setup(
+        "bicubic",
+        "images resized by bicubic interpolation",
+        _RESIZE,
+        resize=partial(_resized, resample=Image.Resampling.BICUBIC),
+    ),
+    Setup(
+        "Lanczos",
+        "images resized by Lanczos interpolation",
+        _RESIZE,
+        resize=partial(_resized, resample=Image.Resampling.LANCZOS),
+    ),
+    Setup(
+        "no antialiasing",
+        "images shrunk without antialiasing, as cv2.resize and torch's interpolate do",
+        _RESIZE,
+        resize=_without_antialias,
+    ),
     Setup("letterbox", "images that kept their aspect, with black bars", _RESIZE, resize=_letterboxed),
     Setup("crop", "images that kept their aspect, cropped to the middle", _RESIZE, resize=_cropped),
-    Setup("centre crop", "images resized to 288 x 144, of which the middle was taken",
-          f"{_RESIZE} Crop nothing.", resize=_enlarged),
+    Setup(
+        "centre crop",
+        "images resized to 288 x 144, of which the middle was taken",
+        f"{_RESIZE} Crop nothing.",
+        resize=_enlarged,
+    ),
     Setup("mirrored", "mirrored images", "Flip images in training only.", resize=_mirrored),
     Setup("grey", "grey images", "Read images in colour, without convert('L') or cv2.IMREAD_GRAYSCALE.", resize=_grey),
-    Setup("height and width swapped", "images 256 wide and 128 high, read as if they were 128 wide and 256 high",
-          _SHAPE, resize=_wide),
+    Setup(
+        "height and width swapped",
+        "images 256 wide and 128 high, read as if they were 128 wide and 256 high",
+        _SHAPE,
+        resize=_wide,
+    ),
     Setup("lying", "transposed images: people lie on their side", _SHAPE, resize=_wide, layout=_transposed),
     Setup("NHWC", "images in the order height, width, channel, read as channel, height, width", _SHAPE, layout=same),
-    Setup("flip-test", "a flip-test: image and mirror image together", "Compare their score with those of other "
-          "flip-tests.", harmless=True, mirror=True),
+    Setup(
+        "flip-test",
+        "a flip-test: image and mirror image together",
+        "Compare their score with those of other flip-tests.",
+        harmless=True,
+        mirror=True,
+    ),
 )

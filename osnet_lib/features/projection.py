@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
-from .store import Features
 from ..metrics.distance import check_metric, prepare
 from ..metrics.evaluation import Evaluation
+from .store import Features
 
 ORDERS = ("images", "worst", "best")
 
@@ -76,22 +77,26 @@ def project(features: ArrayLike, metric: str = "euclidean") -> Projection:
     if len(rows) < 2:
         raise MetricError("one image makes no map", where="features", cure="Give at least two")
     if np.ptp(rows, axis=0).max() <= 1e-6 * np.abs(rows).max():  # float32 roundings of one row
-        raise MetricError("all features are equal, so there is nothing to map", where="features",
-                          cure="Check the model's weights and its input")
+        raise MetricError(
+            "all features are equal, so there is nothing to map",
+            where="features",
+            cure="Check the model's weights and its input",
+        )
     centred = rows - rows.mean(axis=0)
     _, strength, axes = np.linalg.svd(centred, full_matrices=False)
     axes, power = axes[:2], (strength / strength[0]) ** 2
     axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
     points, explained = np.zeros((len(rows), 2)), np.zeros(2)  # features of a single value have one axis
-    points[:, :len(axes)] = centred @ axes.T
-    explained[:len(axes)] = power[:2] / power.sum()
+    points[:, : len(axes)] = centred @ axes.T
+    explained[: len(axes)] = power[:2] / power.sum()
     for array in (points, explained):
         array.flags.writeable = False
     return Projection(points, explained)
 
 
-def map_identities(query: Features, gallery: Features, count: int = 8, order: str = "images",
-                   evaluation: Evaluation | None = None) -> np.ndarray:
+def map_identities(
+    query: Features, gallery: Features, count: int = 8, order: str = "images", evaluation: Evaluation | None = None
+) -> np.ndarray:
     """Identities worth a map: of those in both query and gallery, the first `count` in an order.
 
     Parameters
@@ -111,25 +116,31 @@ def map_identities(query: Features, gallery: Features, count: int = 8, order: st
     MetricError
         A count below 1; an unknown order; no evaluation, or one of other queries; no identity in both.
     """
-    if count < 1 or order not in ORDERS:
-        raise MetricError(f"{count} identities in the order {order!r}", where="identities",
-                          cure=f"Give a count of 1 or more and one of {', '.join(ORDERS)}")
+    whole_number(count, "count", error=MetricError, where="identities")
+    if order not in ORDERS:
+        raise MetricError(f"there is no order {order!r}", where="identities", cure=f"Give one of {', '.join(ORDERS)}")
     pids = np.intersect1d(query.pids, gallery.pids)
     pids = pids[pids > 0]
     if order == "images":
         images = np.concatenate([query.pids, gallery.pids])
-        keys = [-np.count_nonzero(images == pid) for pid in pids]
+        keys: np.ndarray = np.array([-np.count_nonzero(images == pid) for pid in pids])
     else:
         if evaluation is None or len(evaluation.ap) != len(query):
-            raise MetricError(f"no evaluation of these {len(query)} queries", where="identities",
-                              cure="Give the evaluation of the same query features")
+            raise MetricError(
+                f"no evaluation of these {len(query)} queries",
+                where="identities",
+                cure="Give the evaluation of the same query features",
+            )
         scored = evaluation.valid
         pids = pids[np.isin(pids, query.pids[scored])]
-        keys = [evaluation.ap[scored & (query.pids == pid)].mean() for pid in pids]
+        keys = np.array([evaluation.ap[scored & (query.pids == pid)].mean() for pid in pids])
         keys = np.negative(keys) if order == "best" else keys
     if not len(pids):
-        raise MetricError("no identity has images in both", where="query and gallery",
-                          cure="Give the features of a query set and of its gallery")
+        raise MetricError(
+            "no identity has images in both",
+            where="query and gallery",
+            cure="Give the features of a query set and of its gallery",
+        )
     return pids[np.lexsort((pids, keys))][:count].astype(np.int64)
 
 

@@ -6,11 +6,12 @@ import json
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..errors import FeatureError
 from ..core.files import atomic_path, stem
+from ..errors import FeatureError
 from ..metrics.labels import JUNK
 
 ARRAYS = ("names", "pids", "camids", "features")
@@ -35,7 +36,7 @@ class Features:
     pids: np.ndarray
     camids: np.ndarray
     features: np.ndarray
-    conditions: dict = field(default_factory=dict)
+    conditions: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,8 +50,11 @@ class Features:
 def save_features(path: str | Path, features: Features) -> Path:
     """Write a ``.npz`` with arrays names, pids, camids, features and the conditions as JSON."""
     with atomic_path(path) as temporary:
-        np.savez(temporary, conditions=np.array(json.dumps(features.conditions)),
-                 **{name: getattr(features, name) for name in ARRAYS})
+        np.savez(
+            temporary,
+            conditions=np.array(json.dumps(features.conditions)),
+            **{name: getattr(features, name) for name in ARRAYS},
+        )
     return Path(path)
 
 
@@ -74,8 +78,9 @@ def load_features(path: str | Path) -> Features:
         raise FeatureError("damaged, or not a feature file", where=path, cure=_AGAIN) from error
     _check(arrays, conditions, path)
     names, pids, camids, features = (arrays[name] for name in ARRAYS)
-    return Features(names, pids.astype(np.int64), camids.astype(np.int64), features.astype(np.float32, copy=False),
-                    conditions)
+    return Features(
+        names, pids.astype(np.int64), camids.astype(np.int64), features.astype(np.float32, copy=False), conditions
+    )
 
 
 def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> None:
@@ -85,8 +90,9 @@ def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> Non
     kinds = {"names": ("U", 1), "pids": ("iu", 1), "camids": ("iu", 1), "features": ("f", 2)}
     for name, (kind, dimensions) in kinds.items():
         if arrays[name].dtype.kind not in kind or arrays[name].ndim != dimensions:
-            raise FeatureError(f"array {name} is {arrays[name].dtype} of shape {arrays[name].shape}", where=path,
-                               cure=_AGAIN)
+            raise FeatureError(
+                f"array {name} is {arrays[name].dtype} of shape {arrays[name].shape}", where=path, cure=_AGAIN
+            )
     if len({len(array) for array in arrays.values()}) > 1:
         lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
         raise FeatureError(f"arrays of different length: {lengths}", where=path, cure=_AGAIN)
@@ -97,9 +103,11 @@ def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> Non
         raise FeatureError(f"{unique[counts > 1][0]} occurs {counts[counts > 1][0]} times", where=path, cure=_AGAIN)
     bad = ~np.isfinite(arrays["features"]).all(axis=1)
     if bad.any():
-        raise FeatureError(f"{bad.sum()} features are not finite, the first is of {arrays['names'][bad][0]}",
-                           where=path,
-                           cure="Check the model's precision and its input normalisation, then extract again.")
+        raise FeatureError(
+            f"{bad.sum()} features are not finite, the first is of {arrays['names'][bad][0]}",
+            where=path,
+            cure="Check the model's precision and its input normalisation, then extract again.",
+        )
 
 
 def check_pair(query: Features, gallery: Features) -> None:
@@ -115,12 +123,18 @@ def check_pair(query: Features, gallery: Features) -> None:
 
     if differ("dataset", "sha256"):
         files = " and ".join(str(f.conditions["dataset"].get("file")) for f in (query, gallery))
-        raise FeatureError(f"features of two data sets ({files})", where="query and gallery",
-                           cure="Take query.npz and gallery.npz of one extraction.")
+        raise FeatureError(
+            f"features of two data sets ({files})",
+            where="query and gallery",
+            cure="Take query.npz and gallery.npz of one extraction.",
+        )
     if differ("session", "model_sha256"):
         models = " and ".join(str(f.conditions["session"].get("model")) for f in (query, gallery))
-        warnings.warn(f"query and gallery were computed by different models ({models}); unless one was converted from "
-                      "the other, their distances mean nothing", stacklevel=2)
+        warnings.warn(
+            f"query and gallery were computed by different models ({models}); unless one was converted from "
+            "the other, their distances mean nothing",
+            stacklevel=2,
+        )
 
 
 def match_rows(a: Features, b: Features, where: str) -> np.ndarray:
@@ -132,17 +146,25 @@ def match_rows(a: Features, b: Features, where: str) -> np.ndarray:
         Other images, or with other labels, or two of one stem; one image is named.
     """
     first, second = (_rows_by_stem(features, where) for features in (a, b))
-    for label, features, lacking in (("second", a, [first[name] for name in first.keys() - second.keys()]),
-                                     ("first", b, [second[name] for name in second.keys() - first.keys()])):
+    for label, features, lacking in (
+        ("second", a, [first[name] for name in first.keys() - second.keys()]),
+        ("first", b, [second[name] for name in second.keys() - first.keys()]),
+    ):
         if lacking:
             more = f", nor {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
-            raise FeatureError(f"the {label} has no {min(features.names[lacking].tolist())}{more}", where=where,
-                               cure="Extract both from the same data set")
+            raise FeatureError(
+                f"the {label} has no {min(features.names[lacking].tolist())}{more}",
+                where=where,
+                cure="Extract both from the same data set",
+            )
     rows = np.array([second[name] for name in first], dtype=np.int64)
     wrong = np.flatnonzero((a.pids != b.pids[rows]) | (a.camids != b.camids[rows]))
     if len(wrong):
-        raise FeatureError(f"{a.names[wrong[0]]} has another identity or camera in the second", where=where,
-                           cure="Extract both from the same data set")
+        raise FeatureError(
+            f"{a.names[wrong[0]]} has another identity or camera in the second",
+            where=where,
+            cure="Extract both from the same data set",
+        )
     return rows
 
 
@@ -151,8 +173,11 @@ def _rows_by_stem(features: Features, where: str) -> dict[str, int]:
     rows: dict[str, int] = {}
     for row, name in enumerate(features.names.tolist()):
         if (other := rows.setdefault(stem(name), row)) != row:
-            raise FeatureError(f"{features.names[other]} and {name} have the same stem", where=where,
-                               cure="Images are paired by the part of the name before its first dot: rename one")
+            raise FeatureError(
+                f"{features.names[other]} and {name} have the same stem",
+                where=where,
+                cure="Images are paired by the part of the name before its first dot: rename one",
+            )
     return rows
 
 
@@ -161,7 +186,8 @@ def without_junk(features: Features) -> Features:
     kept = features.pids != JUNK
     if kept.all():
         return features
-    return Features(*(getattr(features, name)[kept] for name in ARRAYS), features.conditions)
+    names, pids, camids, rows = (getattr(features, name)[kept] for name in ARRAYS)
+    return Features(names, pids, camids, rows, features.conditions)
 
 
 def average_mirrored(features: Features, mirrored: Features) -> Features:
@@ -173,7 +199,10 @@ def average_mirrored(features: Features, mirrored: Features) -> Features:
         Other images, or another order of them.
     """
     if not np.array_equal(features.names, mirrored.names):
-        raise FeatureError("features and mirrored features are not of the same images", where="flip test",
-                           cure="Extract both from the same split of the same data set.")
+        raise FeatureError(
+            "features and mirrored features are not of the same images",
+            where="flip test",
+            cure="Extract both from the same split of the same data set.",
+        )
     mean = (features.features + mirrored.features) / np.float32(2)
     return Features(features.names, features.pids, features.camids, mean, {**features.conditions, "flip": True})

@@ -1,6 +1,6 @@
 """The guide's preprocessed images: one raw ``<stem>.bin`` for each picture, ready for a device to read.
 
-A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess.preprocess` makes it, 393,216 bytes; a uint8 file holds
+A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess` makes it, 393,216 bytes; a uint8 file holds
 ``[256, 128, 3]`` for a model that normalises on the device, 98,304 bytes. Numbers are little-endian, without a header.
 """
 
@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..datasets.archive import Archive, open_archive
-from ..errors import DatasetError
-from ..core.files import atomic_path, fingerprint, stem, write_json
-from ..datasets.jpeg import decode_jpeg
 from ..core.code_digest import code_digest
+from ..core.files import atomic_path, fingerprint, stem, write_json
 from ..core.host import usable_cores
+from ..datasets.archive import Archive, open_archive
+from ..datasets.jpeg import decode_jpeg
 from ..datasets.market1501 import parse_name
 from ..datasets.preprocess import HEIGHT, WIDTH, preprocess, to_uint8
+from ..errors import DatasetError
 
 SHAPES = {"float32": (3, HEIGHT, WIDTH), "uint8": (HEIGHT, WIDTH, 3)}
 
@@ -44,8 +44,9 @@ class BinFolder:
     kept: int
 
 
-def preprocess_folder(source: str | Path, target: str | Path, dtype: str = "float32", threads: int | None = None,
-                      progress: bool = True) -> BinFolder:
+def preprocess_folder(
+    source: str | Path, target: str | Path, dtype: str = "float32", threads: int | None = None, progress: bool = True
+) -> BinFolder:
     """Write ``<stem>.bin`` for every image of a folder.
 
     Junk images (pid -1) are preprocessed like the others, as in the guide; `osnet evaluate` drops them.
@@ -68,8 +69,9 @@ def preprocess_folder(source: str | Path, target: str | Path, dtype: str = "floa
     """
     source, target = Path(os.path.abspath(Path(source).expanduser())), Path(target)
     if not source.is_dir() and not source.parent.is_file():
-        raise DatasetError("no such folder of images", where=source,
-                           cure="Give a folder, or ZIP/query for one in a zip.")
+        raise DatasetError(
+            "no such folder of images", where=source, cure="Give a folder, or ZIP/query for one in a zip."
+        )
     archive, size = open_archive(source.parent, [source.name]), bin_bytes(dtype)
     try:
         names = _names(archive, source)
@@ -77,9 +79,9 @@ def preprocess_folder(source: str | Path, target: str | Path, dtype: str = "floa
         record, wanted = target.with_name(target.name + ".key.json"), _fingerprint(archive, source, names, dtype)
         present = {stem(path.name): path.stat().st_size for path in target.glob("[!.]*.bin")}
         if _recorded(record) == wanted:
-            whole, stale = {name for name, held in present.items() if held == size}, set()
+            whole, stale = {name for name, held in present.items() if held == size}, list[str]()
         else:
-            whole, stale = set(), present.keys()
+            whole, stale = set[str](), list(present)
         _check_space(target, (len(names) - len(whole)) * size, sum(present[name] for name in stale))
         for name in stale:  # before the record says that what is there belongs to these images
             (target / f"{name}.bin").unlink()
@@ -95,8 +97,9 @@ def preprocess_folder(source: str | Path, target: str | Path, dtype: str = "floa
         pool = ThreadPoolExecutor(usable_cores() if threads is None else threads, thread_name_prefix="preprocess")
         try:
             todo = pool.map(make, sorted(names.keys() - whole))
-            for _ in tqdm(todo, desc=target.name, total=len(names), initial=len(whole), unit="image",
-                          disable=not progress):
+            for _ in tqdm(
+                todo, desc=target.name, total=len(names), initial=len(whole), unit="image", disable=not progress
+            ):
                 pass
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -117,10 +120,13 @@ def read_bin(path: str | Path, dtype: str) -> np.ndarray:
         other = next((name for name in SHAPES if bin_bytes(name) == len(data)), None)
         cure = "Preprocess the images again."
         if other:
-            cure = (f"It is an image of {other}, and the model takes {dtype}: preprocess "
-                    f"{'without' if dtype == 'float32' else 'with'} --uint8.")
-        raise DatasetError(f"holds {len(data):,} bytes instead of {bin_bytes(dtype):,}, one image of {dtype}",
-                           where=path, cure=cure)
+            cure = (
+                f"It is an image of {other}, and the model takes {dtype}: preprocess "
+                f"{'without' if dtype == 'float32' else 'with'} --uint8."
+            )
+        raise DatasetError(
+            f"holds {len(data):,} bytes instead of {bin_bytes(dtype):,}, one image of {dtype}", where=path, cure=cure
+        )
     return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).astype(dtype, copy=False).reshape(SHAPES[dtype])
 
 
@@ -131,8 +137,11 @@ def _names(archive: Archive, source: Path) -> dict[str, str]:
         where = archive.where(source.name, name)
         parse_name(name, "gallery", where=where)
         if stem(name) in names:
-            raise DatasetError(f"has the same stem as {names[stem(name)]}", where=where,
-                               cure="Rename one of them: both would be written to the same file.")
+            raise DatasetError(
+                f"has the same stem as {names[stem(name)]}",
+                where=where,
+                cure="Rename one of them: both would be written to the same file.",
+            )
         names[stem(name)] = name
     if not names:
         raise DatasetError("holds no images", where=source, cure="Give a folder such as query or bounding_box_test.")
@@ -142,8 +151,11 @@ def _names(archive: Archive, source: Path) -> dict[str, str]:
 def _refuse_others(target: Path, names: dict[str, str]) -> None:
     """Refuse to mix: the info file lists whatever is in the folder."""
     if others := sorted(path.name for path in target.glob("[!.]*.bin") if stem(path.name) not in names):
-        raise DatasetError(f"holds {len(others):,} files of other images, the first is {others[0]}", where=target,
-                           cure="Give every split a folder of its own.")
+        raise DatasetError(
+            f"holds {len(others):,} files of other images, the first is {others[0]}",
+            where=target,
+            cure="Give every split a folder of its own.",
+        )
 
 
 def _fingerprint(archive: Archive, source: Path, names: dict[str, str], dtype: str) -> str:
@@ -163,5 +175,8 @@ def _check_space(target: Path, needed: int, reclaimed: int) -> None:
     there = next(folder for folder in (target, *target.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(there).free + reclaimed
     if needed > free:
-        raise DatasetError(f"the files need {needed / 1e9:.2f} GB, and the disk has {free / 1e9:.2f} GB left",
-                           where=target, cure="Free that much, choose another disk, or use --uint8: a quarter.")
+        raise DatasetError(
+            f"the files need {needed / 1e9:.2f} GB, and the disk has {free / 1e9:.2f} GB left",
+            where=target,
+            cure="Free that much, choose another disk, or use --uint8: a quarter.",
+        )

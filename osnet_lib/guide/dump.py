@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import FeatureError
-from ..features.store import Features
+from ..conversion.onnx_file import FEATURE_SHAPE
 from ..core.files import atomic_path, stem
 from ..datasets.market1501 import LANDMARKS, PUBLISHED, parse_name
+from ..errors import FeatureError
+from ..features.store import Features
 from ..metrics.labels import JUNK
-from ..conversion.onnx_file import FEATURE_SHAPE
 
 FORMATS = ("txt", "bin")  # those we write
 _WIDTH = FEATURE_SHAPE[0]
@@ -60,9 +60,12 @@ def parse_feature(data: bytes, form: str, where: str | Path = "feature") -> np.n
     except Exception as error:  # numpy raises many kinds for one cause
         what = f"{len(data):,} bytes are no float32 numbers" if form == "bin" else f"is no {form} of numbers"
         raise FeatureError(what, where=where, cure=_AGAIN) from error
-    if feature.dtype.kind != "f" or feature.ndim > 1 and feature.shape[0] != 1:
-        raise FeatureError(f"holds {feature.dtype} of shape {list(feature.shape)} instead of float32 [{_WIDTH}]",
-                           where=where, cure=_AGAIN)
+    if feature.dtype.kind != "f" or (feature.ndim > 1 and feature.shape[0] != 1):
+        raise FeatureError(
+            f"holds {feature.dtype} of shape {list(feature.shape)} instead of float32 [{_WIDTH}]",
+            where=where,
+            cure=_AGAIN,
+        )
     if feature.size != _WIDTH:
         raise FeatureError(f"holds {feature.size:,} numbers instead of {_WIDTH}", where=where, cure=_AGAIN)
     return feature.reshape(FEATURE_SHAPE).astype(np.float32, copy=False)
@@ -102,8 +105,9 @@ def read_dump(folder: str | Path, progress: bool = True) -> Features:
     samples = {name: parse_name(f"{name}.jpg", "gallery", where=path) for name, path in files.items()}
     names = [name for name in sorted(files) if samples[name].pid != JUNK]
     if not names:
-        raise FeatureError("holds no features", where=folder,
-                           cure="Give the folder with the files <stem>_1.txt of a run.")
+        raise FeatureError(
+            "holds no features", where=folder, cure="Give the folder with the files <stem>_1.txt of a run."
+        )
     features = np.empty((len(names), _WIDTH), np.float32)
     for row, name in enumerate(tqdm(names, desc=folder.name, unit="file", disable=not progress)):
         path = files[name]
@@ -111,10 +115,17 @@ def read_dump(folder: str | Path, progress: bool = True) -> Features:
             features[row] = parse_feature(stream.read(), path.rpartition(".")[2], path)
     if bad := np.flatnonzero(~np.isfinite(features).all(axis=1)).tolist():
         more = f", and so do {len(bad) - 1:,} more" if bad[1:] else ""
-        raise FeatureError(f"holds NaN or infinity{more}", where=files[names[bad[0]]],
-                           cure="Check the model's precision, then run the inference again.")
-    return Features(np.array(names), np.array([samples[name].pid for name in names]),
-                    np.array([samples[name].camid for name in names]), features)
+        raise FeatureError(
+            f"holds NaN or infinity{more}",
+            where=files[names[bad[0]]],
+            cure="Check the model's precision, then run the inference again.",
+        )
+    return Features(
+        np.array(names),
+        np.array([samples[name].pid for name in names]),
+        np.array([samples[name].camid for name in names]),
+        features,
+    )
 
 
 def _list(folder: Path) -> dict[str, str]:
@@ -131,20 +142,30 @@ def _list(folder: Path) -> dict[str, str]:
             continue
         if entry.is_dir():
             if not _DEVICE_FOLDER.fullmatch(entry.name) or Path(entry.path).parent != folder:
-                raise FeatureError("a folder among the features", where=entry.path,
-                                   cure="Give the folder of one run, such as result/dumpOutput_device0.")
+                raise FeatureError(
+                    "a folder among the features",
+                    where=entry.path,
+                    cure="Give the folder of one run, such as result/dumpOutput_device0.",
+                )
             with os.scandir(entry.path) as entries:
                 here += entries
             continue
         if not (match := _FILE.fullmatch(entry.name)):
-            raise FeatureError("is no feature of a tool, whose names are <stem>_1.txt, <stem>_0.bin or alike",
-                               where=entry.path, cure="Move it elsewhere.")
+            raise FeatureError(
+                "is no feature of a tool, whose names are <stem>_1.txt, <stem>_0.bin or alike",
+                where=entry.path,
+                cure="Move it elsewhere.",
+            )
         if other := files.get(match["stem"]):
-            raise FeatureError(f"is a second feature of the image of {other}", where=entry.path,
-                               cure="Remove one of them.")
+            raise FeatureError(
+                f"is a second feature of the image of {other}", where=entry.path, cure="Remove one of them."
+            )
         if output not in (None, match["output"]):
-            raise FeatureError(f"is output _{match['output']}, and others are _{output}: two tools", where=entry.path,
-                               cure="Give the features of each tool a folder of its own.")
+            raise FeatureError(
+                f"is output _{match['output']}, and others are _{output}: two tools",
+                where=entry.path,
+                cure="Give the features of each tool a folder of its own.",
+            )
         files[match["stem"]], output = entry.path, match["output"]
     return files
 
@@ -160,8 +181,9 @@ def check_complete(features: Features, expected: Iterable[str], where: str | Pat
     wanted = {stem(name) for name in expected if not name.startswith(f"{JUNK}_")}
     found = set(map(stem, features.names.tolist()))
     for names, what, cure in (
-            (wanted - found, "no feature of", "Run the inference of the missing images again."),
-            (found - wanted, "a feature of another image,", "Give the folder or list of the same split.")):
+        (wanted - found, "no feature of", "Run the inference of the missing images again."),
+        (found - wanted, "a feature of another image,", "Give the folder or list of the same split."),
+    ):
         if names:
             more = f", and {len(names) - 1:,} more" if len(names) > 1 else ""
             raise FeatureError(f"{what} {min(names)}{more}", where=where, cure=cure)
@@ -178,12 +200,18 @@ def check_published(features: Features, split: str, where: str | Path) -> None:
     known = {stem(name) for name in LANDMARKS[split]}
     published = PUBLISHED[split]["images"] - PUBLISHED[split]["junk"]
     if 2 * len(known & names) >= len(known) and len(names) < published:
-        raise FeatureError(f"{len(names):,} features of the {published:,} of Market-1501's {split}", where=where,
-                           cure="Give the data set with --dataset, and the first that is missing is named.")
+        raise FeatureError(
+            f"{len(names):,} features of the {published:,} of Market-1501's {split}",
+            where=where,
+            cure="Give the data set with --dataset, and the first that is missing is named.",
+        )
 
 
 def check_apart(query: Features, gallery: Features, where: str) -> None:
     """Refuse query and gallery that share an image: one folder was given twice, or a run wrote into the other's."""
     if shared := set(query.names.tolist()) & set(gallery.names.tolist()):
-        raise FeatureError(f"{len(shared):,} images are in both, the first is {min(shared)}", where=where,
-                           cure="Run query and gallery into a folder each: a second run into one adds to the first.")
+        raise FeatureError(
+            f"{len(shared):,} images are in both, the first is {min(shared)}",
+            where=where,
+            cure="Run query and gallery into a folder each: a second run into one adds to the first.",
+        )

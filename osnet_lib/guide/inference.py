@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import DatasetError, FeatureError, SessionError
-from ..inference.extract import check_batch_size
 from ..core.files import write_text
 from ..datasets.preprocess import HEIGHT, WIDTH
+from ..errors import DatasetError, FeatureError, SessionError
+from ..inference.extract import check_batch_size
 from ..inference.session import Session
 from .binfiles import read_bin
 from .dump import FORMATS, dump_folder, write_feature
@@ -32,8 +32,15 @@ class Inference:
     perf: Path | None
 
 
-def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch_size: int, device: int = 0,
-          form: str = "txt", progress: bool = True) -> Inference:
+def infer(
+    session: Session,
+    lines: Sequence[InfoLine],
+    output: str | Path,
+    batch_size: int,
+    device: int = 0,
+    form: str = "txt",
+    progress: bool = True,
+) -> Inference:
     """Compute the feature of every image of an info file.
 
     Parameters
@@ -61,18 +68,21 @@ def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch
         raise FeatureError(f"unknown format {form!r}", where="format", cure=f"Use one of {', '.join(FORMATS)}.")
     for line in lines:
         if (line.width, line.height) != (WIDTH, HEIGHT):
-            raise DatasetError(f"width {line.width}, height {line.height}", where=line.path,
-                               cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.")
+            raise DatasetError(
+                f"width {line.width}, height {line.height}",
+                where=line.path,
+                cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.",
+            )
     folder = dump_folder(output, device)
     _refuse_others(folder, {f"{line.stem}_1.{form}" for line in lines})
     folder.mkdir(parents=True, exist_ok=True)
     stored = "uint8" if session.input_dtype == np.uint8 else "float32"
     clock, began = _Clock(), time.perf_counter()
-    waiting = deque()  # batches that were read and whose features have not come yet
+    waiting: deque[Sequence[InfoLine]] = deque()  # batches that were read and whose features have not come yet
 
     def images() -> Iterator[np.ndarray]:
         for start in range(0, len(lines), batch_size):
-            waiting.append(lines[start:start + batch_size])
+            waiting.append(lines[start : start + batch_size])
             with clock.of("read"):
                 read = [read_bin(line.path, stored) for line in waiting[-1]]
             with clock.of("preprocess"):
@@ -86,8 +96,9 @@ def infer(session: Session, lines: Sequence[InfoLine], output: str | Path, batch
                 with clock.of("infer"):
                     features = next(computed, None)
             except SessionError as error:
-                raise FeatureError(error.what, where=f"{waiting[0][0].path} to {waiting[-1][-1].path}",
-                                   cure=error.cure) from error
+                raise FeatureError(
+                    error.what, where=f"{waiting[0][0].path} to {waiting[-1][-1].path}", cure=error.cure
+                ) from error
             if features is None:
                 break
             with clock.of("post"):

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DatasetError
 from ..core.files import stem, write_text
 from ..datasets.preprocess import HEIGHT, WIDTH
+from ..errors import DatasetError
 from .binfiles import SHAPES, bin_bytes
 
 _LINE = re.compile(r"(\d+) (\S+) (\d+) (\d+)", re.ASCII)
@@ -51,12 +51,14 @@ def parse_info(text: str, where: str | Path = "info") -> list[InfoLine]:
     lines, seen = [], set()
     for number, text_line in enumerate(text.splitlines()):
         if not (match := _LINE.fullmatch(text_line)):
-            raise DatasetError(f"line {number + 1} is not 'index path width height': {text_line[:80]!r}", where=where,
-                               cure=_AGAIN)
+            raise DatasetError(
+                f"line {number + 1} is not 'index path width height': {text_line[:80]!r}", where=where, cure=_AGAIN
+            )
         line = InfoLine(int(match[1]), match[2], int(match[3]), int(match[4]))
         if line.index != number:
-            raise DatasetError(f"line {number + 1} has the index {line.index} instead of {number}", where=where,
-                               cure=_AGAIN)
+            raise DatasetError(
+                f"line {number + 1} has the index {line.index} instead of {number}", where=where, cure=_AGAIN
+            )
         if line.stem in seen:
             raise DatasetError(f"line {number + 1} lists {line.stem} again", where=where, cure=_AGAIN)
         seen.add(line.stem)
@@ -71,8 +73,11 @@ def read_info(path: str | Path) -> list[InfoLine]:
     try:
         return parse_info(Path(path).read_text("utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"cannot be read ({getattr(error, 'strerror', None) or 'no text'})", where=path,
-                           cure="Give a file of osnet info.") from error
+        raise DatasetError(
+            f"cannot be read ({getattr(error, 'strerror', None) or 'no text'})",
+            where=path,
+            cure="Give a file of osnet info.",
+        ) from error
 
 
 def format_info(paths: Iterable[str], width: int = WIDTH, height: int = HEIGHT) -> str:
@@ -97,8 +102,11 @@ def write_info(folder: str, path: str | Path, width: int = WIDTH, height: int = 
         another kind of image than the others; white space in a path, which the tools would take for its end.
     """
     if (width, height) != (WIDTH, HEIGHT):
-        raise DatasetError(f"width {width}, height {height}", where="info",
-                           cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.")
+        raise DatasetError(
+            f"width {width}, height {height}",
+            where="info",
+            cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.",
+        )
     if not os.path.isdir(folder):
         raise DatasetError("no such folder", where=folder, cure="Make it with osnet preprocess.")
     names = sorted(name for name in os.listdir(folder) if name.endswith(".bin") and not name.startswith("."))
@@ -108,12 +116,18 @@ def write_info(folder: str, path: str | Path, width: int = WIDTH, height: int = 
     sizes = [os.path.getsize(file) for file in paths]
     for file, size in zip(paths, sizes):
         if re.search(r"\s", file):
-            raise DatasetError("white space in a path, at which the tools would cut it", where=file,
-                               cure="Give a folder without it, such as a relative one.")
+            raise DatasetError(
+                "white space in a path, at which the tools would cut it",
+                where=file,
+                cure="Give a folder without it, such as a relative one.",
+            )
         if size not in map(bin_bytes, SHAPES) or size != sizes[0]:
             allowed = " or ".join(f"{bin_bytes(dtype):,} ({dtype})" for dtype in SHAPES)
-            raise DatasetError(f"holds {size:,} bytes; an image has {allowed}, and all must be of one kind",
-                               where=file, cure="Preprocess the images again.")
+            raise DatasetError(
+                f"holds {size:,} bytes; an image has {allowed}, and all must be of one kind",
+                where=file,
+                cure="Preprocess the images again.",
+            )
     text = format_info(paths, width, height)
     parse_info(text, folder)  # two names of one stem
     write_text(path, text)

@@ -12,21 +12,21 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Iterator
 
 import numpy as np
 
-from .engine import no_device
-from ..errors import SessionError
-from ..core.files import sha256
-from ..conversion.onnx_file import FEATURE_SHAPE
 from ..ascend import acl_codes as codes
-from ..ascend.acl import Acl, AclError, Held, load_acl, process
+from ..ascend.acl import Acl, AclError, Held, load_acl, this_process
 from ..ascend.acl_memory import lend, read
-from ..ascend.om import Network, read_network
+from ..ascend.om import OmNetwork, read_network
 from ..ascend.slot import Slot, make, make_slot
+from ..conversion.onnx_file import FEATURE_SHAPE
+from ..core.files import sha256
+from ..errors import SessionError
+from .engine import no_device
 
 
 class AscendEngine:
@@ -57,7 +57,8 @@ class AscendEngine:
         except BaseException:
             self._held.release()
             raise
-        self.input_shape, self.input_dtype, self.gears = network.input_shape, network.input_dtype, network.gears
+        self.input_shape: tuple[int | None, ...] = network.input_shape
+        self.input_dtype, self.gears = network.input_dtype, network.gears
         self.device = f"{'simulated ' if self.simulated else ''}{self._acl.soc or 'Ascend'} device {device}"
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
@@ -122,17 +123,20 @@ class AscendEngine:
 
     # ---- set-up -----------------------------------------------------------------------------------------------------
 
-    def _set_up(self, device: int) -> Network:
+    def _set_up(self, device: int) -> OmNetwork:
         acl, held = self._acl, self._held
-        process.initialise(acl)
+        this_process.initialise(acl)
         count = acl("acl.rt.get_device_count")
         if not count:
-            raise SessionError("no Ascend device is there", where="device",
-                               cure="Check driver, permissions and container with npu-smi info.")
+            raise SessionError(
+                "no Ascend device is there",
+                where="device",
+                cure="Check driver, permissions and container with npu-smi info.",
+            )
         if device >= count:
             raise no_device(device, "ascend", count)
-        process.take(acl, device)
-        held.add(process.give_back, acl, device)
+        this_process.take(acl, device)
+        held.add(this_process.give_back, acl, device)
         self._context = make(acl, held, "acl.rt.create_context", device, release="acl.rt.destroy_context")
         streams = [make(acl, held, "acl.rt.create_stream", release="acl.rt.destroy_stream") for _ in range(3)]
         pinned = acl("acl.rt.get_run_mode") == codes.RUN_ON_HOST
@@ -158,8 +162,15 @@ class AscendEngine:
             self._flying.append(slot)
             address, _keep = lend(acl, batch)
             acl("acl.rt.memcpy", slot.host_in, network.input_bytes, address, batch.nbytes, codes.HOST_TO_HOST)
-            acl("acl.rt.memcpy_async", slot.device_in, network.input_bytes, slot.host_in, batch.nbytes,
-                codes.HOST_TO_DEVICE, self._up)
+            acl(
+                "acl.rt.memcpy_async",
+                slot.device_in,
+                network.input_bytes,
+                slot.host_in,
+                batch.nbytes,
+                codes.HOST_TO_DEVICE,
+                self._up,
+            )
             acl("acl.rt.stream_wait_event", self._run, self._record(slot, self._up))
             self._set_gear(slot, len(batch))
             acl("acl.mdl.execute_async", self._model_id, slot.inputs, slot.outputs, self._run)
@@ -208,24 +219,30 @@ class AscendEngine:
         """The lock, and the session's context in this thread."""
         with self._lock:
             if self._closed:
-                raise SessionError("the session is closed", where=self.model,
-                                   cure="Open it again with open_session.")
+                raise SessionError("the session is closed", where=self.model, cure="Open it again with open_session.")
             if os.getpid() != self._process_id:
-                raise SessionError("the session was opened in another process", where=self.model,
-                                   cure="Open it in the process that uses it, and start processes with spawn.")
+                raise SessionError(
+                    "the session was opened in another process",
+                    where=self.model,
+                    cure="Open it in the process that uses it, and start processes with spawn.",
+                )
             self._acl("acl.rt.set_context", self._context)
             yield
 
     def _refuse_streaming(self) -> None:
         if self._streaming:
-            raise SessionError("the session is in the middle of a stream", where=self.model,
-                               cure="Take the stream's last features or close it, or open a second session.")
+            raise SessionError(
+                "the session is in the middle of a stream",
+                where=self.model,
+                cure="Take the stream's last features or close it, or open a second session.",
+            )
 
     def _set_gear(self, slot: Slot, images: int) -> None:
         if self._network.gear_input:
             self._acl("acl.mdl.set_dynamic_batch_size", self._model_id, slot.inputs, self._network.gear_input, images)
 
     def _features(self, slot: Slot, images: int) -> np.ndarray:
-        features = read(self._acl, slot.host_out or slot.device_out, (images, *FEATURE_SHAPE),
-                        self._network.output_dtype)
+        features = read(
+            self._acl, slot.host_out or slot.device_out, (images, *FEATURE_SHAPE), self._network.output_dtype
+        )
         return features.astype(np.float32, copy=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..ascend.acl import count_devices
+from ..errors import SessionError
 from .ascend import AscendEngine
 from .engine import Engine
 from .onnxruntime import OnnxRuntimeEngine
 from .torch import TorchEngine
-from ..errors import SessionError
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,9 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
     if backend == "auto":
         chosen = owner or ("ascend" if count_devices() else "onnxruntime")
     if owner not in (None, chosen):
-        raise SessionError(f"the {chosen} backend does not read it, {owner} does", where=model,
-                           cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.")
+        raise SessionError(
+            f"the {chosen} backend does not read it, {owner} does",
+            where=model,
+            cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.",
+        )
     return chosen

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import SessionError
+from ..checks import whole_number
 from ..core.results import NOT_MEASURED
+from ..errors import SessionError
 from .session import Session
 
 
@@ -77,17 +78,34 @@ class Benchmark:
         several = {"device": self.device, "together": list(self.together), "overlap": self.overlap}
         if self.simulated:
             latency = dict.fromkeys(("mean", "median", "p90", "p99", "min", "max", "std"))
-            return {"not_measured": NOT_MEASURED, "throughput": None, "ave_throughputRate": None, "ave_latency": None,
-                    "latency_ms": latency, "relative_spread": None, "rounds": len(t), "times_ms": [],
-                    **(several if self.together else {})}
+            return {
+                "not_measured": NOT_MEASURED,
+                "throughput": None,
+                "ave_throughputRate": None,
+                "ave_latency": None,
+                "latency_ms": latency,
+                "relative_spread": None,
+                "rounds": len(t),
+                "times_ms": [],
+                **(several if self.together else {}),
+            }
         mean, spread = float(t.mean()), float(t.std(ddof=1)) if len(t) > 1 else 0.0
         return {
-            "throughput": self.throughput, "ave_throughputRate": self.ave_throughput_rate,
+            "throughput": self.throughput,
+            "ave_throughputRate": self.ave_throughput_rate,
             "ave_latency": self.ave_latency,
-            "latency_ms": {"mean": mean, "median": float(np.median(t)), "p90": float(np.percentile(t, 90)),
-                           "p99": float(np.percentile(t, 99)), "min": float(t.min()), "max": float(t.max()),
-                           "std": spread},
-            "relative_spread": spread / mean, "rounds": len(t), "times_ms": [round(float(v), 4) for v in t],
+            "latency_ms": {
+                "mean": mean,
+                "median": float(np.median(t)),
+                "p90": float(np.percentile(t, 90)),
+                "p99": float(np.percentile(t, 99)),
+                "min": float(t.min()),
+                "max": float(t.max()),
+                "std": spread,
+            },
+            "relative_spread": spread / mean,
+            "rounds": len(t),
+            "times_ms": [round(float(v), 4) for v in t],
             **(several if self.together else {}),
         }
 
@@ -96,9 +114,11 @@ class Benchmark:
         rate, latency = f"{self.ave_throughput_rate:.3f}samples/s", f"{self.ave_latency:.5f}ms"
         if self.simulated:
             rate = latency = NOT_MEASURED
-        return ("-----------------PureInfer Performance Summary------------------\n"
-                f"[INFO] ave_throughputRate: {rate}, ave_latency: {latency}\n"
-                "----------------------------------------------------------------")
+        return (
+            "-----------------PureInfer Performance Summary------------------\n"
+            f"[INFO] ave_throughputRate: {rate}, ave_latency: {latency}\n"
+            "----------------------------------------------------------------"
+        )
 
     def details(self) -> str:
         """Throughput, percentiles and spread in one line."""
@@ -107,9 +127,11 @@ class Benchmark:
             return f"{start}: {NOT_MEASURED}"
         values = self.values()
         latency = values["latency_ms"]
-        return (f"{start}: {self.throughput:.2f} images/s; per batch mean {latency['mean']:.3f} ms, "
-                f"median {latency['median']:.3f}, p90 {latency['p90']:.3f}, p99 {latency['p99']:.3f}, "
-                f"spread {100 * values['relative_spread']:.1f} %")
+        return (
+            f"{start}: {self.throughput:.2f} images/s; per batch mean {latency['mean']:.3f} ms, "
+            f"median {latency['median']:.3f}, p90 {latency['p90']:.3f}, p99 {latency['p99']:.3f}, "
+            f"spread {100 * values['relative_spread']:.1f} %"
+        )
 
 
 def sum_throughput(measured: Sequence[Benchmark]) -> float:
@@ -122,14 +144,24 @@ def sum_throughput(measured: Sequence[Benchmark]) -> float:
     """
     devices = sorted(m.device for m in measured if m.device is not None)
     if not measured or (len(measured) > 1 and any(sorted(m.together) != devices for m in measured)):
-        raise SessionError("these devices were not timed together", where="benchmark",
-                           cure="Give all the benchmarks of one call of benchmark_devices.")
+        raise SessionError(
+            "these devices were not timed together",
+            where="benchmark",
+            cure="Give all the benchmarks of one call of benchmark_devices.",
+        )
     return sum(m.throughput for m in measured)
 
 
-def run_benchmark(session: Session, batch_size: int, rounds: int = 50, warmup: int = 5, progress: bool = True,
-                  seed: int = 0, start: Callable[[], object] | None = None,
-                  advance: Callable[[int], object] | None = None) -> Benchmark:
+def run_benchmark(
+    session: Session,
+    batch_size: int,
+    rounds: int = 50,
+    warmup: int = 5,
+    progress: bool = True,
+    seed: int = 0,
+    start: Callable[[], object] | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> Benchmark:
     """Time a session on one random batch.
 
     Parameters
@@ -150,9 +182,11 @@ def run_benchmark(session: Session, batch_size: int, rounds: int = 50, warmup: i
     """
     check_benchmark(batch_size, rounds, warmup)
     if session.batch_size not in (None, batch_size):
-        raise SessionError(f"the model is fixed to batch {session.batch_size}, not {batch_size}", where="benchmark",
-                           cure=f"Benchmark it with --batch-size {session.batch_size}, or simplify the ONNX for "
-                                f"{batch_size}.")
+        raise SessionError(
+            f"the model is fixed to batch {session.batch_size}, not {batch_size}",
+            where="benchmark",
+            cure=f"Benchmark it with --batch-size {session.batch_size}, or simplify the ONNX for {batch_size}.",
+        )
     random, shape = np.random.default_rng(seed), (batch_size, *session.input_shape[1:])
     if session.input_dtype == np.uint8:  # normalised on the device
         images = random.integers(0, 256, shape, np.uint8)
@@ -173,6 +207,5 @@ def run_benchmark(session: Session, batch_size: int, rounds: int = 50, warmup: i
 
 def check_benchmark(batch_size: int, rounds: int, warmup: int) -> None:
     """Refuse numbers with which nothing is timed; SessionError."""
-    if batch_size < 1 or rounds < 1 or warmup < 0:
-        raise SessionError(f"batch_size {batch_size}, rounds {rounds}, warmup {warmup}", where="benchmark",
-                           cure="Give a batch size and rounds of at least 1, and a warm-up of at least 0.")
+    for name, value, least in (("batch_size", batch_size, 1), ("rounds", rounds, 1), ("warmup", warmup, 0)):
+        whole_number(value, name, at_least=least, where="benchmark")

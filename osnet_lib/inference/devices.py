@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .benchmark import Benchmark, check_benchmark, run_benchmark
-from ..errors import SessionError
-from .extract import check_batch_size, collect_features, extract_features, extraction_conditions
-from ..features.store import Features
 from ..core.host import usable_cores
 from ..datasets.market1501 import Market1501, Sample, open_market1501
 from ..datasets.preprocess import iter_batches
-from .session import Session, open_session
+from ..errors import SessionError
+from ..features.store import Features
+from .benchmark import Benchmark, check_benchmark, run_benchmark
+from .extract import check_batch_size, collect_features, extract_features, extraction_conditions
 from .fleet import OPENING, SILENCE, Fleet, Opening
+from .session import Session, open_session
 
 _BEAT = 0.5  # seconds between signs of life of a benchmark: often enough to be seen, too seldom to be measured
 
@@ -47,10 +47,21 @@ def parse_devices(text: str | int | Sequence[int]) -> tuple[int, ...]:
     return devices
 
 
-def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence[Sample], path: str | Path,
-                       batch_size: int, devices: str | int | Sequence[int], backend: str = "auto", *,
-                       threads: int | None = None, progress: bool = True, opening: float = OPENING,
-                       silence: float = SILENCE, opener: Callable[..., Session] = open_session) -> Features:
+def extract_on_devices(
+    model: str | Path,
+    dataset: Market1501,
+    samples: Sequence[Sample],
+    path: str | Path,
+    batch_size: int,
+    devices: str | int | Sequence[int],
+    backend: str = "auto",
+    *,
+    threads: int | None = None,
+    progress: bool = True,
+    opening: float = OPENING,
+    silence: float = SILENCE,
+    opener: Callable[..., Session] = open_session,
+) -> Features:
     """`extract_features` on several devices; one device runs in this process.
 
     Parameters
@@ -95,22 +106,37 @@ def extract_on_devices(model: str | Path, dataset: Market1501, samples: Sequence
         first = fleet.alive[0]
         check_batch_size(first, batch_size)
         return collect_features(
-            path, samples, extraction_conditions(first, dataset, samples, batch_size), batch_size,
-            lambda done, advance: _gather(fleet, samples, done, batch_size, advance), progress,
-            lambda: {"devices": {str(worker.device): worker.images for worker in fleet.workers}})
+            path,
+            samples,
+            extraction_conditions(first, dataset, samples, batch_size),
+            batch_size,
+            lambda done, advance: _gather(fleet, samples, done, batch_size, advance),
+            progress,
+            lambda: {"devices": {str(worker.device): worker.images for worker in fleet.workers}},
+        )
 
 
-def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | Sequence[int], rounds: int = 50,
-                      warmup: int = 5, backend: str = "auto", *, threads: int | None = None, progress: bool = True,
-                      opening: float = OPENING, silence: float = SILENCE,
-                      opener: Callable[..., Session] = open_session) -> list[Benchmark]:
+def benchmark_devices(
+    model: str | Path,
+    batch_size: int,
+    devices: str | int | Sequence[int],
+    rounds: int = 50,
+    warmup: int = 5,
+    backend: str = "auto",
+    *,
+    threads: int | None = None,
+    progress: bool = True,
+    opening: float = OPENING,
+    silence: float = SILENCE,
+    opener: Callable[..., Session] = open_session,
+) -> list[Benchmark]:
     """`run_benchmark` on several devices together: all warm up, then all start at once.
 
     Returns
     -------
     list of Benchmark
         One a device, in the order of `devices`. Of several, each names the others in `together`, and in `overlap` the
-        share of its time in which all of them were at work. `osnet_lib.inference.benchmark.sum_throughput` adds them up.
+        share of its time in which all of them were at work. `benchmark.sum_throughput` adds them up.
 
     Raises
     ------
@@ -123,9 +149,15 @@ def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | S
         with how.on(devices[0]) as session:
             return [replace(run_benchmark(session, batch_size, rounds, warmup, progress), device=devices[0])]
     check_benchmark(batch_size, rounds, warmup)
-    with (Fleet(devices, how, silence, _time, batch_size, rounds, warmup, needs_all=True) as fleet,
-          tqdm(total=rounds * len(devices), desc=f"batch {batch_size}, {len(devices)} devices", unit="round",
-               disable=not progress) as bar):
+    with (
+        Fleet(devices, how, silence, _time, batch_size, rounds, warmup, needs_all=True) as fleet,
+        tqdm(
+            total=rounds * len(devices),
+            desc=f"batch {batch_size}, {len(devices)} devices",
+            unit="round",
+            disable=not progress,
+        ) as bar,
+    ):
         fleet.muster()
         for worker in fleet.workers:
             worker.send("start")
@@ -135,14 +167,18 @@ def benchmark_devices(model: str | Path, batch_size: int, devices: str | int | S
             if kind == "rounds":
                 bar.update(content[0])
             else:
-                worker.busy, timed[worker.device] = False, content
+                benchmark, started, stopped = content
+                worker.busy, timed[worker.device] = False, (benchmark, started, stopped)
     begin, end = max(t[1] for t in timed.values()), min(t[2] for t in timed.values())
-    return [replace(measured, device=device, together=devices, overlap=max(0, end - begin) / (stopped - started))
-            for device, (measured, started, stopped) in ((device, timed[device]) for device in devices)]
+    return [
+        replace(measured, device=device, together=devices, overlap=max(0, end - begin) / (stopped - started))
+        for device, (measured, started, stopped) in ((device, timed[device]) for device in devices)
+    ]
 
 
-def _gather(fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int,
-            advance: Callable[[int], None]) -> Iterator[np.ndarray]:
+def _gather(
+    fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int, advance: Callable[[int], object]
+) -> Iterator[np.ndarray]:
     """Hand out ``samples[done:]`` and yield features in the order of the samples, a batch at a time."""
     place = {sample.name: index for index, sample in enumerate(samples)}
     # Several shares a device: a slow one then holds nobody up. Whole batches: every batch is the one that a single
@@ -166,10 +202,13 @@ def _gather(fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int,
         else:
             names, features = content
             start = place.get(names[0], -1)
-            if start != worker.share.start or names != [sample.name for sample in samples[start:start + len(names)]]:
-                raise SessionError(f"device {worker.device} gave features of other images than it was asked for",
-                                   where=names[0], cure="Report it; nothing was mixed up in the file.")
-            early[start], worker.share = features, worker.share[len(names):]
+            if start != worker.share.start or names != [sample.name for sample in samples[start : start + len(names)]]:
+                raise SessionError(
+                    f"device {worker.device} gave features of other images than it was asked for",
+                    where=names[0],
+                    cure="Report it; nothing was mixed up in the file.",
+                )
+            early[start], worker.share = features, worker.share[len(names) :]
             worker.images += len(names)
             worker.busy = bool(worker.share)
             advance(len(names))
@@ -182,8 +221,9 @@ def _gather(fleet: Fleet, samples: Sequence[Sample], done: int, batch_size: int,
 # What follows runs in the processes.
 
 
-def _extract(pipe: Connection, session: Session, decoders: int, path: Path, samples: tuple[Sample, ...],
-             batch_size: int) -> None:
+def _extract(
+    pipe: Connection, session: Session, decoders: int, path: Path, samples: tuple[Sample, ...], batch_size: int
+) -> None:
     """Compute the shares that come through the pipe, until it is closed."""
     with open_market1501(path) as dataset:
         pipe.send(("ready",))

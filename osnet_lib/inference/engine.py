@@ -1,4 +1,4 @@
-"""What a session asks of whatever computes behind it; each engine has a module of its own, `session` checks their input."""
+"""What a session asks of whatever computes behind it; each engine has its own module, `session` checks their input."""
 
 from __future__ import annotations
 

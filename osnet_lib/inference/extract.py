@@ -6,44 +6,59 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import FeatureError, SessionError
-from ..features.store import Features, load_features, save_features
-from ..core.files import fingerprint, write_json
-from ..core.code_digest import code_digest
-from ..datasets.market1501 import Market1501, Sample
+from ..checks import whole_number
 from ..conversion.onnx_file import FEATURE_SHAPE
-from ..datasets.preprocess import iter_batches, mirrored
+from ..core.cache import artefact
+from ..core.code_digest import code_digest
+from ..core.files import fingerprint, write_json
 from ..core.host import environment
 from ..core.results import NOT_MEASURED
+from ..datasets.market1501 import Market1501, Sample
+from ..datasets.preprocess import iter_batches, mirrored
+from ..errors import FeatureError, SessionError
+from ..features.store import Features, load_features, save_features
 from .session import Session, open_session
-from ..core.cache import artefact
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module or None
 
 _ROW = FEATURE_SHAPE[0] * 4  # bytes of one float32 feature
 
 
-def extraction_conditions(session: Session, dataset: Market1501, samples: Sequence[Sample], batch_size: int,
-                          flip: bool = False) -> dict:
+def extraction_conditions(
+    session: Session, dataset: Market1501, samples: Sequence[Sample], batch_size: int, flip: bool = False
+) -> dict:
     """Everything that features depend on: data, model, session, batch and the code that computes them."""
-    return {"dataset": {"file": dataset.path.name, "sha256": dataset.digest}, "session": session.describe(),
-            "batch_size": batch_size, "images": len(samples), "names": fingerprint([s.name for s in samples]),
-            "preprocess": "RGB, bilinear 256x128, ImageNet mean and std" + (", mirrored" if flip else ""),
-            "code": code_digest(extract_features, open_session)}
+    return {
+        "dataset": {"file": dataset.path.name, "sha256": dataset.digest},
+        "session": session.describe(),
+        "batch_size": batch_size,
+        "images": len(samples),
+        "names": fingerprint([s.name for s in samples]),
+        "preprocess": "RGB, bilinear 256x128, ImageNet mean and std" + (", mirrored" if flip else ""),
+        "code": code_digest(extract_features, open_session),
+    }
 
 
-def extract_features(session: Session, dataset: Market1501, samples: Sequence[Sample], path: str | Path,
-                     batch_size: int, progress: bool = True, flip: bool = False) -> Features:
+def extract_features(
+    session: Session,
+    dataset: Market1501,
+    samples: Sequence[Sample],
+    path: str | Path,
+    batch_size: int,
+    progress: bool = True,
+    flip: bool = False,
+) -> Features:
     """Run a session over images and write their features to `path`.
 
     Parameters
@@ -89,12 +104,21 @@ def extract_features(session: Session, dataset: Market1501, samples: Sequence[Sa
             where = f"{waiting[0][0].name} to {waiting[0][-1].name}" if waiting else error.where
             raise FeatureError(error.what, where=where, cure=error.cure) from error
 
-    return collect_features(path, samples, extraction_conditions(session, dataset, samples, batch_size, flip),
-                            batch_size, compute, progress)
+    return collect_features(
+        path, samples, extraction_conditions(session, dataset, samples, batch_size, flip), batch_size, compute, progress
+    )
 
 
-def kept_features(path: Path, facts: dict, opened: Callable[[], Session], dataset: Market1501,
-                  samples: Sequence[Sample], batch_size: int, progress: bool = True, flip: bool = False) -> Features:
+def kept_features(
+    path: Path,
+    facts: dict,
+    opened: Callable[[], Session],
+    dataset: Market1501,
+    samples: Sequence[Sample],
+    batch_size: int,
+    progress: bool = True,
+    flip: bool = False,
+) -> Features:
     """`extract_features` into a file that is used again while everything that it depends on is the same.
 
     Parameters
@@ -104,9 +128,15 @@ def kept_features(path: Path, facts: dict, opened: Callable[[], Session], datase
     opened : callable
         Opens the session; it is not called where the file fits.
     """
-    key = {**facts, "dataset": dataset.digest, "names": fingerprint([sample.name for sample in samples]),
-           "batch_size": batch_size, "flip": flip, "versions": environment()["versions"],
-           "code": code_digest(extract_features, iter_batches, open_session)}
+    key = {
+        **facts,
+        "dataset": dataset.digest,
+        "names": fingerprint([sample.name for sample in samples]),
+        "batch_size": batch_size,
+        "flip": flip,
+        "versions": environment()["versions"],
+        "code": code_digest(extract_features, iter_batches, open_session),
+    }
 
     def make(target: Path) -> None:
         with opened() as session:
@@ -117,15 +147,26 @@ def kept_features(path: Path, facts: dict, opened: Callable[[], Session], datase
 
 def check_batch_size(session: Session, batch_size: int) -> None:
     """Refuse a batch size that the session does not take; FeatureError."""
-    limit = session.batch_size or batch_size
-    if not 1 <= batch_size <= limit:
-        raise FeatureError(f"batch size {batch_size}", where=session.model,
-                           cure=f"Give 1 to {limit}, the model's own." if session.batch_size else "Give at least 1.")
+    own = session.batch_size
+    whole_number(
+        batch_size,
+        "batch size",
+        at_most=own,
+        error=FeatureError,
+        where=session.model,
+        cure=f"The model's own is {own}." if own else "Give such a number.",
+    )
 
 
-def collect_features(path: str | Path, samples: Sequence[Sample], conditions: dict, batch_size: int,
-                     compute: Callable[[int, Callable[[int], object]], Iterator[np.ndarray]], progress: bool = True,
-                     more_conditions: Callable[[], dict] = dict) -> Features:
+def collect_features(
+    path: str | Path,
+    samples: Sequence[Sample],
+    conditions: dict,
+    batch_size: int,
+    compute: Callable[[int, Callable[[int], object]], Iterator[np.ndarray]],
+    progress: bool = True,
+    more_conditions: Callable[[], dict] = dict,
+) -> Features:
     """Write features as they come, so that a kill loses none but those of the last batch.
 
     Parameters
@@ -144,17 +185,22 @@ def collect_features(path: str | Path, samples: Sequence[Sample], conditions: di
         done = _resume(rows, key, fingerprint(conditions), len(samples), batch_size)
         started = time.perf_counter()
         with tqdm(total=len(samples), initial=done, desc=path.stem, unit="image", disable=not progress) as bar:
-            for features in compute(done, bar.update):
-                rows.write(features.astype("<f4", copy=False).tobytes())
+            for batch in compute(done, bar.update):
+                rows.write(batch.astype("<f4", copy=False).tobytes())
                 rows.flush()  # what a kill leaves behind is then whole batches, but for the last
-        seconds = {"seconds": round(time.perf_counter() - started, 3)}
+        seconds: dict[str, object] = {"seconds": round(time.perf_counter() - started, 3)}
         if conditions["session"].get("simulated"):
             seconds = {"seconds": None, "not_measured": NOT_MEASURED}
         conditions = {**conditions, **seconds, "resumed_at": done, **more_conditions()}
         rows.seek(0)
         matrix = np.fromfile(rows, "<f4").reshape(len(samples), *FEATURE_SHAPE)
-    features = Features(np.array([s.name for s in samples], str), np.array([s.pid for s in samples], np.int64),
-                        np.array([s.camid for s in samples], np.int64), matrix, conditions)
+    features = Features(
+        np.array([s.name for s in samples], str),
+        np.array([s.pid for s in samples], np.int64),
+        np.array([s.camid for s in samples], np.int64),
+        matrix,
+        conditions,
+    )
     save_features(path, features)
     for file in (part, key):
         file.unlink(missing_ok=True)
@@ -170,8 +216,9 @@ def _open_alone(part: Path) -> Iterator[BinaryIO]:
             try:
                 fcntl.flock(rows, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
             except BlockingIOError as error:
-                raise FeatureError("another process is extracting into it", where=part,
-                                   cure="Wait for it, or choose another folder.") from error
+                raise FeatureError(
+                    "another process is extracting into it", where=part, cure="Wait for it, or choose another folder."
+                ) from error
         yield rows
 
 

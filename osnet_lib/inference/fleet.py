@@ -50,8 +50,9 @@ class Worker:
         self.batch_size: int | None = None
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, device, opening, job, arguments), daemon=True,
-                                       name=f"device {device}")
+        self.process = context.Process(
+            target=_work, args=(theirs, device, opening, job, arguments), daemon=True, name=f"device {device}"
+        )
         self.process.start()
         theirs.close()  # the only copy is then the process's own, and its end is seen as the end of the pipe
 
@@ -89,8 +90,15 @@ class Worker:
 class Fleet:
     """The processes of all devices, started together and all gone when the block ends."""
 
-    def __init__(self, devices: tuple[int, ...], opening: Opening, silence: float, job: Callable, *arguments: object,
-                 needs_all: bool = False):
+    def __init__(
+        self,
+        devices: tuple[int, ...],
+        opening: Opening,
+        silence: float,
+        job: Callable,
+        *arguments: object,
+        needs_all: bool = False,
+    ):
         self._devices, self._work = devices, (opening, job, arguments)
         self.opening, self.silence, self.needs_all, self.model = opening.limit, silence, needs_all, opening.model
         self.workers: list[Worker] = []
@@ -102,8 +110,11 @@ class Fleet:
         except BaseException as error:
             self.__exit__()
             if isinstance(error, OSError):
-                raise SessionError(f"the process of device {device} does not start ({first_line(error)})",
-                                   where=self.model, cure="Give fewer devices, or end other programs.") from error
+                raise SessionError(
+                    f"the process of device {device} does not start ({first_line(error)})",
+                    where=self.model,
+                    cure="Give fewer devices, or end other programs.",
+                ) from error
             raise
         return self
 
@@ -131,8 +142,11 @@ class Fleet:
             elif kind == "ready":
                 worker.busy = False
         if len({worker.describe().get("model_sha256") for worker in self.alive}) > 1:
-            raise SessionError("the devices opened different models", where=self.model,
-                               cure="Leave the file alone while it is in use, and run it again.")
+            raise SessionError(
+                "the devices opened different models",
+                where=self.model,
+                cure="Leave the file alone while it is in use, and run it again.",
+            )
 
     def hear(self) -> tuple[Worker, tuple]:
         """The next message; a process that ends, does not open or falls silent is the message ``("failed", ...)``.
@@ -210,6 +224,8 @@ def _work(pipe: Connection, device: int, opening: Opening, job: Callable, argume
 
 def _end_with_parent() -> None:
     """End a process that hangs in a call when its parent is gone; one that does not hang sees it in its pipe."""
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent
+    wait([parent.sentinel])
     time.sleep(_GRACE)
     os._exit(1)

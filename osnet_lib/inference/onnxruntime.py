@@ -25,8 +25,9 @@ class OnnxRuntimeEngine:
             found = inspect_onnx(model, expect_osnet=True)
         except ExportError as error:
             raise SessionError(error.what, where=model, cure=error.cure) from error
-        self.model, self.sha256, self.input_shape = model, found.sha256, (found.batch_size, *IMAGE_SHAPE)
-        self.gears = (found.batch_size,) if found.batch_size else ()
+        self.model, self.sha256 = model, found.sha256
+        self.input_shape: tuple[int | None, ...] = (found.batch_size, *IMAGE_SHAPE)
+        self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -35,15 +36,18 @@ class OnnxRuntimeEngine:
             # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
             # where there is no such danger it gives the same features to the bit.
             options.add_session_config_entry("session.x64quantprecision", "1")
-        providers = ["CPUExecutionProvider"]
+        providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             # TF32 rounds the inputs of a convolution to 10 bits: not the float32 that parity is about.
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device, "use_tf32": 0}))
         try:
             self._network = onnxruntime.InferenceSession(str(model), options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-            raise SessionError(f"ONNX Runtime cannot load it ({first_line(error)})", where=model,
-                               cure="Export it with a lower opset, or update onnxruntime.") from error
+            raise SessionError(
+                f"ONNX Runtime cannot load it ({first_line(error)})",
+                where=model,
+                cure="Export it with a lower opset, or update onnxruntime.",
+            ) from error
         self.provider = self._network.get_providers()[0]
         if self.provider != "CPUExecutionProvider":
             self.device = f"CUDA device {device}"
@@ -56,7 +60,9 @@ class OnnxRuntimeEngine:
         try:
             return self._network.run([OUTPUT], {INPUT: batch})[0]
         except Exception as error:
-            raise SessionError(f"ONNX Runtime failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH) from error
+            raise SessionError(
+                f"ONNX Runtime failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH
+            ) from error
 
     def close(self) -> None:
         del self._network

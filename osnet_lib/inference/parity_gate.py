@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import ParityError
-from ..datasets.minimarket import Recipe, plan, render
 from ..conversion.parity import Parity, check_parity
+from ..datasets.minimarket import World, plan, render
 from ..datasets.preprocess import preprocess
+from ..errors import ParityError
 from .session import Session, open_session
 
 
 def sample_people(count: int) -> np.ndarray:
     """Pictures of mini-market as the network sees them, float32 ``[count, 3, 256, 128]``; at most some 4,500."""
-    recipe = Recipe()
-    pictures = [picture for picture in plan(recipe) if picture.pid > 0][:count]
-    return np.stack([preprocess(Image.open(io.BytesIO(render(picture, recipe)))) for picture in pictures])
+    world = World()
+    pictures = [picture for picture in plan(world) if picture.pid > 0][:count]
+    return np.stack([preprocess(Image.open(io.BytesIO(render(picture, world)))) for picture in pictures])
 
 
 def pass_gate(reference: Session, path: Path, stage: str, batch_size: int) -> Parity:

@@ -7,17 +7,17 @@ import importlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..checks import whole_number
+from ..conversion.onnx_file import FEATURE_SHAPE
+from ..core.host import package_versions, usable_cores
+from ..errors import SessionError, first_line
 from .backends import BACKENDS, choose_backend
 from .engine import Engine
-from ..errors import SessionError, first_line
-from ..core.host import package_versions, usable_cores
-from ..conversion.onnx_file import FEATURE_SHAPE
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint
@@ -45,10 +45,18 @@ class Session:
         self.backend, self.model, self.threads = backend, engine.model, threads
         self.input_shape, self.input_dtype, self.gears = engine.input_shape, engine.input_dtype, engine.gears
         self._engine: Engine | None = engine
-        self._facts = {"backend": backend, "provider": engine.provider, "device": engine.device, "threads": threads,
-                       "precision": engine.precision, "simulated": engine.simulated,
-                       "batch_size": self.batch_size, "model": self.model.name,
-                       "model_sha256": engine.sha256, "versions": package_versions(("onnxruntime", "torch", "numpy"))}
+        self._facts = {
+            "backend": backend,
+            "provider": engine.provider,
+            "device": engine.device,
+            "threads": threads,
+            "precision": engine.precision,
+            "simulated": engine.simulated,
+            "batch_size": self.batch_size,
+            "model": self.model.name,
+            "model_sha256": engine.sha256,
+            "versions": package_versions(("onnxruntime", "torch", "numpy")),
+        }
 
     @property
     def batch_size(self) -> int | None:
@@ -137,12 +145,18 @@ class Session:
         """The rows that belong to images."""
         expected = next((gear for gear in self.gears if gear >= images), images)
         if features.shape != (expected, *FEATURE_SHAPE) or features.dtype != np.float32:
-            raise SessionError(f"the network gave {features.dtype} {list(features.shape)} for {expected} images",
-                               where=self.model, cure="Give a model whose output is float32 [N, 512].")
+            raise SessionError(
+                f"the network gave {features.dtype} {list(features.shape)} for {expected} images",
+                where=self.model,
+                cure="Give a model whose output is float32 [N, 512].",
+            )
         features = features[:images]
         if not np.isfinite(features).all():
-            raise SessionError(f"the features of rows {_not_finite(features)} of the batch are not finite",
-                               where=self.model, cure="Look for damaged weights, or for an overflow in half precision.")
+            raise SessionError(
+                f"the features of rows {_not_finite(features)} of the batch are not finite",
+                where=self.model,
+                cure="Look for damaged weights, or for an overflow in half precision.",
+            )
         return features
 
     def describe(self) -> dict:
@@ -169,29 +183,38 @@ class Session:
         shape = f"[{', '.join(str(n) for n in (self.batch_size or 'n', *self.input_shape[1:]))}] of {self.input_dtype}"
         if not isinstance(batch, np.ndarray) or batch.dtype != self.input_dtype:
             kind = batch.dtype if isinstance(batch, np.ndarray) else type(batch).__name__
-            raise SessionError(f"a batch of {kind} instead of {self.input_dtype}", where=self.model,
-                               cure=f"Give a numpy array {shape}.")
+            raise SessionError(
+                f"a batch of {kind} instead of {self.input_dtype}",
+                where=self.model,
+                cure=f"Give a numpy array {shape}.",
+            )
         if batch.ndim != len(self.input_shape) or batch.shape[1:] != self.input_shape[1:] or not len(batch):
-            raise SessionError(f"a batch of shape {list(batch.shape)}", where=self.model,
-                               cure=f"Give {shape}, at least one image.")
+            raise SessionError(
+                f"a batch of shape {list(batch.shape)}", where=self.model, cure=f"Give {shape}, at least one image."
+            )
         if self.batch_size and len(batch) > self.batch_size:
-            raise SessionError(f"{len(batch)} images, but the model takes {self.batch_size}", where=self.model,
-                               cure=f"Give at most {self.batch_size} at a time.")
+            raise SessionError(
+                f"{len(batch)} images, but the model takes {self.batch_size}",
+                where=self.model,
+                cure=f"Give at most {self.batch_size} at a time.",
+            )
         if batch.dtype.kind == "f":
             # A sum meets every value and costs less than a mask of them; only when it is not finite are they looked at.
             with np.errstate(all="ignore"):
                 suspect = not np.isfinite(batch.sum())
             if suspect and (rows := _not_finite(batch)):
-                raise SessionError(f"rows {rows} of the batch hold NaN or infinity", where=self.model,
-                                   cure="Check the preprocessing.")
+                raise SessionError(
+                    f"rows {rows} of the batch hold NaN or infinity", where=self.model, cure="Check the preprocessing."
+                )
 
 
 def _not_finite(rows: np.ndarray) -> list[int]:
     return np.flatnonzero(~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)).tolist()
 
 
-def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: int = 0,
-                 threads: int | None = None) -> Session:
+def open_session(
+    model: str | Path | Checkpoint, backend: str = "auto", device: int = 0, threads: int | None = None
+) -> Session:
     """Load a model on a device.
 
     Parameters
@@ -214,26 +237,29 @@ def open_session(model: str | Path | Checkpoint, backend: str = "auto", device: 
         A checkpoint that `load_checkpoint` refuses.
     """
     threads = usable_cores() if threads is None else threads
-    for value, least, what in ((device, 0, "device"), (threads, 1, "threads")):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise SessionError(f"{value!r} is not a whole number of {least} or more", where=what,
-                               cure=f"Leave it out or give {least}.")
+    device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
+    threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     if isinstance(model, (str, os.PathLike)):
         path = model = Path(model).expanduser()
         name = choose_backend(backend, path)
         if not path.is_file():
-            raise SessionError("no such model file", where=path,
-                               cure="Give the path of an .onnx file, an .om or a checkpoint.")
+            raise SessionError(
+                "no such model file", where=path, cure="Give the path of an .onnx file, an .om or a checkpoint."
+            )
     else:
         path, name = model.path, choose_backend("torch" if backend == "auto" else backend)
         if name != "torch":
-            raise SessionError(f"the {name} backend does not run a Checkpoint", where=path,
-                               cure="Export it, or leave the backend out.")
+            raise SessionError(
+                f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
+            )
     entry = BACKENDS[name]
     if entry.package:
         try:
             importlib.import_module(entry.package)
         except ImportError as error:
-            raise SessionError(f"the {name} backend cannot import {entry.package} ({first_line(error)})", where=path,
-                               cure=f"pip install {entry.package}") from error
-    return Session(name, entry.engine(model, int(device), int(threads)), int(threads))
+            raise SessionError(
+                f"the {name} backend cannot import {entry.package} ({first_line(error)})",
+                where=path,
+                cure=f"pip install {entry.package}",
+            ) from error
+    return Session(name, entry.engine(model, device, threads), threads)

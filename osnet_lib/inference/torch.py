@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class TorchEngine:
     """The reference: the checkpoint's own graph in float32, any batch size, on CUDA where torch has it."""
 
-    input_shape, input_dtype, precision = (None, *IMAGE_SHAPE), np.dtype(np.float32), "float32"
-    gears, simulated = (), False
+    input_shape: tuple[int | None, ...] = (None, *IMAGE_SHAPE)
+    gears: tuple[int, ...] = ()
+    input_dtype, precision, simulated = np.dtype(np.float32), "float32", False
 
     def __init__(self, model: Path | Checkpoint, device: int, threads: int):
         import torch

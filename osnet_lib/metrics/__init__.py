@@ -10,12 +10,32 @@ from .expansion import expand_queries
 from .pooling import pool_queries
 from .ranking import RankedList, ranked_list
 from .reranking import rerank
-from .uncertainty import Interval, Intervals, PairedTest, bootstrap, paired_test
-from .verification import PairHistogram, Verification, pair_histogram, verification
+from .resampling import Interval
+from .uncertainty import Intervals, PairedTest, bootstrap, paired_test
+from .verification import PairHistogram, Verification, pair_histogram, verify
 
 __all__ = [
-    "CameraPairs", "Evaluation", "Interval", "Intervals", "METRICS", "PairHistogram", "PairedTest", "RankedList",
-    "Verification", "bootstrap", "camera_pairs", "distances", "evaluate", "evaluate_distances", "evaluate_lists",
-    "expand_queries", "normalize", "pair_histogram", "paired_test", "pool_queries", "ranked_list", "rerank",
-    "verification",
+    "METRICS",
+    "CameraPairs",
+    "Evaluation",
+    "Interval",
+    "Intervals",
+    "PairHistogram",
+    "PairedTest",
+    "RankedList",
+    "Verification",
+    "bootstrap",
+    "camera_pairs",
+    "distances",
+    "evaluate",
+    "evaluate_distances",
+    "evaluate_lists",
+    "expand_queries",
+    "normalize",
+    "pair_histogram",
+    "paired_test",
+    "pool_queries",
+    "ranked_list",
+    "rerank",
+    "verify",
 ]

@@ -30,9 +30,16 @@ class Agreement:
     tau: np.ndarray
 
 
-def agreement(reference: tuple[ArrayLike, ArrayLike], candidate: tuple[ArrayLike, ArrayLike], query_pids: ArrayLike,
-              query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = NEAREST,
-              metric: str = "euclidean") -> Agreement:
+def rank_agreement(
+    reference: tuple[ArrayLike, ArrayLike],
+    candidate: tuple[ArrayLike, ArrayLike],
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    k: int = NEAREST,
+    metric: str = "euclidean",
+) -> Agreement:
     """Compare the rankings that two sets of features give under the Market-1501 protocol.
 
     Parameters
@@ -48,17 +55,23 @@ def agreement(reference: tuple[ArrayLike, ArrayLike], candidate: tuple[ArrayLike
     MetricError
         As `osnet_lib.metrics.ranked_list`.
     """
-    lists = [ranked_list(query, query_pids, query_camids, gallery, gallery_pids, gallery_camids, k, metric)
-             for query, gallery in (reference, candidate)]
+    lists = [
+        ranked_list(query, query_pids, query_camids, gallery, gallery_pids, gallery_camids, k, metric)
+        for query, gallery in (reference, candidate)
+    ]
     first = [np.where(found.distances == found.distances[:, :1], found.indices, -1) for found in lists]
     shared = (first[0][:, :, None] == first[1][:, None, :]) & (first[0] >= 0)[:, :, None]
     ranked = lists[0].indices[:, 0] >= 0
     tau = np.empty(len(ranked))
     step = max(1, BLOCK_BYTES // (8 * k * (k + np.shape(reference[0])[1] + np.shape(candidate[0])[1])))
     for start in range(0, len(ranked), step):
-        part, near = slice(start, start + step), lists[0].indices[start:start + step]
-        tau[part] = kendall_tau(*(_distances(np.asarray(query)[part], np.asarray(gallery), near, metric)
-                                  for query, gallery in (reference, candidate)))
+        part, near = slice(start, start + step), lists[0].indices[start : start + step]
+        tau[part] = kendall_tau(
+            *(
+                _distances(np.asarray(query)[part], np.asarray(gallery), near, metric)
+                for query, gallery in (reference, candidate)
+            )
+        )
     return Agreement(~shared.any(axis=(1, 2)) & ranked, tau)
 
 
@@ -86,7 +99,9 @@ def kendall_tau(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     untied_a, untied_b = (np.count_nonzero(signs, axis=(1, 2)) for signs in (first, second))
     balance = (first * second).sum(axis=(1, 2), dtype=np.int64)
     scale = np.sqrt(untied_a * untied_b.astype(np.float64))
-    return np.divide(balance, scale, out=(untied_a == untied_b).astype(np.float64), where=scale > 0)
+    tau: np.ndarray = (untied_a == untied_b).astype(np.float64)
+    np.divide(balance, scale, out=tau, where=scale > 0)
+    return tau
 
 
 def _signs(values: np.ndarray) -> np.ndarray:

@@ -37,9 +37,16 @@ class CameraPairs:
     normalized: bool = False
 
 
-def camera_pairs(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike,
-                 gallery_features: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike,
-                 metric: str = "euclidean", normalize: bool = False) -> CameraPairs:
+def camera_pairs(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    metric: str = "euclidean",
+    normalize: bool = False,
+) -> CameraPairs:
     """Rank-1 when the gallery is cut to a single camera, for every pair of query and gallery camera.
 
     It is ``evaluate(...).rank(1)`` of the queries of one camera in the gallery images of one camera, with the same

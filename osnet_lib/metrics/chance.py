@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 from .labels import Labels
 
 
-def chance_map(query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike,
-               gallery_camids: ArrayLike) -> float:
+def chance_map(
+    query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike
+) -> float:
     """Expected mAP where every order of the gallery is as probable as any other.
 
     For n matches among N ranked images in random order,
@@ -26,8 +27,9 @@ def chance_map(query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: Arr
     MetricError
         Labels that do not fit together; no query with a match.
     """
-    labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids,
-                          (np.size(query_pids), np.size(gallery_pids)))
+    labels = Labels.check(
+        query_pids, query_camids, gallery_pids, gallery_camids, (np.size(query_pids), np.size(gallery_pids))
+    )
     rows, _, same_camera = labels.pairs(0, labels.shape[0])
     own = np.bincount(rows[same_camera], minlength=labels.shape[0])  # dropped: the query's own camera
     matches = labels.last - labels.first - own

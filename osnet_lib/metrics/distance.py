@@ -8,12 +8,13 @@ and both metrics rank alike.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 
 METRICS = ("euclidean", "cosine")
@@ -38,8 +39,9 @@ def real_matrix(values: ArrayLike, where: str, cure: str) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError) as error:  # rows of unequal length; a tensor of another device
         raise MetricError(f"not a matrix ({error})", where=where, cure=cure) from error
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
-        raise MetricError(f"{matrix.dtype} of shape {matrix.shape} is no matrix of real numbers", where=where,
-                          cure=cure)
+        raise MetricError(
+            f"{matrix.dtype} of shape {matrix.shape} is no matrix of real numbers", where=where, cure=cure
+        )
     return matrix
 
 
@@ -74,9 +76,11 @@ class Gallery:
         """Check and prepare query features (query, width): the rows and their squared lengths, for `distances`."""
         rows, squared = prepare(features, "query", self.unit)
         if rows.shape[1] != self.features.shape[1]:
-            raise MetricError(f"query features have {rows.shape[1]} values each, gallery features "
-                              f"{self.features.shape[1]}", where="features",
-                              cure="Extract query and gallery with the same model")
+            raise MetricError(
+                f"query features have {rows.shape[1]} values each, gallery features {self.features.shape[1]}",
+                where="features",
+                cure="Extract query and gallery with the same model",
+            )
         return rows, squared
 
     def distances(self, rows: np.ndarray, squared: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -93,15 +97,16 @@ class Gallery:
             out[:, self.copies] = out[:, self.originals]
         return out
 
-    def blocks(self, rows: np.ndarray, squared: np.ndarray, bytes_per_query: int = 0,
-               block_rows: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    def blocks(
+        self, rows: np.ndarray, squared: np.ndarray, bytes_per_query: int = 0, block_rows: int | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Distances of prepared query rows in blocks: the first query's number and an array (queries, gallery).
 
         The next block overwrites the last one, and the caller may do so too. A block holds `block_rows` queries, or
         as many as fit in 64 MiB with `bytes_per_query` beside the distances of each.
         """
-        if block_rows is not None and block_rows < 1:
-            raise MetricError(f"blocks of {block_rows} queries", where="block_rows", cure="Give 1 or more")
+        if block_rows is not None:
+            whole_number(block_rows, "block_rows", error=MetricError)
         dtype = np.result_type(rows, self.features)
         step = min(block_rows or rows_that_fit(len(self) * dtype.itemsize + bytes_per_query), len(rows))
         return self._blocks(rows, squared, np.empty((step, len(self)), dtype))
@@ -109,7 +114,7 @@ class Gallery:
     def _blocks(self, rows: np.ndarray, squared: np.ndarray, buffer: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         for start in range(0, len(rows), len(buffer)):
             part = slice(start, start + len(buffer))
-            yield start, self.distances(rows[part], squared[part], out=buffer[:len(rows) - start])
+            yield start, self.distances(rows[part], squared[part], out=buffer[: len(rows) - start])
 
 
 def distances(query: ArrayLike, gallery: ArrayLike, metric: str = "euclidean", normalize: bool = False) -> np.ndarray:
@@ -155,24 +160,33 @@ def prepare(features: ArrayLike, side: str, unit: bool = False) -> tuple[np.ndar
     where = f"{side} features".lstrip()
     features = real_matrix(features, where, "Give one row per image and one column per value")
     if 0 in features.shape:
-        raise MetricError(f"no features (shape {features.shape})", where=where,
-                          cure="Check that the split holds images and that the extraction finished")
+        raise MetricError(
+            f"no features (shape {features.shape})",
+            where=where,
+            cure="Check that the split holds images and that the extraction finished",
+        )
     double = features.dtype.kind == "f" and features.dtype.itemsize >= 8
-    rows = np.ascontiguousarray(features, dtype=np.float64 if double else np.float32)
+    rows: np.ndarray = np.ascontiguousarray(features, dtype=np.float64 if double else np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", rows, rows)
     wrong = np.flatnonzero(~(squared < np.finfo(rows.dtype).max / 4))  # below, |q - g|^2 is finite; NaN fails too
     if len(wrong):
-        raise MetricError(f"{len(wrong)} of {len(rows)} rows are not finite or too large to square, first row "
-                          f"{wrong[0]}", where=where, cure="Look for NaN, infinity or overflow (fp16?) in the model")
+        raise MetricError(
+            f"{len(wrong)} of {len(rows)} rows are not finite or too large to square, first row {wrong[0]}",
+            where=where,
+            cure="Look for NaN, infinity or overflow (fp16?) in the model",
+        )
     if unit:
         small = np.flatnonzero(squared < np.finfo(rows.dtype).tiny * 1e8)  # their squares have lost digits
         largest = np.abs(rows[small]).max(axis=1)
         zero = small[largest == 0]
         if len(zero):
-            raise MetricError(f"{len(zero)} of {len(rows)} rows are all zero, first row {zero[0]}: they have no "
-                              "direction, so no cosine and no unit length", where=where,
-                              cure="Check the model's output, or use the euclidean distance without normalising")
+            raise MetricError(
+                f"{len(zero)} of {len(rows)} rows are all zero, first row {zero[0]}: they have no "
+                "direction, so no cosine and no unit length",
+                where=where,
+                cure="Check the model's output, or use the euclidean distance without normalising",
+            )
         if len(small):
             rows = rows.copy()
             rows[small] /= largest[:, None]

@@ -18,12 +18,14 @@ far as a match, the figures are torchreid's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery, real_matrix, rows_that_fit
 from .labels import Labels
@@ -81,8 +83,7 @@ class Evaluation:
 
     def hits(self, k: int) -> int:
         """Number of valid queries with a match among their first `k` images; any k from 1."""
-        if k < 1:
-            raise MetricError(f"there is no rank {k}", where="k", cure="Ranks count from 1")
+        whole_number(k, "k", error=MetricError, cure="Ranks count from 1")
         return int(np.count_nonzero(self.valid & (self.first_hit < k)))
 
     def rank(self, k: int) -> float:
@@ -92,16 +93,35 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """The figures as plain Python values, ready for JSON; per-query arrays are left out."""
         ranks = (1, 5, 10, 20)
-        return {"metric": self.metric, "normalized": self.normalized, "num_queries": self.num_queries,
-                "num_valid": self.num_valid, "num_gallery": self.num_gallery, "num_junk": self.num_junk,
-                "mAP": self.mAP, "mAP_trapezoid": self.mAP_trapezoid, "mINP": self.mINP,
-                "rank": {str(k): self.rank(k) for k in ranks}, "hits": {str(k): self.hits(k) for k in ranks},
-                "cmc": self.cmc.tolist()}
+        return {
+            "metric": self.metric,
+            "normalized": self.normalized,
+            "num_queries": self.num_queries,
+            "num_valid": self.num_valid,
+            "num_gallery": self.num_gallery,
+            "num_junk": self.num_junk,
+            "mAP": self.mAP,
+            "mAP_trapezoid": self.mAP_trapezoid,
+            "mINP": self.mINP,
+            "rank": {str(k): self.rank(k) for k in ranks},
+            "hits": {str(k): self.hits(k) for k in ranks},
+            "cmc": self.cmc.tolist(),
+        }
 
 
-def evaluate(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-             gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str = "euclidean", max_rank: int | None = None,
-             progress: bool = False, block_rows: int | None = None, normalize: bool = False) -> Evaluation:
+def evaluate(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    metric: str = "euclidean",
+    max_rank: int | None = None,
+    progress: bool = False,
+    block_rows: int | None = None,
+    normalize: bool = False,
+) -> Evaluation:
     """Score features by the Market-1501 single-query protocol (see the module's head for formulas and ties).
 
     Parameters
@@ -134,9 +154,16 @@ def evaluate(query_features: ArrayLike, query_pids: ArrayLike, query_camids: Arr
     return _evaluate(blocks, labels, max_rank, metric, progress, normalize)
 
 
-def evaluate_lists(query_features: ArrayLike, gallery_features: ArrayLike, good: Sequence[ArrayLike],
-                   junk: Sequence[ArrayLike], metric: str = "euclidean", max_rank: int | None = None,
-                   progress: bool = False, normalize: bool = False) -> Evaluation:
+def evaluate_lists(
+    query_features: ArrayLike,
+    gallery_features: ArrayLike,
+    good: Sequence[ArrayLike],
+    junk: Sequence[ArrayLike],
+    metric: str = "euclidean",
+    max_rank: int | None = None,
+    progress: bool = False,
+    normalize: bool = False,
+) -> Evaluation:
     """Score features by lists of good and junk images, the form of Market-1501's own ``gt_query``.
 
     Parameters
@@ -162,9 +189,16 @@ def evaluate_lists(query_features: ArrayLike, gallery_features: ArrayLike, good:
     return _evaluate(blocks, lists, max_rank, metric, progress, normalize)
 
 
-def evaluate_distances(dist: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike,
-                       gallery_camids: ArrayLike, max_rank: int | None = None, metric: str = "given",
-                       progress: bool = False) -> Evaluation:
+def evaluate_distances(
+    dist: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    max_rank: int | None = None,
+    metric: str = "given",
+    progress: bool = False,
+) -> Evaluation:
     """Score a distance matrix (queries, gallery): `evaluate` for distances computed elsewhere.
 
     The matrix is not changed. `metric` is only a name for the result; the other parameters and errors are those of
@@ -178,24 +212,31 @@ def evaluate_distances(dist: ArrayLike, query_pids: ArrayLike, query_camids: Arr
 
     def blocks() -> Iterator[tuple[int, np.ndarray]]:
         for start in range(0, len(dist), step):
-            block = np.array(dist[start:start + step], dtype=dtype)
+            block = np.array(dist[start : start + step], dtype=dtype)
             wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
             if len(wrong):
-                raise MetricError(f"row {start + wrong[0]} holds a distance that is not finite", where="distances",
-                                  cure="Look for NaN or infinity in the features behind it")
+                raise MetricError(
+                    f"row {start + wrong[0]} holds a distance that is not finite",
+                    where="distances",
+                    cure="Look for NaN or infinity in the features behind it",
+                )
             yield start, block
 
     return _evaluate(blocks(), labels, max_rank, metric, progress)
 
 
-def _evaluate(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, max_rank: int | None, metric: str,
-              progress: bool, normalized: bool = False) -> Evaluation:
+def _evaluate(
+    blocks: Iterable[tuple[int, np.ndarray]],
+    truth: Truth,
+    max_rank: int | None,
+    metric: str,
+    progress: bool,
+    normalized: bool = False,
+) -> Evaluation:
     """Score distances block by block and sum up."""
     queries, gallery = truth.shape
     max_rank = min(50, gallery) if max_rank is None else max_rank
-    if not isinstance(max_rank, (int, np.integer)) or not 1 <= max_rank <= gallery:
-        raise MetricError(f"a CMC curve of {max_rank!r} ranks over {gallery} gallery images", where="max_rank",
-                          cure=f"Choose a max_rank from 1 to {gallery}")
+    whole_number(max_rank, "max_rank", at_most=gallery, error=MetricError, cure="No rank is behind the gallery's last")
     scores = score(blocks, truth, progress)
     valid = scores.first_hit >= 0
     num_valid = int(np.count_nonzero(valid))
@@ -203,6 +244,18 @@ def _evaluate(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, max_rank: 
     per_query = scores.ap, scores.ap_trapezoid, scores.inp
     for array in (cmc, *per_query, scores.first_hit):
         array.flags.writeable = False
-    means = (float(array[valid].mean()) for array in per_query)
-    return Evaluation(cmc, *means, *per_query, scores.first_hit, queries, num_valid, gallery - len(truth.junk),
-                      len(truth.junk), metric, normalized)
+    mAP, mAP_trapezoid, mINP = (float(array[valid].mean()) for array in per_query)
+    return Evaluation(
+        cmc,
+        mAP,
+        mAP_trapezoid,
+        mINP,
+        *per_query,
+        scores.first_hit,
+        queries,
+        num_valid,
+        gallery - len(truth.junk),
+        len(truth.junk),
+        metric,
+        normalized,
+    )

@@ -19,12 +19,14 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
 
 
-def expand_queries(query_features: ArrayLike, gallery_features: ArrayLike, k: int = 5, alpha: float = 3.0,
-                   times: int = 1) -> np.ndarray:
+def expand_queries(
+    query_features: ArrayLike, gallery_features: ArrayLike, k: int = 5, alpha: float = 3.0, times: int = 1
+) -> np.ndarray:
     """Query features, expanded by their `k` nearest gallery images.
 
     Parameters
@@ -67,15 +69,13 @@ def _expand(gallery: Gallery, rows: np.ndarray, squared: np.ndarray, k: int, alp
             near = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1] + rounding)
             similarity = 1 - distances[near]
             near, similarity = near[similarity > 0], similarity[similarity > 0]
-            expanded[i] += similarity ** alpha @ gallery.features[near]
-    return expanded / np.linalg.norm(expanded, axis=1, keepdims=True)
+            expanded[i] += similarity**alpha @ gallery.features[near]
+    expanded /= np.linalg.norm(expanded, axis=1, keepdims=True)
+    return expanded
 
 
 def _check(k: int, alpha: float, times: int, neighbours: int) -> None:
-    if not isinstance(k, (int, np.integer)) or not 1 <= k <= neighbours:
-        raise MetricError(f"{k!r} neighbours among {neighbours} gallery images", where="k",
-                          cure=f"Choose a k from 1 to {neighbours}")
+    whole_number(k, "k", at_most=neighbours, error=MetricError, cure="No more neighbours than gallery images")
     if not isinstance(alpha, Real) or not 0 <= alpha < np.inf:
         raise MetricError(f"an exponent of {alpha!r}", where="alpha", cure="Give a number from 0, such as 3")
-    if not isinstance(times, (int, np.integer)) or times < 1:
-        raise MetricError(f"{times!r} repetitions", where="times", cure="Give 1 or more")
+    whole_number(times, "times", error=MetricError)

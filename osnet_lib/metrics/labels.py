@@ -37,8 +37,14 @@ class Labels:
     junk: np.ndarray
 
     @classmethod
-    def check(cls, query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike,
-              shape: tuple[int, int]) -> Labels:
+    def check(
+        cls,
+        query_pids: ArrayLike,
+        query_camids: ArrayLike,
+        gallery_pids: ArrayLike,
+        gallery_camids: ArrayLike,
+        shape: tuple[int, int],
+    ) -> Labels:
         """Check the four label arrays against `shape`, the number of query and gallery images.
 
         Raises
@@ -55,13 +61,23 @@ class Labels:
         gallery_camids = integers(gallery_camids, shape[1], "gallery camids")
         junk = np.count_nonzero(query_pids == JUNK)
         if junk:
-            raise MetricError(f"{junk} of {shape[0]} are {JUNK}, which marks junk", where="query pids",
-                              cure="Leave junk images out of the query set")
+            raise MetricError(
+                f"{junk} of {shape[0]} are {JUNK}, which marks junk",
+                where="query pids",
+                cure="Leave junk images out of the query set",
+            )
         order = np.argsort(gallery_pids, kind="stable")
         by_pid = gallery_pids[order]
-        return cls(query_pids, query_camids, gallery_pids, gallery_camids, order,
-                   np.searchsorted(by_pid, query_pids, "left"), np.searchsorted(by_pid, query_pids, "right"),
-                   np.flatnonzero(gallery_pids == JUNK))
+        return cls(
+            query_pids,
+            query_camids,
+            gallery_pids,
+            gallery_camids,
+            order,
+            np.searchsorted(by_pid, query_pids, "left"),
+            np.searchsorted(by_pid, query_pids, "right"),
+            np.flatnonzero(gallery_pids == JUNK),
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -86,10 +102,12 @@ class Labels:
         same = int(np.count_nonzero(self.last > self.first))
         return MetricError(
             f"none of the {queries} queries has a match: the gallery shows the identity of {same} only from the "
-            f"query's own camera and that of {queries - same} not at all", where="query and gallery",
+            f"query's own camera and that of {queries - same} not at all",
+            where="query and gallery",
             cure="A query is the picture to look for, the gallery is where to look, pid names the person, camid the "
-                 "camera. A match is a gallery image of the same pid with another camid, so data of a single camera "
-                 "cannot be scored: check that pids and camids were read correctly and both splits belong together")
+            "camera. A match is a gallery image of the same pid with another camid, so data of a single camera "
+            "cannot be scored: check that pids and camids were read correctly and both splits belong together",
+        )
 
 
 def integers(values: ArrayLike, number: int, where: str) -> np.ndarray:

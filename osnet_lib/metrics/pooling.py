@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -9,11 +12,18 @@ from ..errors import MetricError
 from .distance import prepare, real_matrix
 from .labels import JUNK, integers
 
-METHODS = {"mean": np.mean, "max": np.max}
+METHODS: dict[str, Callable[..., Any]] = {"mean": np.mean, "max": np.max}
 
 
-def pool_queries(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, extra_features: ArrayLike,
-                 extra_pids: ArrayLike, extra_camids: ArrayLike, method: str = "mean") -> np.ndarray:
+def pool_queries(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    extra_features: ArrayLike,
+    extra_pids: ArrayLike,
+    extra_camids: ArrayLike,
+    method: str = "mean",
+) -> np.ndarray:
     """Merge the features of each query with those of all extra images of its identity and camera.
 
     In Market-1501 the extra images are the hand-drawn boxes of ``gt_bbox``: the table `multi_query` of an open data
@@ -46,21 +56,32 @@ def pool_queries(query_features: ArrayLike, query_pids: ArrayLike, query_camids:
     extra = real_matrix(extra_features, "extra features", "Give one row per image and one column per value")
     extra = prepare(extra, "extra")[0] if len(extra) else np.empty((0, query.shape[1]), query.dtype)
     if query.shape[1] != extra.shape[1]:
-        raise MetricError(f"query features have {query.shape[1]} values each, extra features {extra.shape[1]}",
-                          where="features", cure="Extract both with the same model")
-    labels = np.concatenate([
-        np.stack([integers(pids, len(rows), f"{side} pids"), integers(camids, len(rows), f"{side} camids")], axis=1)
-        for side, rows, pids, camids in (("query", query, query_pids, query_camids),
-                                         ("extra", extra, extra_pids, extra_camids))])
-    if (labels[:len(query), 0] == JUNK).any():
-        raise MetricError(f"a query has pid {JUNK}, which marks junk", where="query pids",
-                          cure="Leave junk images out of the query set")
+        raise MetricError(
+            f"query features have {query.shape[1]} values each, extra features {extra.shape[1]}",
+            where="features",
+            cure="Extract both with the same model",
+        )
+    labels = np.concatenate(
+        [
+            np.stack([integers(pids, len(rows), f"{side} pids"), integers(camids, len(rows), f"{side} camids")], axis=1)
+            for side, rows, pids, camids in (
+                ("query", query, query_pids, query_camids),
+                ("extra", extra, extra_pids, extra_camids),
+            )
+        ]
+    )
+    if (labels[: len(query), 0] == JUNK).any():
+        raise MetricError(
+            f"a query has pid {JUNK}, which marks junk",
+            where="query pids",
+            cure="Leave junk images out of the query set",
+        )
     groups = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)  # one number per identity and camera
-    wanted, groups = groups[:len(query)], groups[len(query):]
+    wanted, groups = groups[: len(query)], groups[len(query) :]
     order = np.argsort(groups, kind="stable")
     first, last = (np.searchsorted(groups[order], wanted, side) for side in ("left", "right"))
     pooled = query.astype(np.result_type(query, extra))
     for i in np.flatnonzero(last > first):
-        images = np.vstack([query[i], extra[order[first[i]:last[i]]]])
+        images = np.vstack([query[i], extra[order[first[i] : last[i]]]])
         pooled[i] = METHODS[method](images.astype(np.float64), axis=0)  # no order of images shows in the rounding
     return pooled

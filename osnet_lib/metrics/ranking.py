@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
 from .labels import Labels
@@ -34,9 +35,18 @@ class RankedList:
     ranks: np.ndarray
 
 
-def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-                gallery_pids: ArrayLike, gallery_camids: ArrayLike, k: int = 10, metric: str = "euclidean",
-                dropped: int = 0, normalize: bool = False) -> RankedList:
+def ranked_list(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    k: int = 10,
+    metric: str = "euclidean",
+    dropped: int = 0,
+    normalize: bool = False,
+) -> RankedList:
     """The `k` nearest gallery images of each query, as the Market-1501 protocol ranks them.
 
     Images that the protocol drops for a query (its own identity and camera; junk) have no rank and are not listed,
@@ -62,12 +72,11 @@ def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: 
     MetricError
         As `osnet_lib.metrics.evaluate`; also k below 1 or dropped below 0.
     """
-    if not isinstance(k, (int, np.integer)) or k < 1:
-        raise MetricError(f"a ranked list of {k!r} images", where="k", cure="Ask for at least 1")
-    if not isinstance(dropped, (int, np.integer)) or dropped < 0:
-        raise MetricError(f"{dropped!r} dropped images", where="dropped", cure="Ask for 0 or more")
+    whole_number(k, "k", error=MetricError)
+    whole_number(dropped, "dropped", at_least=0, error=MetricError)
     if np.ndim(query_pids) == 0:
-        query_features, query_pids, query_camids = [query_features], [query_pids], [query_camids]
+        # numpy's stubs do not take a list of arrays for an array
+        query_features, query_pids, query_camids = [query_features], [query_pids], [query_camids]  # type: ignore[assignment]
     gallery = Gallery(gallery_features, metric, normalize)
     rows, squared = gallery.query(query_features)
     labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, (len(rows), len(gallery)))
@@ -89,7 +98,7 @@ def ranked_list(query_features: ArrayLike, query_pids: ArrayLike, query_camids: 
                 at, rank = np.append(at, aside_at[order]), np.append(rank, np.zeros_like(order))
                 together = np.argsort(at, kind="stable")
                 listed, at, rank = np.append(listed, aside[order])[together], at[together], rank[together]
-            indices[i, :len(listed)], found[i, :len(listed)], ranks[i, :len(listed)] = listed, at, rank
+            indices[i, : len(listed)], found[i, : len(listed)], ranks[i, : len(listed)] = listed, at, rank
     correct = (ranks > 0) & (labels.gallery_pids[indices] == labels.query_pids[:, None])
     return RankedList(indices, found, correct, ranks)
 

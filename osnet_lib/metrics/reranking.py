@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery, rows_that_fit
 
@@ -38,9 +39,16 @@ GROUP = 64  # columns of which the nearest bounds the distance of the k-th neare
 MOST_TIES, MOST_PRODUCTS = 500, 5000
 
 
-def rerank(query_features: ArrayLike, gallery_features: ArrayLike, k1: int = 20, k2: int = 6,
-           lambda_value: float = 0.3, metric: str = "euclidean", normalize: bool = False,
-           progress: bool = False) -> np.ndarray:
+def rerank(
+    query_features: ArrayLike,
+    gallery_features: ArrayLike,
+    k1: int = 20,
+    k2: int = 6,
+    lambda_value: float = 0.3,
+    metric: str = "euclidean",
+    normalize: bool = False,
+    progress: bool = False,
+) -> np.ndarray:
     """Distances after k-reciprocal re-ranking, to be scored by `evaluate_distances` (formulas at the module's head).
 
     Parameters
@@ -102,9 +110,7 @@ def rerank(query_features: ArrayLike, gallery_features: ArrayLike, k1: int = 20,
 def _check(k1: int, k2: int, lambda_value: float, number: int) -> int:
     """Refuse parameters without sense; k1/2 rounded as the authors do."""
     for name, k, most in (("k1", k1, number - 1), ("k2", k2, number)):
-        if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or not 1 <= k <= most:
-            raise MetricError(f"{k!r} neighbours among {number} images, queries and gallery together", where=name,
-                              cure=f"Choose a whole number from 1 to {most}")
+        whole_number(k, name, at_most=most, error=MetricError, cure=f"Queries and gallery together are {number} images")
     if not isinstance(lambda_value, Real) or not 0 <= lambda_value <= 1:
         raise MetricError(f"a weight of {lambda_value!r}", where="lambda_value", cure="Choose a number from 0 to 1")
     return int(np.around(k1 / 2))
@@ -135,23 +141,27 @@ class _Neighbours:
         with tqdm(total=number, desc="neighbours", unit="image", disable=not progress) as bar:
             for start in range(0, number, step):
                 stop = min(start + step, number)
-                block = images.distances(images.features[start:stop], images.squared[start:stop],
-                                         out=buffer[:stop - start])
+                block = images.distances(
+                    images.features[start:stop], images.squared[start:stop], out=buffer[: stop - start]
+                )
                 np.maximum(block, 0, out=block)  # what rounding took below, as among copies of one picture
                 block[np.arange(stop - start), original[start:stop]] = 0
                 if len(images.copies):
                     block[:, images.copies] = block[:, images.originals]
                 block.max(axis=1, out=self.farthest[start:stop])
                 if start < queries:
-                    result[start:stop] = block[:queries - start, queries:]
+                    result[start:stop] = block[: queries - start, queries:]
                 found.append(_nearest(block, k))
                 pairs += len(found[-1][0])
                 _refuse_ties(pairs, (k + MOST_TIES) * number)
                 bar.update(stop - start)
         scale = 1 if images.metric == "cosine" else images.squared.max()
         if self.farthest.min() <= 8 * np.finfo(buffer.dtype).eps * scale:
-            raise MetricError("all features are equal within rounding", where="features",
-                              cure="Check the model and its input: it answers the same for every image")
+            raise MetricError(
+                "all features are equal within rounding",
+                where="features",
+                cure="Check the model and its input: it answers the same for every image",
+            )
         self.columns, self.distances, counts = (np.concatenate(parts) for parts in zip(*found))
         self.indptr = np.concatenate([[0], np.cumsum(counts)])
 
@@ -170,9 +180,9 @@ def _nearest(block: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     rows, number = block.shape
     # The k-th smallest of the minima of disjoint groups is at least the k-th smallest of all, and quickly found.
     group = max(1, min(GROUP, number // (4 * k)))
-    minima = block[:, :number // group * group].reshape(rows, group, -1).min(axis=1)
+    minima = block[:, : number // group * group].reshape(rows, group, -1).min(axis=1)
     minima.partition(k - 1, axis=1)
-    row, column = np.divmod(np.flatnonzero(block <= minima[:, k - 1:k]), number)
+    row, column = np.divmod(np.flatnonzero(block <= minima[:, k - 1 : k]), number)
     distance = block[row, column]
     order = np.lexsort((distance, row))
     distance, column = distance[order], column[order].astype(np.int32)
@@ -194,9 +204,12 @@ def _product(left: csr_array, right: csr_array, room: int) -> csr_array:
 
 def _refuse_ties(pairs: int, most: int) -> None:
     if pairs > most:
-        raise MetricError("so many images are exactly equally far apart that neighbourhoods grow without bound",
-                          where="features", cure="Look for many equal features: blank pictures, one picture many "
-                                                 "times, a quantised or collapsed model; or choose a smaller k1")
+        raise MetricError(
+            "so many images are exactly equally far apart that neighbourhoods grow without bound",
+            where="features",
+            cure="Look for many equal features: blank pictures, one picture many "
+            "times, a quantised or collapsed model; or choose a smaller k1",
+        )
 
 
 def _weigh(images: Gallery, neighbours: csr_array, farthest: np.ndarray) -> csr_array:
@@ -229,7 +242,7 @@ def _add_jaccard(result: np.ndarray, weights: csr_array, factor: float, progress
             stop = int(np.searchsorted(work, room, side="right")) - 1
             stop = min(max(stop, start + 1), start + rows_that_fit(8 * gallery), queries)
             entries = slice(query.indptr[start], query.indptr[stop])
-            of_query = np.repeat(np.arange(stop - start), np.diff(query.indptr[start:stop + 1]))
+            of_query = np.repeat(np.arange(stop - start), np.diff(query.indptr[start : stop + 1]))
             number = lengths[query.indices[entries]]
             ends = np.cumsum(number)
             index = np.arange(work[stop] - work[start])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 
-_BLOCK = 1 << 18  # draws at a time: their counts stay in the processor's cache
+_BLOCK = 1 << 18  # draws at a time: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class Interval:
     value: float
     low: float
     high: float
+
+    def __neg__(self) -> Interval:
+        return Interval(-self.value, -self.high, -self.low)
 
     def text(self) -> str:
         """In per cent: ``91.18 % (90.2 to 92.1)``."""
@@ -42,46 +46,59 @@ def check_clusters(clusters: ArrayLike | None, valid: np.ndarray) -> np.ndarray 
         return None
     clusters = np.asarray(clusters)
     if clusters.shape != valid.shape or clusters.dtype.kind not in "iuU":
-        raise MetricError(f"{clusters.dtype} of shape {clusters.shape} for {len(valid)} queries", where="clusters",
-                          cure="Give the pid of every query, in the order of the queries")
-    return clusters[valid]
+        raise MetricError(
+            f"{clusters.dtype} of shape {clusters.shape} for {len(valid)} queries",
+            where="clusters",
+            cure="Give the pid of every query, in the order of the queries",
+        )
+    identities: np.ndarray = clusters[valid]
+    return identities
 
 
 def units_of(scores: np.ndarray, clusters: np.ndarray | None, level: float, rounds: int) -> np.ndarray:
     """What is drawn, one row a unit: sums of the scores and the number of queries; sorted, so order is no input."""
-    if not 0 < level < 1 or isinstance(rounds, bool) or not isinstance(rounds, (int, np.integer)) or (
-            rounds * (1 - level) < 2):
-        raise MetricError(f"level {level} with {rounds} rounds", where="bootstrap",
-                          cure="Give a level such as 0.95, and at least 2 / (1 - level) rounds")
+    whole_number(rounds, "rounds", error=MetricError, where="bootstrap")
+    if not 0 < level < 1 or rounds * (1 - level) < 2:
+        raise MetricError(
+            f"level {level} with {rounds} rounds",
+            where="bootstrap",
+            cure="Give a level such as 0.95, and at least 2 / (1 - level) rounds",
+        )
     table = np.column_stack([scores, np.ones(len(scores))])
     if clusters is not None:
         order = np.lexsort((*scores.T, clusters))
         table = np.add.reduceat(table[order], np.unique(clusters[order], return_index=True)[1])
     if len(table) < 2:
-        raise MetricError(f"only {len(table)} {'query' if clusters is None else 'identity'} to draw from",
-                          where="bootstrap", cure="An interval needs several; give more data")
+        raise MetricError(
+            f"only {len(table)} {'query' if clusters is None else 'identity'} to draw from",
+            where="bootstrap",
+            cure="An interval needs several; give more data",
+        )
     return table[np.lexsort(table.T)]
 
 
-def resampled_means(table: np.ndarray, rounds: int, seed: int) -> np.ndarray:
-    """Mean scores (rounds, scores) of resamples of the rows of `table`, whose last column counts queries."""
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise MetricError(f"seed {seed!r}", where="bootstrap", cure="Give an integer from 0")
-    draw, units = np.random.default_rng(seed), len(table)
-    step = max(1, _BLOCK // units)
-    totals = np.empty((rounds, table.shape[1]))
-    for start in range(0, rounds, step):
-        number = min(step, rounds - start)
-        drawn = draw.integers(0, units, (number, units)) + units * np.arange(number)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=number * units).reshape(number, units)
-        totals[start:start + number] = counts @ table
-    return totals[:, :-1] / totals[:, -1:]
+def intervals_of(values: np.ndarray, table: np.ndarray, level: float, rounds: int, seed: int) -> list[Interval]:
+    """Every value with its percentile interval: `table` is that of `units_of`, whose last column counts queries."""
+    from scipy.stats import bootstrap  # takes a second to import
 
+    def means(*drawn: np.ndarray, axis: int) -> np.ndarray:
+        *sums, queries = (column.sum(axis) for column in drawn)
+        found: np.ndarray = np.stack(sums) / queries
+        return found
 
-def intervals_of(values: np.ndarray, means: np.ndarray, level: float) -> list[Interval]:
-    """Every value with the middle `level` of its resampled means."""
-    lows, highs = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [Interval(*map(float, ends)) for ends in zip(values, lows, highs)]
+    seed = whole_number(seed, "seed", at_least=0, error=MetricError, where="bootstrap")
+    ends = bootstrap(
+        tuple(table.T),
+        means,
+        paired=True,
+        vectorized=True,
+        n_resamples=rounds,
+        method="percentile",
+        confidence_level=level,
+        batch=max(1, _BLOCK // len(table)),
+        rng=np.random.default_rng(seed),
+    )
+    return [Interval(*map(float, parts)) for parts in zip(values, *ends.confidence_interval)]
 
 
 def sign_flip(table: np.ndarray, rounds: int, seed: int) -> np.ndarray:
@@ -99,10 +116,3 @@ def sign_flip(table: np.ndarray, rounds: int, seed: int) -> np.ndarray:
         signs = 2.0 * draw.integers(0, 2, (min(step, rounds - start), len(scores))) - 1
         reached += (np.abs(signs @ scores) >= observed).sum(axis=0)
     return (1 + reached) / (1 + rounds)
-
-
-def orientation_of(differences: np.ndarray) -> float:
-    """1 or -1, such that A against B and B against A draw from the same table."""
-    up, down = (side[np.lexsort(side.T)].ravel() for side in (differences, -differences))
-    unequal = np.flatnonzero(up != down)
-    return -1.0 if len(unequal) and up[unequal[0]] < down[unequal[0]] else 1.0

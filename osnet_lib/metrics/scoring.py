@@ -13,8 +13,8 @@ match are looked at. A match ranks behind every wrong image at the same distance
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable
 
 import numpy as np
 from tqdm import tqdm
@@ -43,7 +43,8 @@ def score(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, progress: bool
         No query has a match.
     """
     queries = truth.shape[0]
-    scores = Scores(*(np.full(queries, np.nan) for _ in range(3)), np.full(queries, -1, dtype=np.int64))
+    ap, ap_trapezoid, inp = (np.full(queries, np.nan) for _ in range(3))
+    scores = Scores(ap, ap_trapezoid, inp, np.full(queries, -1, dtype=np.int64))
     with tqdm(total=queries, desc="ranking", unit="query", disable=not progress) as bar:
         for start, block in blocks:
             part = slice(start, start + len(block))
@@ -55,8 +56,9 @@ def score(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, progress: bool
     return scores
 
 
-def _score(block: np.ndarray, rows: np.ndarray, columns: np.ndarray, ignored: np.ndarray,
-           junk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _score(
+    block: np.ndarray, rows: np.ndarray, columns: np.ndarray, ignored: np.ndarray, junk: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The arrays of `Scores` for one block; `rows` and `columns` are the pairs that are not wrong."""
     matches = ~ignored
     match_rows, match_distances = rows[matches], block[rows[matches], columns[matches]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,9 +25,14 @@ class Truth(Protocol):
         What the pairs of one query can take in memory.
     """
 
-    shape: tuple[int, int]
-    junk: np.ndarray
-    bytes_per_query: int
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def junk(self) -> np.ndarray: ...
+
+    @property
+    def bytes_per_query(self) -> int: ...
 
     def pairs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pairs that are not wrong, for queries start to stop, the rows ascending: row (from 0), column, whether it is
@@ -76,14 +82,19 @@ class Lists:
         rows = np.repeat(np.arange(queries), numbers.reshape(-1, 2).sum(axis=1))
         outside = np.flatnonzero((columns < 0) | (columns >= gallery))
         if len(outside):
-            raise MetricError(f"index {columns[outside[0]]} of query {rows[outside[0]]} is not one of the {gallery} "
-                              "gallery images", where="good and junk",
-                              cure="Count from 0, in the order of the gallery features")
+            raise MetricError(
+                f"index {columns[outside[0]]} of query {rows[outside[0]]} is not one of the {gallery} gallery images",
+                where="good and junk",
+                cure="Count from 0, in the order of the gallery features",
+            )
         order = np.lexsort((columns, rows))
         twice = order[1:][(np.diff(rows[order]) == 0) & (np.diff(columns[order]) == 0)]
         if len(twice):
-            raise MetricError(f"query {rows[twice[0]]} lists gallery image {columns[twice[0]]} twice",
-                              where="good and junk", cure="An image is a match, ignored or wrong: list it at most once")
+            raise MetricError(
+                f"query {rows[twice[0]]} lists gallery image {columns[twice[0]]} twice",
+                where="good and junk",
+                cure="An image is a match, ignored or wrong: list it at most once",
+            )
         ignored = np.repeat(np.arange(len(numbers)) % 2 == 1, numbers)
         everywhere = np.flatnonzero(np.bincount(columns[ignored], minlength=gallery) == queries)
         return cls(shape, everywhere, columns, ignored, np.append(0, np.cumsum(numbers)[1::2]))
@@ -96,12 +107,15 @@ class Lists:
     def pairs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Listed pairs of queries start to stop: row (from 0), column, whether it is junk."""
         part = slice(self.ends[start], self.ends[stop])
-        rows = np.repeat(np.arange(stop - start), np.diff(self.ends[start:stop + 1]))
+        rows = np.repeat(np.arange(stop - start), np.diff(self.ends[start : stop + 1]))
         return rows, self.columns[part], self.ignored[part]
 
     def no_match(self) -> MetricError:
-        return MetricError(f"none of the {self.shape[0]} queries has a match: all lists of good images are empty",
-                           where="good", cure="Give for each query the gallery indices of its matches")
+        return MetricError(
+            f"none of the {self.shape[0]} queries has a match: all lists of good images are empty",
+            where="good",
+            cure="Give for each query the gallery indices of its matches",
+        )
 
 
 def _indices(lists: Sequence[ArrayLike], queries: int, where: str) -> list[np.ndarray]:

@@ -16,14 +16,14 @@ before they are drawn. The same seed gives the same numbers; exchanging the mode
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, bdtrc, betaincinv
 
 from ..errors import MetricError
 from .evaluation import Evaluation
-from .resampling import Interval, check_clusters, intervals_of, orientation_of, resampled_means, sign_flip, units_of
+from .resampling import Interval, check_clusters, intervals_of, sign_flip, units_of
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ class Intervals:
 
     def text(self) -> str:
         """One line for a reader."""
-        return (f"Rank-1 {self.rank1.text()}, mAP {self.mAP.text()}: {100 * self.level:g} % intervals, resampling "
-                f"{self.units:,} {self.resampled}")
+        return (
+            f"Rank-1 {self.rank1.text()}, mAP {self.mAP.text()}: {100 * self.level:g} % intervals, resampling "
+            f"{self.units:,} {self.resampled}"
+        )
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
 
@@ -123,8 +125,11 @@ class PairedTest:
 
         Two scores are looked at, so where nothing differs one of them seems to in up to twice ``1 - level`` of cases.
         """
-        signs = {np.sign(change.value) for change, shown in ((self.rank1, self.rank1_shown),
-                                                             (self.mAP, self.mAP_shown)) if shown}
+        signs = {
+            np.sign(change.value)
+            for change, shown in ((self.rank1, self.rank1_shown), (self.mAP, self.mAP_shown))
+            if shown
+        }
         if self.alike:
             return "identical"
         return {0: "no difference", 1: "worse" if -1 in signs else "better", 2: "mixed"}[len(signs)]
@@ -132,15 +137,22 @@ class PairedTest:
     def verdict(self, reference: str = "A", candidate: str = "B") -> str:
         """The outcome in words, with the numbers behind it."""
         if self.alike:
-            return (f"{candidate} and {reference} rank alike: the same average precision and the same rank of the "
-                    f"first match in all {self.queries:,} queries.")
-        head = {"worse": f"{candidate} is worse than {reference}", "better": f"{candidate} is better than {reference}",
-                "mixed": f"{candidate} is better than {reference} in one score and worse in the other",
-                "no difference": f"No difference can be shown between {reference} and {candidate}"}[self.outcome]
+            return (
+                f"{candidate} and {reference} rank alike: the same average precision and the same rank of the "
+                f"first match in all {self.queries:,} queries."
+            )
+        head = {
+            "worse": f"{candidate} is worse than {reference}",
+            "better": f"{candidate} is better than {reference}",
+            "mixed": f"{candidate} is better than {reference} in one score and worse in the other",
+            "no difference": f"No difference can be shown between {reference} and {candidate}",
+        }[self.outcome]
         p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}" if self.p < 0.1 else f"p = {self.p:.2f}"
-        return (f"{head}: {self._mAP_text()}; Rank-1 loses {self.lost:,} and wins {self.won:,} of {self.queries:,} "
-                f"queries (McNemar {p}, {'shown' if self.rank1_shown else 'not shown'}); average precision differs in "
-                f"{self.changed:,}.")
+        return (
+            f"{head}: {self._mAP_text()}; Rank-1 loses {self.lost:,} and wins {self.won:,} of {self.queries:,} "
+            f"queries (McNemar {p}, {'shown' if self.rank1_shown else 'not shown'}); average precision differs in "
+            f"{self.changed:,}."
+        )
 
     def _mAP_text(self) -> str:
         level = f"{100 * self.level:g} % interval over {self.units:,} {self.resampled}"
@@ -150,17 +162,18 @@ class PairedTest:
             return f"mAP changes by {value} points ({level} {ends}{few}), not shown"
         change, verb = self.mAP, "rises"
         if change.value < 0:
-            change, verb = Interval(-change.value, -change.high, -change.low), "falls"
+            change, verb = -change, "falls"
         value, ends = change.points(sign="")
         return f"mAP {verb} by {value} points ({level} {ends})"
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values with outcome and verdict, ready for JSON."""
         return {**asdict(self), "outcome": self.outcome, "verdict": self.verdict()}
 
 
-def bootstrap(evaluation: Evaluation, clusters: ArrayLike | None = None, level: float = 0.95, rounds: int = 10_000,
-              seed: int = 0) -> Intervals:
+def bootstrap(
+    evaluation: Evaluation, clusters: ArrayLike | None = None, level: float = 0.95, rounds: int = 10_000, seed: int = 0
+) -> Intervals:
     """Percentile bootstrap intervals of Rank-1 and mAP; queries without a match are left out, as in the scores.
 
     Parameters
@@ -183,9 +196,16 @@ def bootstrap(evaluation: Evaluation, clusters: ArrayLike | None = None, level: 
     valid = evaluation.valid
     scores = np.column_stack([evaluation.first_hit[valid] == 0, evaluation.ap[valid]]).astype(np.float64)
     table = units_of(scores, check_clusters(clusters, valid), level, rounds)
-    rank1, mAP = intervals_of(scores.mean(axis=0), resampled_means(table, rounds, seed), level)
-    return Intervals(rank1, mAP, exact_interval(int(scores[:, 0].sum()), len(scores), level), level, rounds, seed,
-                     *_sizes(clusters, table, scores))
+    rank1, mAP = intervals_of(scores.mean(axis=0), table, level, rounds, seed)
+    return Intervals(
+        rank1,
+        mAP,
+        exact_interval(int(scores[:, 0].sum()), len(scores), level),
+        level,
+        rounds,
+        seed,
+        *_sizes(clusters, table, scores),
+    )
 
 
 def exact_interval(hits: int, queries: int, level: float = 0.95) -> Interval:
@@ -197,16 +217,24 @@ def exact_interval(hits: int, queries: int, level: float = 0.95) -> Interval:
         More hits than queries, no query, or a level that is none.
     """
     if not 0 <= hits <= queries or not queries or not 0 < level < 1:
-        raise MetricError(f"{hits} of {queries} queries at level {level}", where="interval",
-                          cure="Give 0 to all of at least one query, and a level such as 0.95")
-    tail = (1 - level) / 2
-    low = float(betaincinv(hits, queries - hits + 1, tail)) if hits else 0.0
-    high = float(betaincinv(hits + 1, queries - hits, 1 - tail)) if hits < queries else 1.0
-    return Interval(hits / queries, low, high)
+        raise MetricError(
+            f"{hits} of {queries} queries at level {level}",
+            where="interval",
+            cure="Give 0 to all of at least one query, and a level such as 0.95",
+        )
+    from scipy.stats import binomtest  # takes a second to import
+
+    return Interval(hits / queries, *map(float, binomtest(hits, queries).proportion_ci(level, method="exact")))
 
 
-def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLike | None = None, level: float = 0.95,
-                rounds: int = 10_000, seed: int = 0) -> PairedTest:
+def paired_test(
+    reference: Evaluation,
+    candidate: Evaluation,
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+    rounds: int = 10_000,
+    seed: int = 0,
+) -> PairedTest:
     """Whether two rankings of the same queries really differ.
 
     Parameters
@@ -223,26 +251,52 @@ def paired_test(reference: Evaluation, candidate: Evaluation, clusters: ArrayLik
     """
     valid = reference.valid
     if len(valid) != len(candidate.valid):
-        raise MetricError(f"{len(valid):,} and {len(candidate.valid):,} queries", where="paired test",
-                          cure="Score both models on the same images, in the same order")
+        raise MetricError(
+            f"{len(valid):,} and {len(candidate.valid):,} queries",
+            where="paired test",
+            cure="Score both models on the same images, in the same order",
+        )
     differ = np.flatnonzero(valid != candidate.valid)
     if len(differ):
-        raise MetricError(f"query {differ[0]} has a match in only one of the two", where="paired test",
-                          cure="Score both models on the same images, in the same order")
+        raise MetricError(
+            f"query {differ[0]} has a match in only one of the two",
+            where="paired test",
+            cure="Score both models on the same images, in the same order",
+        )
+    from scipy.stats import binomtest  # takes a second to import
+
     (first_a, ap_a), (first_b, ap_b) = ((e.first_hit[valid], e.ap[valid]) for e in (reference, candidate))
     right_a, right_b = first_a == 0, first_b == 0
     lost, won = (int(np.count_nonzero(only)) for only in (right_a & ~right_b, right_b & ~right_a))
     differences = np.column_stack([right_b.astype(np.float64) - right_a, ap_b - ap_a])
-    sign = orientation_of(differences)
+    up, down = (side[np.lexsort(side.T)].tolist() for side in (differences, -differences))
+    sign = -1.0 if up < down else 1.0  # A against B and B against A draw from the same table
     table = units_of(sign * differences, check_clusters(clusters, valid), level, rounds)
-    rank1, mAP = intervals_of(differences.mean(axis=0), sign * resampled_means(table, rounds, seed), level)
+    rank1, mAP = intervals_of(sign * differences.mean(axis=0), table, level, rounds, seed)
+    if sign < 0:
+        rank1, mAP = -rank1, -mAP
     changed = ap_a != ap_b
-    return PairedTest(rank1, mAP, lost, won, int(np.count_nonzero(right_a & right_b)),
-                      int(np.count_nonzero(~right_a & ~right_b)), int(np.count_nonzero(changed)),
-                      not (changed | (first_a != first_b)).any(),
-                      min(1.0, 2 * float(bdtr(min(lost, won), lost + won, 0.5))),
-                      float(bdtrc(lost - 1, lost + won, 0.5)), float(sign_flip(table, rounds, seed)[1]), level, rounds,
-                      seed, *_sizes(clusters, table, differences))
+    p, p_worse = (
+        float(binomtest(lost, lost + won, alternative=side).pvalue) if lost + won else 1.0
+        for side in ("two-sided", "greater")
+    )
+    return PairedTest(
+        rank1,
+        mAP,
+        lost,
+        won,
+        int(np.count_nonzero(right_a & right_b)),
+        int(np.count_nonzero(~right_a & ~right_b)),
+        int(np.count_nonzero(changed)),
+        not (changed | (first_a != first_b)).any(),
+        p,
+        p_worse,
+        float(sign_flip(table, rounds, seed)[1]),
+        level,
+        rounds,
+        seed,
+        *_sizes(clusters, table, differences),
+    )
 
 
 def _sizes(clusters: ArrayLike | None, table: np.ndarray, scores: np.ndarray) -> tuple[str, int, int]:

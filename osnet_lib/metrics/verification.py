@@ -12,12 +12,14 @@ the wanted one, which may be above it.)
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
 from .labels import Labels
@@ -53,9 +55,15 @@ class Verification:
     def as_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON; an infinite threshold is None."""
         thresholds = [t if np.isfinite(t) else None for t in self.thresholds.tolist()]
-        return {"metric": self.metric, "normalized": self.normalized, "num_positive": self.num_positive,
-                "num_negative": self.num_negative, "fpr": self.fprs.tolist(), "tpr": self.tprs.tolist(),
-                "threshold": thresholds}
+        return {
+            "metric": self.metric,
+            "normalized": self.normalized,
+            "num_positive": self.num_positive,
+            "num_negative": self.num_negative,
+            "fpr": self.fprs.tolist(),
+            "tpr": self.tprs.tolist(),
+            "threshold": thresholds,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +87,17 @@ class PairHistogram:
     normalized: bool = False
 
 
-def verification(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike, gallery_features: ArrayLike,
-                 gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str = "euclidean",
-                 fprs: Sequence[float] = (1e-4, 1e-3, 1e-2), normalize: bool = False) -> Verification:
+def verify(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    metric: str = "euclidean",
+    fprs: Sequence[float] = (1e-4, 1e-3, 1e-2),
+    normalize: bool = False,
+) -> Verification:
     """True positive rates at given false positive rates.
 
     Parameters
@@ -95,36 +111,45 @@ def verification(query_features: ArrayLike, query_pids: ArrayLike, query_camids:
     MetricError
         As `evaluate`; also rates out of range, no pair of two identities.
     """
-    fprs = _rates(fprs)
-    pairs = _Pairs(query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric,
-                   normalize)
-    allowed = [_allowed(rate, pairs.num_different) for rate in fprs.tolist()]
+    rates = _rates(fprs)
+    pairs = _Pairs(
+        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
+    )
+    allowed = [_allowed(rate, pairs.num_different) for rate in rates.tolist()]
     smallest = _Smallest(min(max(allowed) + 1, pairs.num_different))
-    same = []
+    parts = []
     for of_one, block in pairs.blocks():
-        same.append(of_one)
+        parts.append(of_one)
         smallest.add(block)
-    same = np.sort(np.concatenate(same))
+    same = np.sort(np.concatenate(parts))
     # The limit of each point is the nearest pair of two identities that would be one too many.
     thresholds = np.append(smallest.sorted(), np.inf).astype(np.float64)[allowed]
     tprs = np.searchsorted(same, thresholds, side="left") / len(same)
-    for array in (fprs, tprs, thresholds):
+    for array in (rates, tprs, thresholds):
         array.flags.writeable = False
-    return Verification(fprs, tprs, thresholds, len(same), pairs.num_different, metric, normalize)
+    return Verification(rates, tprs, thresholds, len(same), pairs.num_different, metric, normalize)
 
 
-def pair_histogram(query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike,
-                   gallery_features: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike,
-                   metric: str = "euclidean", bins: int = 100, normalize: bool = False) -> PairHistogram:
+def pair_histogram(
+    query_features: ArrayLike,
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_features: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+    metric: str = "euclidean",
+    bins: int = 100,
+    normalize: bool = False,
+) -> PairHistogram:
     """Distances of one identity and of two, counted in `bins` bins of equal width from the smallest to the largest.
 
     They are computed twice, a block at a time: once for the range, once to be counted. The other parameters and the
-    errors are those of `verification`.
+    errors are those of `verify`.
     """
-    if not isinstance(bins, (int, np.integer)) or bins < 1:
-        raise MetricError(f"{bins!r} bins", where="bins", cure="Give 1 or more")
-    pairs = _Pairs(query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric,
-                   normalize)
+    whole_number(bins, "bins", error=MetricError)
+    pairs = _Pairs(
+        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
+    )
     bounds = [_bounds(values) for of_one, block in pairs.blocks() for values in (of_one, block)]
     limits = float(min(low for low, _ in bounds)), float(max(high for _, high in bounds))
     edges = np.histogram_bin_edges(np.empty(0), bins, limits)
@@ -141,9 +166,17 @@ def pair_histogram(query_features: ArrayLike, query_pids: ArrayLike, query_camid
 class _Pairs:
     """The pairs that the protocol keeps: their number, and their distances a block of queries at a time."""
 
-    def __init__(self, query_features: ArrayLike, query_pids: ArrayLike, query_camids: ArrayLike,
-                 gallery_features: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike, metric: str,
-                 normalize: bool):
+    def __init__(
+        self,
+        query_features: ArrayLike,
+        query_pids: ArrayLike,
+        query_camids: ArrayLike,
+        gallery_features: ArrayLike,
+        gallery_pids: ArrayLike,
+        gallery_camids: ArrayLike,
+        metric: str,
+        normalize: bool,
+    ):
         self.gallery = Gallery(gallery_features, metric, normalize)
         self.query = self.gallery.query(query_features)
         shape = len(self.query[0]), len(self.gallery)
@@ -152,8 +185,11 @@ class _Pairs:
         if all(labels.pairs(i, i + 1)[2].all() for i in range(shape[0])):
             raise labels.no_match()
         if not self.num_different:
-            raise MetricError("no pair of two identities", where="query and gallery",
-                              cure="Add gallery images of other people, or distractors")
+            raise MetricError(
+                "no pair of two identities",
+                where="query and gallery",
+                cure="Add gallery images of other people, or distractors",
+            )
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Distances of pairs of one identity, and a block whose finite values are those of two."""
@@ -170,17 +206,18 @@ class _Smallest:
     """The `count` smallest of all finite numbers added."""
 
     def __init__(self, count: int):
-        self.count, self.parts, self.held, self.bound = count, [], 0, np.inf
+        self.count, self.held, self.bound = count, 0, np.inf
+        self.parts: list[np.ndarray] = []
 
     def add(self, values: np.ndarray) -> None:
         self.parts.append(values[values < self.bound])
         self.held += len(self.parts[-1])
         if self.held > 2 * self.count:  # rarely, since it costs as much as all that is held
-            kept = np.partition(np.concatenate(self.parts), self.count - 1)[:self.count]
+            kept = np.partition(np.concatenate(self.parts), self.count - 1)[: self.count]
             self.parts, self.held, self.bound = [kept], self.count, kept[-1]
 
     def sorted(self) -> np.ndarray:
-        return np.sort(np.concatenate(self.parts))[:self.count]
+        return np.sort(np.concatenate(self.parts))[: self.count]
 
 
 def _bounds(values: np.ndarray) -> tuple[float, float]:

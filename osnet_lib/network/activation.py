@@ -8,12 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import Checkpoint
-from ..errors import SessionError, first_line
-from .osnet import OSNet
 from ..datasets.preprocess import HEIGHT, WIDTH
-
-STRIDE = 16  # pixels of the input between two places of the last maps
+from ..errors import SessionError, first_line
+from .checkpoint import Checkpoint
+from .osnet import OSNet
 
 
 def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndarray:
@@ -31,7 +29,7 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
     checkpoint : Checkpoint or OSNet
         The network in eval mode; it is not changed.
     batch : float32 array [N, 3, 256, 128]
-        Images as `osnet_lib.datasets.preprocess.preprocess` gives them. They are run one by one on one thread of the CPU (or
+        Images as `osnet_lib.datasets.preprocess` gives them. They are run one by one on one thread of the CPU (or
         where the model lies), some tenths of a second each.
 
     Returns
@@ -46,13 +44,17 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
     """
     model = checkpoint.model if isinstance(checkpoint, Checkpoint) else checkpoint
     if model.training:
-        raise SessionError("the model is in training mode, in which a batch changes it", where="activation map",
-                           cure="Call model.eval() first.")
+        raise SessionError(
+            "the model is in training mode, in which a batch changes it",
+            where="activation map",
+            cure="Call model.eval() first.",
+        )
     shape = (3, HEIGHT, WIDTH)
     if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape[1:] != shape or not len(batch):
         kind = f"{batch.dtype} of shape {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
-        raise SessionError(f"a batch of {kind}", where="activation map",
-                           cure="Give float32 [N, 3, 256, 128], at least one image.")
+        raise SessionError(
+            f"a batch of {kind}", where="activation map", cure="Give float32 [N, 3, 256, 128], at least one image."
+        )
     if not np.isfinite(batch).all():
         raise SessionError("the batch holds NaN or infinity", where="activation map", cure="Check the preprocessing.")
     maps: list[np.ndarray] = []
@@ -69,8 +71,9 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
             for image in batch:
                 model(torch.from_numpy(image[None].copy()).to(place))
     except RuntimeError as error:
-        raise SessionError(f"PyTorch failed ({first_line(error)})", where="activation map",
-                           cure="Look for too little memory.") from error
+        raise SessionError(
+            f"PyTorch failed ({first_line(error)})", where="activation map", cure="Look for too little memory."
+        ) from error
     finally:
         hook.remove()
         torch.set_num_threads(threads)

@@ -7,6 +7,8 @@ AIN block "Learning Generalisable Omni-Scale Representations for Person Re-Ident
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 STREAMS = 4  # T in the paper: streams of depth 1..T see T receptive fields
@@ -17,8 +19,9 @@ GATE_REDUCTION = 16
 class ConvLayer(nn.Module):
     """Convolution, batch or instance norm, ReLU."""
 
-    def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, padding: int = 0,
-                 instance_norm: bool = False):
+    def __init__(
+        self, cin: int, cout: int, kernel: int, stride: int = 1, padding: int = 0, instance_norm: bool = False
+    ):
         super().__init__()
         self.conv = nn.Conv2d(cin, cout, kernel, stride=stride, padding=padding, bias=False)
         self.bn = nn.InstanceNorm2d(cout, affine=True) if instance_norm else nn.BatchNorm2d(cout)
@@ -93,6 +96,12 @@ class Block(nn.Module):
         self.conv3 = Pointwise(middle, cout, bn=bn)
         self.downsample = Pointwise(cin, cout) if cin != cout else None
         self.relu = nn.ReLU(inplace=True)
+
+    def _add_streams(self, channels: int) -> None:
+        raise NotImplementedError
+
+    def _streams(self) -> Iterable[nn.Module]:
+        raise NotImplementedError
 
     def _residual(self, x: Tensor) -> Tensor:
         x = self.conv1(x)

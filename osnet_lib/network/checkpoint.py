@@ -7,25 +7,29 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from .complexity import complexity
-from ..errors import CheckpointError
 from ..core.files import sha256
+from ..errors import CheckpointError
 from .osnet import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split
 IMAGENET_CLASSES = 1000
-SUFFIXES = (".pth", ".pt", ".pth.tar", ".tar", ".safetensors")
 # torchreid's trainer stores Rank-1 as a numpy scalar beside the weights; numpy 1 and 2 name its type differently.
 _SCALAR = np.float64(0).__reduce__()[0]
-_NUMPY_SCALARS = [(_SCALAR, "numpy.core.multiarray.scalar"), (_SCALAR, "numpy._core.multiarray.scalar"), np.dtype,
-                  *(type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8"))]
+_NUMPY_SCALARS: list[Any] = [
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8")),
+]
 _NAMED = 4  # tensors named in a refusal; the rest is counted
 
 
@@ -74,17 +78,45 @@ class Checkpoint:
     @property
     def trained_on(self) -> str:
         """What the width of the classifier says about the training data."""
-        known = {0: "unknown (no classifier in the file)", MARKET_CLASSES: "Market-1501 (751 identities)",
-                 IMAGENET_CLASSES: "ImageNet (1000 classes)", 702: "DukeMTMC-reID (702 identities)",
-                 1041: "MSMT17 (1041 identities)", 4101: "MSMT17, all splits (4101 identities)"}
+        known = {
+            0: "unknown (no classifier in the file)",
+            MARKET_CLASSES: "Market-1501 (751 identities)",
+            IMAGENET_CLASSES: "ImageNet (1000 classes)",
+            702: "DukeMTMC-reID (702 identities)",
+            1041: "MSMT17 (1041 identities)",
+            4101: "MSMT17, all splits (4101 identities)",
+        }
         return known.get(self.classes, f"a data set of {self.classes} identities")
 
     def describe(self) -> dict:
         """Facts for a result file or a table."""
         parameters, multiply_adds = complexity(self.model)
-        return {"file": self.path.name, "sha256": self.sha256, "architecture": self.architecture,
-                "classes": self.classes, "trained_on": self.trained_on, "parameters": parameters,
-                "multiply_adds": multiply_adds}
+        return {
+            "file": self.path.name,
+            "sha256": self.sha256,
+            "architecture": self.architecture,
+            "classes": self.classes,
+            "trained_on": self.trained_on,
+            "parameters": parameters,
+            "multiply_adds": multiply_adds,
+        }
+
+
+def complexity(model: OSNet, height: int = 256, width: int = 128) -> tuple[int, int]:
+    """Trainable parameters without the classifier, and multiply-adds of one image.
+
+    Counted are convolutions and linear layers, a weight's every use once (the shared gate of a
+    block runs four times and counts four times in the multiply-adds, once in the parameters);
+    biases, norms and activations are left out.
+    """
+    was_training = model.training
+    try:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            model.eval()(torch.zeros(1, 3, height, width, device=next(model.parameters()).device))
+    finally:
+        model.train(was_training)
+    parameters = sum(p.numel() for name, p in model.named_parameters() if not name.startswith("classifier."))
+    return parameters, counter.get_total_flops() // 2  # it counts a multiply-add as two
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -119,15 +151,18 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         warnings.warn(
             f"{path}: the classifier has 1000 rows, so these weights were trained on ImageNet only; a Rank-1 computed "
             "from them means nothing. Use weights trained for person re-identification.",
-            CheckpointWarning, stacklevel=2)
+            CheckpointWarning,
+            stacklevel=2,
+        )
     return checkpoint
 
 
 def _read(path: Path) -> object:
     """Whatever the file holds, without running code from it."""
     if not path.is_file():
-        raise CheckpointError("no such checkpoint file", where=path,
-                              cure="Give the path of a .pth, .pt, .pth.tar or .safetensors file.")
+        raise CheckpointError(
+            "no such checkpoint file", where=path, cure="Give the path of a .pth, .pt, .pth.tar or .safetensors file."
+        )
     if path.stat().st_size == 0:
         raise CheckpointError("the file is empty", where=path, cure="Download or copy it again.")
     damaged = "Check its size and sha256 against the source, then download or copy it again."
@@ -141,18 +176,21 @@ def _read(path: Path) -> object:
     except pickle.UnpicklingError as error:
         # torch says both "holds code" and "not a pickle" with this class; only the first names a global or a function.
         if match := re.search(r"(?:GLOBAL|unrecognized function) (\S+)", str(error)):
-            raise CheckpointError(f"the pickle wants to run code ({match[1]}) and was not loaded", where=path,
-                                  cure=plain) from error
+            raise CheckpointError(
+                f"the pickle wants to run code ({match[1]}) and was not loaded", where=path, cure=plain
+            ) from error
         # Protocol 4 names globals in a way that torch does not follow; b"\x80" starts a pickle, b"PK" torch's zip.
         with open(path, "rb") as stream:
             is_pickle = stream.read(2).startswith((b"\x80", b"PK"))
         if is_pickle and "Unsupported operand" in str(error):
-            raise CheckpointError("the pickle is damaged or may hold code, and was not loaded", where=path,
-                                  cure=plain) from error
+            raise CheckpointError(
+                "the pickle is damaged or may hold code, and was not loaded", where=path, cure=plain
+            ) from error
         raise CheckpointError("not a PyTorch checkpoint, or a damaged one", where=path, cure=damaged) from error
     except SafetensorError as error:
-        raise CheckpointError(f"not a safetensors file, or a truncated one ({error})", where=path,
-                              cure=damaged) from error
+        raise CheckpointError(
+            f"not a safetensors file, or a truncated one ({error})", where=path, cure=damaged
+        ) from error
     except Exception as error:  # damaged bytes make the unpickler fail with IndexError, AttributeError and many others
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120].rstrip(".")
         raise CheckpointError(f"truncated or not a PyTorch checkpoint ({reason})", where=path, cure=damaged) from error
@@ -163,13 +201,19 @@ def _clean(content: object, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
-        raise CheckpointError("holds no tensors, so it is no checkpoint", where=path,
-                              cure="Give a state dict, or a dict with one under 'state_dict'.")
+        raise CheckpointError(
+            "holds no tensors, so it is no checkpoint",
+            where=path,
+            cure="Give a state dict, or a dict with one under 'state_dict'.",
+        )
     tensors = {}
     for name, value in content.items():
         if not isinstance(value, torch.Tensor):
-            raise CheckpointError(f"entry {name!r} is a {type(value).__name__}, not a tensor", where=path,
-                                  cure="Give a state dict, or a dict with one under 'state_dict'.")
+            raise CheckpointError(
+                f"entry {name!r} is a {type(value).__name__}, not a tensor",
+                where=path,
+                cure="Give a state dict, or a dict with one under 'state_dict'.",
+            )
         name = str(name).removeprefix("module.")
         tensors[name] = value.float() if value.is_floating_point() else value
     return tensors
@@ -184,8 +228,11 @@ def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint")
     first = tensors.get("conv1.conv.weight")
     if first is None or first.ndim != 4:
         names = ", ".join(list(tensors)[:_NAMED])
-        raise CheckpointError(f"not an OSNet: there is no tensor conv1.conv.weight (it starts with {names})",
-                              where=path, cure=f"Known networks: {', '.join(ARCHITECTURES)}.")
+        raise CheckpointError(
+            f"not an OSNet: there is no tensor conv1.conv.weight (it starts with {names})",
+            where=path,
+            cure=f"Known networks: {', '.join(ARCHITECTURES)}.",
+        )
     if any(name.startswith("conv2.0.conv2.") for name in tensors):
         variant = "ain"
     else:
@@ -193,8 +240,11 @@ def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint")
     for architecture in ARCHITECTURES.values():
         if architecture.variant == variant and architecture.channels[0] == first.shape[0]:
             return architecture
-    raise CheckpointError(f"an OSNet of unknown width: conv1 has {first.shape[0]} channels, variant "
-                          f"{variant or 'plain'}", where=path, cure=f"Known networks: {', '.join(ARCHITECTURES)}.")
+    raise CheckpointError(
+        f"an OSNet of unknown width: conv1 has {first.shape[0]} channels, variant {variant or 'plain'}",
+        where=path,
+        cure=f"Known networks: {', '.join(ARCHITECTURES)}.",
+    )
 
 
 def _check(tensors: dict, model: OSNet, architecture: Architecture, classes: int, path: Path) -> None:
@@ -207,12 +257,21 @@ def _check(tensors: dict, model: OSNet, architecture: Architecture, classes: int
     problems = {
         "missing": [n for n in expected if n not in tensors],
         "unexpected": [n for n in tensors if n not in expected and n not in extra_ok],
-        "misshapen": [f"{n} {tuple(tensors[n].shape)} instead of {s}" for n, s in {**expected, **extra_ok}.items()
-                      if n in tensors and tuple(tensors[n].shape) != s],
+        "misshapen": [
+            f"{n} {tuple(tensors[n].shape)} instead of {s}"
+            for n, s in {**expected, **extra_ok}.items()
+            if n in tensors and tuple(tensors[n].shape) != s
+        ],
         "non-finite": [n for n in expected if n in tensors and not torch.isfinite(tensors[n]).all()],
     }
-    found = [f"{len(names)} {kind}: {', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"
-             for kind, names in problems.items() if names]
+    found = [
+        f"{len(names)} {kind}: {', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"
+        for kind, names in problems.items()
+        if names
+    ]
     if found:
-        raise CheckpointError(f"does not fit {architecture.name}; {'; '.join(found)}", where=path,
-                              cure="The file is of another network or incomplete; get the original again.")
+        raise CheckpointError(
+            f"does not fit {architecture.name}; {'; '.join(found)}",
+            where=path,
+            cure="The file is of another network or incomplete; get the original again.",
+        )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .blocks import Block, ConvLayer, OSBlock, OSBlockAIN
 from ..errors import CheckpointError
+from .blocks import Block, ConvLayer, OSBlock, OSBlockAIN
 
 FEATURE_DIM = 512
 

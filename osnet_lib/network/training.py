@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 from tqdm import tqdm
 
+from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 from ..errors import DatasetError, SessionError
 from .osnet import OSNet, build_model
-from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ def learning_rate(recipe: Recipe, epoch: int) -> float:
     return recipe.full_learning_rate * (0.3 if full >= recipe.full_epochs // 2 else 1)
 
 
-def train_model(images: np.ndarray, labels: np.ndarray, recipe: Recipe = Recipe(), device: str | None = None,
-                progress: bool = True) -> tuple[OSNet, dict]:
+def train_model(
+    images: np.ndarray, labels: np.ndarray, recipe: Recipe = Recipe(), device: str | None = None, progress: bool = True
+) -> tuple[OSNet, dict]:
     """Train an OSNet from random weights.
 
     Parameters
@@ -71,20 +72,25 @@ def train_model(images: np.ndarray, labels: np.ndarray, recipe: Recipe = Recipe(
         A device that is not there.
     """
     if len(images) < recipe.batch_size:
-        raise DatasetError(f"{len(images)} images do not fill a batch of {recipe.batch_size}", where="train",
-                           cure="Give more images or a smaller batch_size.")
+        raise DatasetError(
+            f"{len(images)} images do not fill a batch of {recipe.batch_size}",
+            where="train",
+            cure="Give more images or a smaller batch_size.",
+        )
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # an unknown name, or a torch without it
-        raise SessionError(f"no device {device!r} here", where="device",
-                           cure="Give cpu, or cuda where torch sees one.") from error
+        raise SessionError(
+            f"no device {device!r} here", where="device", cure="Give cpu, or cuda where torch sees one."
+        ) from error
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
     model = build_model(recipe.architecture, int(labels.max()) + 1, seed=recipe.seed)
-    model = model.train().to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay,
-                                 amsgrad=True)
+    model = model.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as documented
+    optimiser = torch.optim.Adam(
+        model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, amsgrad=True
+    )
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     targets = torch.from_numpy(labels.astype(np.int64))
     epochs, started = [], time.perf_counter()
@@ -96,11 +102,17 @@ def train_model(images: np.ndarray, labels: np.ndarray, recipe: Recipe = Recipe(
         order = torch.randperm(len(pixels), generator=generator)
         batches = order[: len(order) // recipe.batch_size * recipe.batch_size].split(recipe.batch_size)
         losses, right = [], 0
-        for index in tqdm(batches, desc=f"epoch {epoch + 1} at {size[0]}x{size[1]}", unit="batch",
-                          disable=not progress):
+        for index in tqdm(
+            batches, desc=f"epoch {epoch + 1} at {size[0]}x{size[1]}", unit="batch", disable=not progress
+        ):
             flip = torch.rand(len(index), generator=generator) < 0.5
-            loss, correct = _step(model, optimiser, _augment(pixels[index].to(device), flip.to(device), size),
-                                  targets[index].to(device), recipe.label_smoothing)
+            loss, correct = _step(
+                model,
+                optimiser,
+                _augment(pixels[index].to(device), flip.to(device), size),
+                targets[index].to(device),
+                recipe.label_smoothing,
+            )
             losses.append(loss)
             right += correct
         epochs.append({"loss": float(np.mean(losses)), "accuracy": right / (len(batches) * recipe.batch_size)})
@@ -120,8 +132,9 @@ def _augment(batch: torch.Tensor, flip: torch.Tensor, size: tuple[int, int]) -> 
     return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def _step(model: nn.Module, optimiser: torch.optim.Optimizer, batch: torch.Tensor, target: torch.Tensor,
-          smoothing: float) -> tuple[float, int]:
+def _step(
+    model: nn.Module, optimiser: torch.optim.Optimizer, batch: torch.Tensor, target: torch.Tensor, smoothing: float
+) -> tuple[float, int]:
     with torch.autocast(batch.device.type, dtype=torch.bfloat16):
         logits = model(batch)
     loss = F.cross_entropy(logits.float(), target, label_smoothing=smoothing)

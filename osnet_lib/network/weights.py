@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError
 from ..core.files import atomic_path, sha256
+from ..errors import CheckpointError
 
 MINI = Path(__file__).parents[1] / "resources" / "osnet_x1_0_mini.safetensors"
 
@@ -24,7 +24,9 @@ class Published:
 
 MARKET1501 = Published(
     "osnet_x1_0_market_256x128_amsgrad_ep150_stp60_lr0.0015_b64_fb10_softmax_labelsmooth_flip.pth",
-    "1vduhq5DpN2q1g4fYEZfPI17MJeh9qyrA", 10_399_605, "2809d3227f7d078f6045f7feb874a34d0684f0e0057b264b99adccf7d4519154",
+    "1vduhq5DpN2q1g4fYEZfPI17MJeh9qyrA",
+    10_399_605,
+    "2809d3227f7d078f6045f7feb874a34d0684f0e0057b264b99adccf7d4519154",
 )
 
 
@@ -50,8 +52,9 @@ def find_weights(weights: str | Path) -> Path:
         return _published(MARKET1501)
     path = Path(weights).expanduser()
     if not path.is_file():
-        raise CheckpointError("no such weights", where=weights,
-                              cure="Give mini, market1501 or the path of a checkpoint.")
+        raise CheckpointError(
+            "no such weights", where=weights, cure="Give mini, market1501 or the path of a checkpoint."
+        )
     return path
 
 
@@ -65,10 +68,13 @@ def _published(entry: Published) -> Path:
 
 
 def _download(entry: Published, path: Path) -> None:
-    cure = (f"Download Google Drive file {entry.drive_id} in a browser and save it as {path} "
-            f"({entry.size:,} bytes, sha256 {entry.sha256}), or set OSNET_CACHE to the folder that holds it.")
+    cure = (
+        f"Download Google Drive file {entry.drive_id} in a browser and save it as {path} "
+        f"({entry.size:,} bytes, sha256 {entry.sha256}), or set OSNET_CACHE to the folder that holds it."
+    )
     try:
         import gdown  # only here: nothing else of the study needs the network
+
         with atomic_path(path) as temporary:
             gdown.download(id=entry.drive_id, output=str(temporary), quiet=False)
             if not temporary.is_file():
@@ -77,8 +83,9 @@ def _download(entry: Published, path: Path) -> None:
     except CheckpointError:
         raise
     except Exception as error:  # gdown raises its own, requests' and OS errors: all mean the same to the reader
-        raise CheckpointError(f"the published checkpoint could not be downloaded ({type(error).__name__})",
-                              where=entry.file, cure=cure) from error
+        raise CheckpointError(
+            f"the published checkpoint could not be downloaded ({type(error).__name__})", where=entry.file, cure=cure
+        ) from error
 
 
 def _verify(entry: Published, path: Path, where: str | Path, cure: str) -> None:
@@ -86,4 +93,7 @@ def _verify(entry: Published, path: Path, where: str | Path, cure: str) -> None:
     if (size, digest) != (entry.size, entry.sha256):
         raise CheckpointError(
             f"not the published checkpoint: {size:,} bytes, sha256 {digest[:16]}…, expected {entry.size:,} bytes, "
-            f"{entry.sha256[:16]}…", where=where, cure=cure)
+            f"{entry.sha256[:16]}…",
+            where=where,
+            cure=cure,
+        )

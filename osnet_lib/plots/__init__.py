@@ -9,6 +9,21 @@ from .ranked import plot_ranked_lists
 from .roofline import plot_best_batch, plot_roofline
 from .scaling import plot_scaling
 
-__all__ = ["plot_activation", "plot_ap", "plot_best_batch", "plot_camera_pairs", "plot_cameras", "plot_cmc",
-           "plot_latency", "plot_map", "plot_network_input", "plot_pairs", "plot_parity", "plot_ranked_lists",
-           "plot_roofline", "plot_samples", "plot_scaling", "plot_throughput"]
+__all__ = [
+    "plot_activation",
+    "plot_ap",
+    "plot_best_batch",
+    "plot_camera_pairs",
+    "plot_cameras",
+    "plot_cmc",
+    "plot_latency",
+    "plot_map",
+    "plot_network_input",
+    "plot_pairs",
+    "plot_parity",
+    "plot_ranked_lists",
+    "plot_roofline",
+    "plot_samples",
+    "plot_scaling",
+    "plot_throughput",
+]

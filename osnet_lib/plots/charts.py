@@ -6,6 +6,7 @@ Every function returns a figure and changes nothing else. `osnet_lib.plots.image
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,19 +14,26 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike
 
-from ..errors import MetricError, ParityError, ResultError
-from ..datasets.market1501 import Market1501
-from ..metrics.evaluation import Evaluation
+from ..checks import whole_number
 from ..conversion.parity import Parity, Tolerance
 from ..core.results import NOT_MEASURED
+from ..errors import MetricError, ParityError, ResultError
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
+
+if TYPE_CHECKING:
+    from ..datasets.market1501 import Market1501
+    from ..metrics.evaluation import Evaluation
 
 Rate = tuple[str, int, float, float | None]  #: label, batch size, images/s, relative spread (None: not stated)
 
 
 @styled
-def plot_cmc(evaluations: Mapping[str, Evaluation], ranks: int = 20, published: Mapping[str, float] | None = None,
-             title: str | None = None) -> Figure:
+def plot_cmc(
+    evaluations: Mapping[str, Evaluation],
+    ranks: int = 20,
+    published: Mapping[str, float] | None = None,
+    title: str | None = None,
+) -> Figure:
     """Cumulative matching characteristic: the share of queries with a match among their first k images.
 
     Parameters
@@ -43,8 +51,9 @@ def plot_cmc(evaluations: Mapping[str, Evaluation], ranks: int = 20, published: 
         No curve; no rank; a published Rank-1 that is not a fraction.
     """
     published = published or {}
-    if not evaluations or ranks < 1:
-        raise MetricError(f"{len(evaluations)} curves of {ranks} ranks", where="CMC", cure="Give at least one of both")
+    whole_number(ranks, "ranks", error=MetricError, where="CMC")
+    if not evaluations:
+        raise MetricError("no curve to draw", where="CMC", cure="Give at least one evaluation")
     for label, rank1 in published.items():
         if not 0 <= rank1 <= 1:
             raise MetricError(f"a published Rank-1 of {rank1}", where=label, cure="Give a fraction: 0.942 for 94.2 %")
@@ -53,11 +62,25 @@ def plot_cmc(evaluations: Mapping[str, Evaluation], ranks: int = 20, published: 
     k = np.arange(1, ranks + 1)
     styles = line_styles(len(evaluations) + len(published))
     for look, (label, evaluation) in zip(styles, evaluations.items()):
-        axes.plot(k, [100 * evaluation.rank(i) for i in k], **look, markevery=max(1, ranks // 20),
-                  label=f"{label}: Rank-1 {100 * evaluation.rank(1):.1f} %, mAP {100 * evaluation.mAP:.1f} %")
-    for look, (label, rank1) in zip(styles[len(evaluations):], published.items()):
-        axes.plot([1], [100 * rank1], **{**look, "linestyle": "none"}, markersize=10, markerfacecolor="none",
-                  markeredgewidth=1.6, clip_on=False, zorder=4, label=f"published, {label}: Rank-1 {100 * rank1:.1f} %")
+        axes.plot(
+            k,
+            [100 * evaluation.rank(i) for i in k.tolist()],
+            **look,
+            markevery=max(1, ranks // 20),
+            label=f"{label}: Rank-1 {100 * evaluation.rank(1):.1f} %, mAP {100 * evaluation.mAP:.1f} %",
+        )
+    for look, (label, rank1) in zip(styles[len(evaluations) :], published.items()):
+        axes.plot(
+            [1],
+            [100 * rank1],
+            **{**look, "linestyle": "none"},
+            markersize=10,
+            markerfacecolor="none",
+            markeredgewidth=1.6,
+            clip_on=False,
+            zorder=4,
+            label=f"published, {label}: Rank-1 {100 * rank1:.1f} %",
+        )
     axes.set(xlabel="rank k", ylabel="queries with a match among the first k / %", xlim=(1 - 0.02 * ranks, ranks + 0.3))
     axes.set_ylim(top=min(100.5, axes.get_ylim()[1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -83,9 +106,16 @@ def plot_cameras(dataset: Market1501, title: str | None = None) -> Figure:
     width = 0.84 / len(groups)
     for i, ((label, samples), colour, hatch) in enumerate(zip(groups.items(), COLOURS, HATCHES)):
         camids = [sample.camid for sample in samples]
-        bars = axes.bar(np.arange(len(cameras)) + (i + 0.5) * width - 0.42, [camids.count(c) for c in cameras], width,
-                        label=f"{label}: {len(samples):,}", facecolor=colour + "80", edgecolor=BLACK, hatch=hatch,
-                        linewidth=0.7)
+        bars = axes.bar(
+            np.arange(len(cameras)) + (i + 0.5) * width - 0.42,
+            [camids.count(c) for c in cameras],
+            width,
+            label=f"{label}: {len(samples):,}",
+            facecolor=colour + "80",
+            edgecolor=BLACK,
+            hatch=hatch,
+            linewidth=0.7,
+        )
         axes.bar_label(bars, fmt="{:,.0f}", rotation=90, fontsize=7, padding=2)
     axes.set(xlabel="camera", ylabel="images")
     axes.set_xticks(range(len(cameras)), [str(camera) for camera in cameras])
@@ -103,8 +133,11 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
     """
     if not parities:
         raise ParityError("nothing was compared", where="parities", cure="Run check_parity for a conversion first")
-    series = {"largest difference": [p.max_abs for p in parities], "mean difference": [p.mean_abs for p in parities],
-              "largest difference between a row and its image alone": [p.row_max_abs for p in parities]}
+    series = {
+        "largest difference": [p.max_abs for p in parities],
+        "mean difference": [p.mean_abs for p in parities],
+        "largest difference between a row and its image alone": [p.row_max_abs for p in parities],
+    }
     positive = [value for values in series.values() for value in values if value > 0]
     floor, top = min([*positive, tolerance.max_abs]) / 10, 3 * max([*positive, tolerance.max_abs])
     figure = new_chart(max(2.0, 1.3 + 0.36 * len(parities)), title=title)
@@ -112,8 +145,9 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
     axes.axvline(tolerance.max_abs, color=BLACK, linestyle="--", label=f"tolerance {tolerance.max_abs:g}")
     for i, ((label, values), look) in enumerate(zip(series.items(), line_styles(len(series)))):
         y = np.arange(len(parities)) + 0.2 * (i - 1)
-        axes.plot(np.maximum(values, floor), y, **{**look, "linestyle": "none"}, markersize=6, label=label,
-                  clip_on=False)
+        axes.plot(
+            np.maximum(values, floor), y, **{**look, "linestyle": "none"}, markersize=6, label=label, clip_on=False
+        )
         for place in y[np.equal(values, 0)]:
             axes.annotate("0", (floor, place), (6, 0), textcoords="offset points", va="center", fontsize=7)
     axes.set(xlabel="absolute difference of feature values from the reference", ylabel="stage, batch size")
@@ -143,8 +177,11 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
         figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
         return figure
     if times.ndim != 1 or not times.size or not (np.isfinite(times) & (times > 0)).all():
-        raise ResultError(f"no list of positive times, but shape {times.shape}", where="times_ms",
-                          cure="Give the milliseconds of every round")
+        raise ResultError(
+            f"no list of positive times, but shape {times.shape}",
+            where="times_ms",
+            cure="Give the milliseconds of every round",
+        )
     figure = new_chart(3.4, title=title)
     trace, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
     trace.plot(np.arange(1, len(times) + 1), times, color=BLUE, marker="o", markersize=3, linewidth=0.8)
@@ -156,8 +193,11 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
     histogram.hist(times, bins=edges, orientation="horizontal", color=BLUE, alpha=0.45, edgecolor=BLACK, linewidth=0.5)
     histogram.set(xlabel="rounds")
     histogram.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-    for label, percent, line, colour in (("median", 50, "-", BLACK), ("p90", 90, "--", VERMILLION),
-                                         ("p99", 99, ":", GREEN)):
+    for label, percent, line, colour in (
+        ("median", 50, "-", BLACK),
+        ("p90", 90, "--", VERMILLION),
+        ("p99", 99, ":", GREEN),
+    ):
         value = float(np.percentile(times, percent))
         for axes in (trace, histogram):
             axes.axhline(value, color=colour, linestyle=line, linewidth=1.6, label=f"{label} {value:.4g} ms")
@@ -166,8 +206,9 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
 
 
 @styled
-def plot_throughput(measured: Iterable[Rate], published: Iterable[Rate] = (), imported: Iterable[Rate] = (),
-                    title: str | None = None) -> Figure:
+def plot_throughput(
+    measured: Iterable[Rate], published: Iterable[Rate] = (), imported: Iterable[Rate] = (), title: str | None = None
+) -> Figure:
     """Throughput over batch size; what was measured is filled, here or elsewhere, what others published hollow, dashed.
 
     Parameters
@@ -188,7 +229,8 @@ def plot_throughput(measured: Iterable[Rate], published: Iterable[Rate] = (), im
     batches, rates = np.array([p[0] for p in points]), np.array([p[1] for p in points])
     figure = new_chart(4.6, title=title)
     axes = figure.add_subplot()
-    handles, styles = [], iter(line_styles(sum(map(len, groups.values()))))
+    handles: list[Any] = []
+    styles = iter(line_styles(sum(map(len, groups.values()))))
     for heading, group in groups.items():
         if group:
             handles.append(Line2D([], [], linestyle="none", label=heading))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from ..checks import whole_number
+from ..datasets.preprocess import HEIGHT, WIDTH, to_uint8
 from ..errors import DatasetError, MetricError
-from ..datasets.market1501 import Market1501, Sample
-from ..datasets.preprocess import HEIGHT, WIDTH as INPUT_WIDTH, to_uint8
 from .sheet import PITCH, Sheet, who
 from .style import LIGHTNESS, new_chart, styled
+
+if TYPE_CHECKING:
+    from ..datasets.market1501 import Market1501, Sample
 
 
 @styled
@@ -25,9 +29,9 @@ def plot_samples(dataset: Market1501, samples: Sequence[Sample], columns: int = 
     DatasetError
         No samples or no columns; an image that cannot be decoded.
     """
-    if not samples or columns < 1:
-        raise DatasetError(f"{len(samples)} images in {columns} columns", where="samples",
-                           cure="Give at least one of both")
+    whole_number(columns, "columns", error=DatasetError, where="samples")
+    if not samples:
+        raise DatasetError("no image to show", where="samples", cure="Give at least one")
     columns = min(columns, len(samples))
     sheet = Sheet(-(-len(samples) // columns), (columns - 1) * PITCH + 1, title, lines=2)
     for i, sample in enumerate(samples):
@@ -53,15 +57,18 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
     DatasetError
         A tensor of another shape.
     """
-    if np.shape(tensor) != (3, HEIGHT, INPUT_WIDTH):
-        raise DatasetError(f"shape {np.shape(tensor)}, not (3, {HEIGHT}, {INPUT_WIDTH})", where="tensor",
-                           cure="Give one image as preprocess returns it, without a batch axis")
+    if np.shape(tensor) != (3, HEIGHT, WIDTH):
+        raise DatasetError(
+            f"shape {np.shape(tensor)}, not (3, {HEIGHT}, {WIDTH})",
+            where="tensor",
+            cure="Give one image as preprocess returns it, without a batch axis",
+        )
     figure = new_chart(3.0, title=title)
     crop, resized, *channels = figure.subplots(1, 5)
     crop.imshow(image)
     crop.set(title=f"original\n{image.width} × {image.height}", xlabel="x / pixels", ylabel="y / pixels")
     resized.imshow(to_uint8(image))
-    resized.set(title=f"resized\n{INPUT_WIDTH} × {HEIGHT}", xlabel="x / pixels")
+    resized.set(title=f"resized\n{WIDTH} × {HEIGHT}", xlabel="x / pixels")
     low, high = float(tensor.min()), float(tensor.max())
     for axes, channel, name in zip(channels, tensor, ("red", "green", "blue")):
         shown = axes.imshow(channel, cmap="gray", vmin=low, vmax=high)
@@ -74,8 +81,9 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
 
 
 @styled
-def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayLike,
-                    title: str | None = None) -> Figure:
+def plot_activation(
+    dataset: Market1501, samples: Sequence[Sample], maps: ArrayLike, title: str | None = None
+) -> Figure:
     """Where the network looks: images, their activation maps, and both laid over each other.
 
     Each map is shown relative to its own largest value, on a scale whose lightness rises with it. Below, the map is
@@ -98,8 +106,11 @@ def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayL
     if not samples:
         raise DatasetError("no image to show", where="samples", cure="Give at least one")
     if maps.dtype.kind != "f" or maps.ndim != 3 or len(maps) != len(samples) or not maps.size:
-        raise MetricError(f"{maps.dtype} of shape {maps.shape} for {len(samples)} images", where="maps",
-                          cure="Give activation_map of the same images, in the same order")
+        raise MetricError(
+            f"{maps.dtype} of shape {maps.shape} for {len(samples)} images",
+            where="maps",
+            cure="Give activation_map of the same images, in the same order",
+        )
     if not (np.isfinite(maps) & (maps >= 0)).all():
         raise MetricError("values that are negative or not finite", where="maps", cure="Give what activation_map gives")
     rows = {"image": 0.0, "map": 2.14, "both": 4.28}
@@ -109,14 +120,16 @@ def plot_activation(dataset: Market1501, samples: Sequence[Sample], maps: ArrayL
     for i, (sample, activation) in enumerate(zip(samples, maps)):
         x, image = i * PITCH, dataset.image(sample)
         relative = (activation / max(activation.max(), np.finfo(np.float32).tiny)).astype(np.float32)
-        smooth = np.asarray(Image.fromarray(relative).resize((INPUT_WIDTH, HEIGHT), Image.Resampling.BILINEAR))
+        smooth = np.asarray(Image.fromarray(relative).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
         sheet.show(image, x, rows["image"])
         shown = sheet.show(relative, x, rows["map"], cmap=LIGHTNESS, vmin=0, vmax=1)
-        sheet.show(np.asarray(image.resize((INPUT_WIDTH, HEIGHT)).convert("L")), x, rows["both"], cmap="gray", vmin=0,
-                   vmax=255)
+        sheet.show(
+            np.asarray(image.resize((WIDTH, HEIGHT)).convert("L")), x, rows["both"], cmap="gray", vmin=0, vmax=255
+        )
         sheet.show(smooth, x, rows["both"], cmap=LIGHTNESS, vmin=0, vmax=1, alpha=0.8 * smooth)
         sheet.outline(smooth, x, rows["both"], 0.5)
         sheet.caption(x, rows["both"], f"{who(sample)}\ncamera {sample.camid}")
-    sheet.figure.colorbar(shown, ax=sheet.axes, label="share of the map's largest value", aspect=40, shrink=0.6,
-                          pad=0.01)
+    sheet.figure.colorbar(
+        shown, ax=sheet.axes, label="share of the map's largest value", aspect=40, shrink=0.6, pad=0.01
+    )
     return sheet.figure

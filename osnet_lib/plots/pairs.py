@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..errors import MetricError
-from ..metrics.verification import PairHistogram, Verification
 from .style import BLACK, BLUE, LINES, VERMILLION, new_chart, styled
+
+if TYPE_CHECKING:
+    from ..metrics.verification import PairHistogram, Verification
 
 DISTANCES = {"euclidean": "squared Euclidean distance", "cosine": "cosine distance, 1 − cosine"}
 
 
 @styled
-def plot_pairs(histogram: PairHistogram, verification: Verification | None = None,
-               title: str | None = None) -> Figure:
+def plot_pairs(histogram: PairHistogram, verification: Verification | None = None, title: str | None = None) -> Figure:
     """Distances of pairs of the same and of different identity: shares above, numbers on a log axis below.
 
     Parameters
@@ -30,25 +33,47 @@ def plot_pairs(histogram: PairHistogram, verification: Verification | None = Non
         No pair of one of the two kinds.
     """
     if not histogram.same.sum() or not histogram.different.sum():
-        raise MetricError(f"{histogram.same.sum():,} pairs of the same and {histogram.different.sum():,} of different "
-                          "identity", where="pairs", cure="Give the histogram of a query set and its gallery")
+        raise MetricError(
+            f"{histogram.same.sum():,} pairs of the same and {histogram.different.sum():,} of different identity",
+            where="pairs",
+            cure="Give the histogram of a query set and its gallery",
+        )
     figure = new_chart(5.2, title=title)
     shares, counts = figure.subplots(2, 1, sharex=True)
-    looks = (("same identity", histogram.same, BLUE, "-", "////"),
-             ("different identity", histogram.different, VERMILLION, "--", ""))
+    looks = (
+        ("same identity", histogram.same, BLUE, "-", "////"),
+        ("different identity", histogram.different, VERMILLION, "--", ""),
+    )
     for name, pairs, colour, line, hatch in looks:
         for axes, values in ((shares, 100 * pairs / pairs.sum()), (counts, pairs)):
-            axes.stairs(values, histogram.edges, fill=True, facecolor=colour + "30", edgecolor=colour + "90",
-                        hatch=hatch, linewidth=0)
-            axes.stairs(values, histogram.edges, color=colour, linestyle=line, linewidth=1.6,
-                        label=f"{name}: {pairs.sum():,} pairs")
+            axes.stairs(
+                values,
+                histogram.edges,
+                fill=True,
+                facecolor=colour + "30",
+                edgecolor=colour + "90",
+                hatch=hatch,
+                linewidth=0,
+            )
+            axes.stairs(
+                values,
+                histogram.edges,
+                color=colour,
+                linestyle=line,
+                linewidth=1.6,
+                label=f"{name}: {pairs.sum():,} pairs",
+            )
     points = () if verification is None else zip(verification.thresholds, verification.tprs, verification.fprs)
     for i, (threshold, tpr, fpr) in enumerate(points, 1):
         for axes in (shares, counts):
             # An infinite threshold accepts all and is nowhere on the axis, but stays in the legend.
-            axes.axvline(threshold if np.isfinite(threshold) else np.nan, color=BLACK, linestyle=LINES[i % len(LINES)],
-                         linewidth=1.1, label=f"below {threshold:.4g}: {100 * tpr:.1f} % of the same, at most "
-                                              f"{100 * fpr:.4g} % of different")
+            axes.axvline(
+                threshold if np.isfinite(threshold) else np.nan,
+                color=BLACK,
+                linestyle=LINES[i % len(LINES)],
+                linewidth=1.1,
+                label=f"below {threshold:.4g}: {100 * tpr:.1f} % of the same, at most {100 * fpr:.4g} % of different",
+            )
     counts.set_yscale("log")
     counts.set_ylim(bottom=0.7)
     counts.yaxis.set_minor_locator(NullLocator())
@@ -56,8 +81,11 @@ def plot_pairs(histogram: PairHistogram, verification: Verification | None = Non
     counts.yaxis.set_major_formatter(FuncFormatter(_count))
     shares.set(ylabel="share of its pairs / %", ylim=(0, None))
     used = np.flatnonzero(histogram.same + histogram.different)
-    counts.set(ylabel="pairs in a bin", xlim=(histogram.edges[used[0]], histogram.edges[used[-1] + 1]),
-               xlabel=DISTANCES[histogram.metric] + " of unit features" * histogram.normalized)
+    counts.set(
+        ylabel="pairs in a bin",
+        xlim=(histogram.edges[used[0]], histogram.edges[used[-1] + 1]),
+        xlabel=DISTANCES[histogram.metric] + " of unit features" * histogram.normalized,
+    )
     figure.align_ylabels()
     figure.legend(*shares.get_legend_handles_labels(), loc="outside lower center", ncols=1 + (verification is None))
     return figure

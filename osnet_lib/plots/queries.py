@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,10 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from ..checks import whole_number
 from ..errors import MetricError
-from ..metrics.cameras import CameraPairs
-from ..metrics.evaluation import Evaluation
 from .style import BLACK, COLOURS, GREY, HATCHES, LIGHTNESS, LINES, new_chart, styled
+
+if TYPE_CHECKING:
+    from ..metrics.cameras import CameraPairs
+    from ..metrics.evaluation import Evaluation
 
 
 @styled
@@ -34,9 +38,11 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
     MetricError
         No evaluation, or more than five; no bin; an evaluation without a scored query.
     """
-    if not 1 <= len(evaluations) <= len(HATCHES) or bins < 1:
-        raise MetricError(f"{len(evaluations)} evaluations in {bins} bins", where="average precision",
-                          cure=f"Give 1 to {len(HATCHES)} evaluations and at least one bin")
+    whole_number(bins, "bins", error=MetricError, where="average precision")
+    if not 1 <= len(evaluations) <= len(HATCHES):
+        raise MetricError(
+            f"{len(evaluations)} evaluations", where="average precision", cure=f"Give 1 to {len(HATCHES)}"
+        )
     figure = new_chart(3.8, title=title)
     axes = figure.add_subplot()
     edges = np.linspace(0, 100, bins + 1)
@@ -44,16 +50,31 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
     for i, (label, evaluation) in enumerate(evaluations.items()):
         ap = 100 * evaluation.ap[evaluation.valid]
         if not len(ap):
-            raise MetricError("no query with a match, so no average precision", where=label,
-                              cure="Give an evaluation in which queries were scored")
+            raise MetricError(
+                "no query with a match, so no average precision",
+                where=label,
+                cure="Give an evaluation in which queries were scored",
+            )
         left_out = len(evaluation.ap) - len(ap)
         note = f"; {left_out:,} without a match left out" if left_out else ""
-        axes.bar(edges[:-1] + 0.05 * edges[1] + (i + 0.5) * width, np.histogram(ap, edges)[0], width,
-                 facecolor=COLOURS[i] + "80", edgecolor=BLACK, hatch=HATCHES[i], linewidth=0.7,
-                 label=f"{label}: {len(ap):,} queries, median {np.median(ap):.1f} %, "
-                       f"{np.count_nonzero(ap >= 100):,} at 100 %{note}")
-        axes.axvline(100 * evaluation.mAP, color=COLOURS[i], linestyle=LINES[i % len(LINES)], linewidth=1.8,
-                     label=f"{label}: mAP {100 * evaluation.mAP:.1f} %")
+        axes.bar(
+            edges[:-1] + 0.05 * edges[1] + (i + 0.5) * width,
+            np.histogram(ap, edges)[0],
+            width,
+            facecolor=COLOURS[i] + "80",
+            edgecolor=BLACK,
+            hatch=HATCHES[i],
+            linewidth=0.7,
+            label=f"{label}: {len(ap):,} queries, median {np.median(ap):.1f} %, "
+            f"{np.count_nonzero(ap >= 100):,} at 100 %{note}",
+        )
+        axes.axvline(
+            100 * evaluation.mAP,
+            color=COLOURS[i],
+            linestyle=LINES[i % len(LINES)],
+            linewidth=1.8,
+            label=f"{label}: mAP {100 * evaluation.mAP:.1f} %",
+        )
     axes.set(xlabel=f"average precision of a query / %; a bin is {edges[1]:.4g} wide", ylabel="queries", xlim=(0, 100))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", visible=False)
@@ -73,8 +94,11 @@ def plot_camera_pairs(pairs: CameraPairs, title: str | None = None) -> Figure:
         No pair of cameras with a query.
     """
     if not pairs.queries.any():
-        raise MetricError("no pair of cameras has a query", where="camera pairs",
-                          cure="Give what camera_pairs computes of query and gallery")
+        raise MetricError(
+            "no pair of cameras has a query",
+            where="camera pairs",
+            cure="Give what camera_pairs computes of query and gallery",
+        )
     rows, columns = pairs.rank1.shape
     figure = new_chart(max(2.2, 1.0 + 0.62 * rows), max(4.6, 2.4 + 0.8 * columns), title)
     axes = figure.add_subplot()
@@ -84,12 +108,20 @@ def plot_camera_pairs(pairs: CameraPairs, title: str | None = None) -> Figure:
     shown = axes.imshow(np.ma.masked_invalid(percent), cmap=LIGHTNESS, vmin=low, vmax=high, aspect="auto")
     for (row, column), value in np.ndenumerate(percent):
         if np.isnan(value):
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor=GREY, hatch="////",
-                                     linewidth=0))
+            axes.add_patch(
+                Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor=GREY, hatch="////", linewidth=0)
+            )
             continue
         share = (value - low) / (high - low)  # black and white text stand out alike where the lightness is 0.46
-        axes.text(column, row, f"{value:.1f} %\nof {pairs.queries[row, column]:,}", ha="center", va="center",
-                  fontsize=8, color="white" if _lightness(share) < 0.46 else BLACK)
+        axes.text(
+            column,
+            row,
+            f"{value:.1f} %\nof {pairs.queries[row, column]:,}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if _lightness(share) < 0.46 else BLACK,
+        )
     axes.set(xlabel="camera of the gallery images", ylabel="camera of the query")
     axes.set_xticks(range(columns), [str(camera) for camera in pairs.gallery_cameras])
     axes.set_yticks(range(rows), [str(camera) for camera in pairs.query_cameras])

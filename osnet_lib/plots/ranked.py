@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from ..errors import DatasetError, MetricError
-from ..datasets.market1501 import Market1501, Sample
-from .ranked_examples import RankedRow
 from .sheet import PITCH, Sheet, who
 from .style import GREEN, GREY, VERMILLION, styled
+
+if TYPE_CHECKING:
+    from ..datasets.market1501 import Market1501, Sample
+    from .ranked_examples import RankedRow
 
 TICK, CROSS, DASH = "✓", "✗", "–"
 _SMALL = 0.46  # size of a dropped image; two stand above each other in half a column
@@ -44,8 +47,9 @@ def plot_ranked_lists(dataset: Market1501, rows: Sequence[RankedRow], title: str
         sheet.heading(0, y, f"{row.label} query".lstrip())
         score = "" if row.ap is None else f"\nAP {100 * row.ap:.1f} %"
         sheet.caption(0, y, f"{who(query)}\ncamera {query.camid}{score}\n{removed} removed")
-        for (x, down, size), (rank, sample, distance) in zip(_places(row.ranks)[0],
-                                                             _images(row, query, gallery, dataset)):
+        for (x, down, size), (rank, sample, distance) in zip(
+            _places(row.ranks)[0], _images(row, query, gallery, dataset)
+        ):
             sheet.show(dataset.image(sample), x, y + down, size)
             if not rank:
                 sheet.mark(x, y + down, DASH if sample.pid >= 0 else f"{DASH} junk", GREY, ":", size)
@@ -54,12 +58,15 @@ def plot_ranked_lists(dataset: Market1501, rows: Sequence[RankedRow], title: str
             sheet.mark(x, y, *((TICK, GREEN, "-") if right else (CROSS, VERMILLION, "--")))
             sheet.heading(x, y, f"rank {rank}")
             sheet.caption(x, y, f"{who(sample)}\ncamera {sample.camid}\n{distance:.4g}")
-    notes = [f"{TICK} solid border: right, the query's identity in another camera. {CROSS} dashed border: wrong.",
-             "Third line: distance to the query. Removed before ranking: gallery images of the query in its own "
-             "camera."]
+    notes = [
+        f"{TICK} solid border: right, the query's identity in another camera. {CROSS} dashed border: wrong.",
+        ("Third line: distance to the query. Removed before ranking: gallery images of the query in its own camera."),
+    ]
     if any(0 in row.ranks for row in rows):
-        notes.append(f"{DASH} small, grey dotted border: removed. The nearest of them stand where they would have "
-                     "ranked; ranks do not count them.")
+        notes.append(
+            f"{DASH} small, grey dotted border: removed. The nearest of them stand where they would have "
+            "ranked; ranks do not count them."
+        )
     _add_notes(sheet.figure, notes)
     return sheet.figure
 
@@ -76,16 +83,20 @@ def _places(ranks: Sequence[int]) -> tuple[list[tuple[float, float, float]], flo
     return places, x + narrow * bool(stacked) - (PITCH - 1)
 
 
-def _images(row: RankedRow, query: Sample, gallery: dict[str, Sample],
-            dataset: Market1501) -> Iterator[tuple[int, Sample, float]]:
+def _images(
+    row: RankedRow, query: Sample, gallery: dict[str, Sample], dataset: Market1501
+) -> Iterator[tuple[int, Sample, float]]:
     """Rank, image and distance of a row, once its marks agree with the names."""
     for name, right, rank, distance in zip(row.gallery, row.correct, row.ranks, row.distances):
         sample = _find(gallery, name, dataset)
         marked = ("right" if right else "wrong") if rank else "ignored"
         true = "ignored" if _dropped(query, sample) else "right" if sample.pid == query.pid else "wrong"
         if marked != true:
-            raise MetricError(f"marked {marked} for {query.name}, but its name says otherwise", where=name,
-                              cure="Give the names in the order of the features that were ranked")
+            raise MetricError(
+                f"marked {marked} for {query.name}, but its name says otherwise",
+                where=name,
+                cure="Give the names in the order of the features that were ranked",
+            )
         yield rank, sample, distance
 
 
@@ -95,8 +106,11 @@ def _dropped(query: Sample, sample: Sample) -> bool:
 
 def _find(samples: dict[str, Sample], name: str, dataset: Market1501) -> Sample:
     if name not in samples:
-        raise DatasetError(f"no image {name} among those that are ranked", where=dataset.path,
-                           cure="Show the lists on the data set that the features were extracted from")
+        raise DatasetError(
+            f"no image {name} among those that are ranked",
+            where=dataset.path,
+            cure="Show the lists on the data set that the features were extracted from",
+        )
     return samples[name]
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ..errors import ResultError
-from ..published.chips import Chip
-from ..published.roofline import RooflinePoint
 from .style import BLACK, line_styles, new_chart, styled
+
+if TYPE_CHECKING:
+    from ..published.chips import Chip
+    from ..published.roofline import RooflinePoint
 
 
 @styled
@@ -30,8 +33,9 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
         raise ResultError("no roof to draw", where="chips", cure="Give the chips of osnet_lib.published.chips.chips()")
     missing = {p.chip.name for p in points} - {c.name for c in chips}
     if missing:
-        raise ResultError("a published point without its roof", where=", ".join(sorted(missing)),
-                          cure="Give its chip as well")
+        raise ResultError(
+            "a published point without its roof", where=", ".join(sorted(missing)), cure="Give its chip as well"
+        )
     figure = new_chart(4.8, title=title)
     axes = figure.add_subplot(xscale="log", yscale="log")
     intensity = np.geomspace(1, 4096, 400)
@@ -39,19 +43,30 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
         known = bool(chip.bandwidth_gbs)
         roof = [chip.attainable_tflops(i) for i in intensity]
         slope = f"{chip.bandwidth_gbs:g} GB/s" if known else "bandwidth not on file"
-        axes.plot(intensity, roof, **{**look, "marker": ""},
-                  label=f"{chip.name}: {chip.peak_tflops:.1f} TFLOPS, {slope}")
+        axes.plot(
+            intensity, roof, **{**look, "marker": ""}, label=f"{chip.name}: {chip.peak_tflops:.1f} TFLOPS, {slope}"
+        )
         mine = sorted((p for p in points if p.chip.name == chip.name), key=lambda p: p.batch_size)
         if not mine:
             continue
-        axes.plot([p.intensity for p in mine], [p.tflops for p in mine], **{**look, "linestyle": "none"}, markersize=7,
-                  markerfacecolor="white",
-                  label=f"published, {chip.name}, batch {', '.join(str(p.batch_size) for p in mine)}")
+        axes.plot(
+            [p.intensity for p in mine],
+            [p.tflops for p in mine],
+            **{**look, "linestyle": "none"},
+            markersize=7,
+            markerfacecolor="white",
+            label=f"published, {chip.name}, batch {', '.join(str(p.batch_size) for p in mine)}",
+        )
         first, best = mine[0], max(mine, key=lambda p: p.tflops)
         for point in dict.fromkeys((first, best)):
-            axes.annotate(f"batch {point.batch_size}: {point.tflops:.2f} TFLOPS, {point.share_of_peak:.1%}",
-                          (point.intensity, point.tflops), (10, -3), textcoords="offset points", fontsize=7,
-                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+            axes.annotate(
+                f"batch {point.batch_size}: {point.tflops:.2f} TFLOPS, {point.share_of_peak:.1%}",
+                (point.intensity, point.tflops),
+                (10, -3),
+                textcoords="offset points",
+                fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
     axes.set(xlabel="operations per byte through memory", ylabel="10¹² operations per second (fp16)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
@@ -71,14 +86,18 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
     """
     names = list(dict.fromkeys(p.chip.name for p in points))
     if not names:
-        raise ResultError("no published point", where="points", cure="Give osnet_lib.published.roofline.roofline_points()")
+        raise ResultError(
+            "no published point", where="points", cure="Give osnet_lib.published.roofline.roofline_points()"
+        )
     figure = new_chart(3.6, title=title)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
         mine = sorted((p for p in points if p.chip.name == name), key=lambda p: p.batch_size)
         batches = [p.batch_size for p in mine]
-        series = {"at most, what fits the L2 stays on chip (computed)": [p.on_chip_bound for p in mine],
-                  "at most, all through memory (computed)": [p.memory_bound for p in mine],
-                  "published": [p.throughput for p in mine]}
+        series = {
+            "at most, what fits the L2 stays on chip (computed)": [p.on_chip_bound for p in mine],
+            "at most, all through memory (computed)": [p.memory_bound for p in mine],
+            "published": [p.throughput for p in mine],
+        }
         for (label, rates), look in zip(series.items(), line_styles(len(series))):
             hollow = {"markerfacecolor": "white", "markersize": 7} if label == "published" else {}
             axes.plot(batches, rates, **{**look, **hollow}, label=label)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..errors import ResultError
-from ..core.results import Result
 from .style import line_styles, new_chart, styled
+
+if TYPE_CHECKING:
+    from ..core.results import Result
 
 
 @styled
@@ -27,8 +30,9 @@ def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
     """
     results = [result for result in results if result.conditions.get("benchmark") == "distractors"]
     if not results:
-        raise ResultError("no result of the benchmark of distractors", where="scaling",
-                          cure="Give those of measure_evaluation_speed")
+        raise ResultError(
+            "no result of the benchmark of distractors", where="scaling", cure="Give those of measure_evaluation_speed"
+        )
     figure = new_chart(3.4, title=title)
     time, memory = figure.subplots(1, 2)
     for result, look in zip(results, line_styles(len(results))):
@@ -36,15 +40,29 @@ def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
         gallery = np.array([size["gallery"] for size in sizes]) / 1e3
         median, low, high = (np.array([size["seconds"][key] for size in sizes]) for key in ("median", "min", "max"))
         label = f"{result.conditions['queries']:,} queries, {result.conditions['metric']}"
-        time.errorbar(gallery, median, (median - low, high - median), **{**look, "linestyle": "none"}, capsize=3,
-                      label=label)
+        time.errorbar(
+            gallery, median, (median - low, high - median), **{**look, "linestyle": "none"}, capsize=3, label=label
+        )
         ends = gallery[[0, -1]]
-        time.plot(ends, line["seconds_without_images"] + line["seconds_per_image"] * 1e3 * ends, color=look["color"],
-                  linestyle=look["linestyle"], linewidth=1,
-                  label=f"{1e6 * line['seconds_per_image']:.1f} µs per gallery image")
+        time.plot(
+            ends,
+            line["seconds_without_images"] + line["seconds_per_image"] * 1e3 * ends,
+            color=look["color"],
+            linestyle=look["linestyle"],
+            linewidth=1,
+            label=f"{1e6 * line['seconds_per_image']:.1f} µs per gallery image",
+        )
         memory.plot(gallery, [size["peak_rss_bytes"] / 1e9 for size in sizes], **look, label=f"whole process, {label}")
-        memory.plot(gallery, [size["input_bytes"] / 1e9 for size in sizes], color=look["color"], linewidth=1,
-                    linestyle=":", marker=look["marker"], markerfacecolor="none", label="of which features")
+        memory.plot(
+            gallery,
+            [size["input_bytes"] / 1e9 for size in sizes],
+            color=look["color"],
+            linewidth=1,
+            linestyle=":",
+            marker=look["marker"],
+            markerfacecolor="none",
+            label="of which features",
+        )
     time.set(ylabel="seconds")
     memory.set(ylabel="memory / GB")
     for axes in (time, memory):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from ..datasets.market1501 import Sample
-from .style import WIDTH, new_chart
+from .style import PAGE_WIDTH, new_chart
+
+if TYPE_CHECKING:
+    from ..datasets.market1501 import Sample
 
 PITCH = 1.16  # from an image, 1 wide and 2 high, to its neighbour on the right
 
@@ -29,9 +33,10 @@ class Sheet:
         Of a row; more than 2 where images stand above each other in it.
     """
 
-    def __init__(self, rows: int, width: float, title: str | None, lines: int, headings: bool = False,
-                 high: float = 2.0):
-        unit = min(0.9, max(0.62, WIDTH / width))  # inches; captions need 0.62
+    def __init__(
+        self, rows: int, width: float, title: str | None, lines: int, headings: bool = False, high: float = 2.0
+    ):
+        unit = min(0.9, max(0.62, PAGE_WIDTH / width))  # inches; captions need 0.62
         self.head = 0.17 / unit * headings  # text is as high whatever the images are
         self.step = high + self.head + (0.14 + 0.115 * lines) / unit  # from a row to the one below
         height = rows * self.step
@@ -65,11 +70,27 @@ class Sheet:
 
     def mark(self, x: float, y: float, symbol: str, colour: str, line: str, size: float = 1.0) -> None:
         """A border, and a symbol in its upper right corner."""
-        self.axes.add_patch(Rectangle((x, y), size, 2 * size, fill=False, edgecolor=colour, linestyle=line,
-                                      linewidth=2.4 if size == 1 else 1.6))
-        self.axes.text(x + size - 0.03, y + 0.03, symbol, ha="right", va="top", fontsize=9 if size == 1 else 6.5,
-                       fontweight="bold",
-                       bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": colour})
+        self.axes.add_patch(
+            Rectangle(
+                (x, y),
+                size,
+                2 * size,
+                fill=False,
+                edgecolor=colour,
+                linestyle=line,
+                linewidth=2.4 if size == 1 else 1.6,
+            )
+        )
+        self.axes.text(
+            x + size - 0.03,
+            y + 0.03,
+            symbol,
+            ha="right",
+            va="top",
+            fontsize=9 if size == 1 else 6.5,
+            fontweight="bold",
+            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": colour},
+        )
 
 
 def who(sample: Sample) -> str:

@@ -18,20 +18,41 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette ("Color Universal Design", 2008) without its yellow, which is too pale on white.
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, BLACK = COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#000000",
+)
 GREY = "#767676"
 LIGHTNESS = "cividis"  # a colour map that grey print and colour-blind eyes read alike (Nuñez et al., PLoS ONE, 2018)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 
-WIDTH = 8.0  # inches, the text column of the book
+PAGE_WIDTH = 8.0  # inches, the text column of the book
 _RULES = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "figure.titlesize": 11, "legend.fontsize": 8,
-    "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 120,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True,
-    "grid.color": "#D9D9D9", "grid.linewidth": 0.6, "lines.linewidth": 1.5, "lines.markersize": 5,
-    "hatch.linewidth": 0.7, "legend.frameon": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "figure.titlesize": 11,
+    "legend.fontsize": 8,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 120,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#D9D9D9",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+    "hatch.linewidth": 0.7,
+    "legend.frameon": False,
 }
 
 
@@ -53,7 +74,8 @@ class Chart(Figure):
         return buffer.getvalue()
 
 
-P, F = ParamSpec("P"), TypeVar("F", bound=Figure)
+P = ParamSpec("P")
+F = TypeVar("F", bound=Figure)
 
 
 def styled(plot: Callable[P, F]) -> Callable[P, F]:
@@ -67,7 +89,7 @@ def styled(plot: Callable[P, F]) -> Callable[P, F]:
     return run
 
 
-def new_chart(height: float, width: float = WIDTH, title: str | None = None) -> Chart:
+def new_chart(height: float, width: float = PAGE_WIDTH, title: str | None = None) -> Chart:
     """An empty figure of `width` x `height` inches; a long title is wrapped and makes it higher."""
     lines = textwrap.wrap(title or "", int(width * 11))  # about 11 letters an inch
     chart = Chart(figsize=(width, height + 0.22 * len(lines)), layout="constrained")

@@ -85,9 +85,17 @@ def network_layers(network: str = "osnet_x1_0") -> tuple[Layer, ...]:
         if node.op == "placeholder":
             continue
         module = modules.get(node.target) if node.op == "call_module" else None
-        layers.append(Layer(node.name, _kind(node, module), _macs(node, module), sum(map(_bytes, node.all_input_nodes)),
-                            _bytes(node), BYTES * sum(p.numel() for p in module.parameters()) if module else 0,
-                            sum(map(_bytes, kept))))
+        layers.append(
+            Layer(
+                node.name,
+                _kind(node, module),
+                _macs(node, module),
+                sum(map(_bytes, node.all_input_nodes)),
+                _bytes(node),
+                BYTES * sum(p.numel() for p in module.parameters()) if module else 0,
+                sum(map(_bytes, kept)),
+            )
+        )
     return tuple(layers)
 
 
@@ -100,7 +108,8 @@ def _kind(node: fx.Node, module: nn.Module | None) -> str:
         depthwise = module.groups == module.in_channels > 1
         return f"{'depthwise' if depthwise else 'conv'} {module.kernel_size[0]}x{module.kernel_size[1]}"
     if module is None:
-        return {"mul": "gate", "add": "add"}.get(node.target.__name__, node.target.__name__)
+        name = node.target if isinstance(node.target, str) else node.target.__name__
+        return {"mul": "gate", "add": "add"}.get(name, name)
     return {nn.Linear: "linear", nn.InstanceNorm2d: "instance norm"}.get(type(module), "pool")
 
 

@@ -92,8 +92,11 @@ def find_published(name: str) -> PublishedAccuracy:
     for entry in published_accuracy():
         if wanted in (_key(entry.name), _key(entry.network)):
             return entry
-    raise ResultError(f"no published score {name!r}", where=_FILE.name,
-                      cure=f"There are {', '.join(entry.name for entry in published_accuracy())}")
+    raise ResultError(
+        f"no published score {name!r}",
+        where=_FILE.name,
+        cure=f"There are {', '.join(entry.name for entry in published_accuracy())}",
+    )
 
 
 def published_throughput(network: str | None = None, device: str | None = None) -> list[PublishedThroughput]:

@@ -61,16 +61,25 @@ def attainable_throughput(layers: Sequence[Layer], chip: Chip, batch_size: int, 
         A chip whose bandwidth, or with `keep` whose L2, is not on file.
     """
     _need(chip, "bandwidth_gbs", *(["l2_mib"] if keep else []))
-    seconds = sum(max(2 * layer.macs * batch_size / (chip.peak_tflops * 1e12),
-                      memory_bytes([layer], chip, batch_size, keep) / (chip.bandwidth_gbs * 1e9)) for layer in layers)
+    assert chip.bandwidth_gbs is not None
+    seconds = sum(
+        max(
+            2 * layer.macs * batch_size / (chip.peak_tflops * 1e12),
+            memory_bytes([layer], chip, batch_size, keep) / (chip.bandwidth_gbs * 1e9),
+        )
+        for layer in layers
+    )
     return batch_size / seconds
 
 
 def _need(chip: Chip, *facts: str) -> None:
     missing = [fact for fact in facts if getattr(chip, fact) is None]
     if missing:
-        raise ResultError(f"{' and '.join(missing)} not on file", where=chip.name,
-                          cure="Choose Ascend 310 or Ascend 310P3, or complete chips.json from a data sheet.")
+        raise ResultError(
+            f"{' and '.join(missing)} not on file",
+            where=chip.name,
+            cure="Choose Ascend 310 or Ascend 310P3, or complete chips.json from a data sheet.",
+        )
 
 
 @dataclass(frozen=True)
@@ -100,11 +109,6 @@ class RooflinePoint:
     bound: str
     source: str
 
-    @property
-    def stays_on_chip(self) -> bool:
-        """Whether the speed cannot be explained without activations that stay on the chip."""
-        return self.throughput > self.memory_bound
-
 
 def roofline_points(published: Sequence[PublishedThroughput] | None = None) -> list[RooflinePoint]:
     """Published speeds of single chips that are on file, in the order of the sources; cards and GPUs are left out."""
@@ -116,11 +120,20 @@ def roofline_points(published: Sequence[PublishedThroughput] | None = None) -> l
             continue
         chip, layers = known[entry.device], network_layers(entry.network)
         tflops, intensity = entry.throughput * operations(layers) / 1e12, network_intensity(layers, entry.batch_size)
-        points.append(RooflinePoint(
-            chip, entry.batch_size, entry.throughput, tflops, tflops / chip.peak_tflops, intensity,
-            attainable_throughput(layers, chip, entry.batch_size),
-            attainable_throughput(layers, chip, entry.batch_size, keep=True),
-            "memory" if intensity < chip.ridge else "peak", entry.source))
+        points.append(
+            RooflinePoint(
+                chip,
+                entry.batch_size,
+                entry.throughput,
+                tflops,
+                tflops / chip.peak_tflops,
+                intensity,
+                attainable_throughput(layers, chip, entry.batch_size),
+                attainable_throughput(layers, chip, entry.batch_size, keep=True),
+                "memory" if intensity < chip.ridge else "peak",
+                entry.source,
+            )
+        )
     return points
 
 

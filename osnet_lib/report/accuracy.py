@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
+from typing import TYPE_CHECKING
 
 from ..comparison.acceptance import accept
-from ..comparison.assessment import Assessment, Variant
-from ..errors import ResultError
-from ..metrics import Evaluation
-from ..published.quoted import PublishedAccuracy, published_accuracy
-from ..core.results import Result
 from ..comparison.score import measured_score, published_score
 from ..core.table import Table
+from ..errors import ResultError
+from ..published.quoted import PublishedAccuracy, published_accuracy
+
+if TYPE_CHECKING:
+    from ..comparison.assessment import Assessment, Variant
+    from ..core.results import Result
+    from ..metrics import Evaluation
 
 RANKS = (5, 10, 20)
 
 
 def score_table(assessments: Mapping[str, Assessment]) -> Table:
     """Every score of a set of features, one column a distance; intervals hold for the line above them."""
-    return Table.from_records([{"": name, **{metric: cells[name] for metric, cells in columns.items()}}
-                               for columns in [{metric: _scores(a) for metric, a in assessments.items()}]
-                               for name in dict.fromkeys(name for cells in columns.values() for name in cells)])
+    return Table.from_records(
+        [
+            {"": name, **{metric: cells[name] for metric, cells in columns.items()}}
+            for columns in [{metric: _scores(a) for metric, a in assessments.items()}]
+            for name in dict.fromkeys(name for cells in columns.values() for name in cells)
+        ]
+    )
 
 
 def _scores(assessment: Assessment) -> dict[str, str]:
@@ -30,17 +36,25 @@ def _scores(assessment: Assessment) -> dict[str, str]:
     level = f"{100 * query.level:g} % interval"
 
     def intervals(score: str) -> dict[str, str]:
-        ends = {what: getattr(found, score.replace("Rank-1", "rank1")) for what, found in
-                (("queries", query), ("identities", identity))}
+        ends = {
+            what: getattr(found, score.replace("Rank-1", "rank1"))
+            for what, found in (("queries", query), ("identities", identity))
+        }
         if score == "Rank-1":  # resamples of none or all right have no width
             ends = {what: found if found.low < found.high else query.rank1_exact for what, found in ends.items()}
-        return {f"{score}, {level} over {what}": f"{100 * found.low:.2f} to {100 * found.high:.2f} %"
-                for what, found in ends.items()}
+        return {
+            f"{score}, {level} over {what}": f"{100 * found.low:.2f} to {100 * found.high:.2f} %"
+            for what, found in ends.items()
+        }
 
     found = assessment.verification
     return {
-        "Rank-1": _hits(e, 1), **intervals("Rank-1"), **{f"Rank-{k}": _hits(e, k) for k in RANKS},
-        "mAP": f"{100 * e.mAP:.2f} %", **intervals("mAP"), "mINP": f"{100 * e.mINP:.2f} %",
+        "Rank-1": _hits(e, 1),
+        **intervals("Rank-1"),
+        **{f"Rank-{k}": _hits(e, k) for k in RANKS},
+        "mAP": f"{100 * e.mAP:.2f} %",
+        **intervals("mAP"),
+        "mINP": f"{100 * e.mINP:.2f} %",
         **{f"TPR at FPR {fpr:g}": f"{100 * tpr:.2f} %" for fpr, tpr in zip(found.fprs, found.tprs)},
         "queries, with a match": f"{e.num_queries:,}, {e.num_valid:,}",
         "gallery images": f"{e.num_gallery:,}",
@@ -57,19 +71,27 @@ def variants_table(variants: Sequence[Variant]) -> Table:
     records = []
     for variant in variants:
         e, test, found = variant.evaluation, variant.test, variant.verification
-        records.append({
-            "features": variant.name, "Rank-1": 100 * e.rank(1), "mAP": 100 * e.mAP, "mINP": 100 * e.mINP,
-            **{f"TPR at {fpr:g}": found and 100 * found.tprs[i] for i, fpr in enumerate(variants[0].verification.fprs)},
-            "mAP, points": test and 100 * test.mAP.value, "queries lost": test and test.lost, "won": test and test.won,
-            "verdict": test and test.outcome})
+        records.append(
+            {
+                "features": variant.name,
+                "Rank-1": 100 * e.rank(1),
+                "mAP": 100 * e.mAP,
+                "mINP": 100 * e.mINP,
+                **{
+                    f"TPR at {fpr:g}": found and 100 * found.tprs[i]
+                    for i, fpr in enumerate(variants[0].verification.fprs)
+                },
+                "mAP, points": test and 100 * test.mAP.value,
+                "interval": test and "{} to {}".format(*(f"{100 * end:+.2f}" for end in (test.mAP.low, test.mAP.high))),
+                "queries lost": test and test.lost,
+                "won": test and test.won,
+                "McNemar p": test and test.p,
+                "verdict": test and test.outcome,
+            }
+        )
     shares = [name for name in records[0] if name.startswith(("Rank", "mAP", "mINP", "TPR"))]
-    return Table.from_records(records, formats=dict.fromkeys(shares, "{:.2f} %") | {"mAP, points": "+.2f"})
-
-
-def variants_text(variants: Sequence[Variant]) -> str:
-    """The verdict on each variant in words, in Markdown."""
-    return "\n".join(f"- {variant.test.verdict('the features as extracted', variant.name)}"
-                     for variant in variants if variant.test)
+    formats = dict.fromkeys(shares, "{:.2f} %") | {"mAP, points": "+.2f", "McNemar p": ".2g"}
+    return Table.from_records(records, formats=formats)
 
 
 def accuracy_table(results: list[Result], network: str | None = None) -> Table:
@@ -79,31 +101,48 @@ def accuracy_table(results: list[Result], network: str | None = None) -> Table:
         conditions, values = result.conditions, result.values
         model, session = conditions["model"], conditions["session"]
         if network in (None, model["architecture"]):
-            records.append({
-                "": "measured here", "network": model["architecture"], "data set": conditions["dataset"]["file"],
-                "distance": conditions["metric"],
-                "computed by": f"{session['backend']}, {session['precision']}, {session['device']}",
-                "Rank-1": f"{100 * values['rank']['1']:.2f} %", "mAP": f"{100 * values['mAP']:.2f} %",
-                "queries": values["num_valid"], "source": f"weights {model['sha256'][:8]}"})
+            records.append(
+                {
+                    "": "measured here",
+                    "network": model["architecture"],
+                    "data set": conditions["dataset"]["file"],
+                    "distance": conditions["metric"],
+                    "computed by": f"{session['backend']}, {session['precision']}, {session['device']}",
+                    "Rank-1": f"{100 * values['rank']['1']:.2f} %",
+                    "mAP": f"{100 * values['mAP']:.2f} %",
+                    "queries": values["num_valid"],
+                    "source": f"weights {model['sha256'][:8]}",
+                }
+            )
     for entry in published_accuracy(network):
-        records.append({
-            "": "published", "network": entry.network, "data set": entry.dataset, "distance": entry.metric,
-            "computed by": f"{entry.precision}, {entry.device}",
-            "Rank-1": f"{100 * entry.rank1:.{min(entry.rank1_decimals, 2)}f} %",
-            "mAP": f"{100 * entry.mAP:.{min(entry.mAP_decimals, 2)}f} %", "queries": entry.queries,
-            "source": entry.source})
+        records.append(
+            {
+                "": "published",
+                "network": entry.network,
+                "data set": entry.dataset,
+                "distance": entry.metric,
+                "computed by": f"{entry.precision}, {entry.device}",
+                "Rank-1": f"{100 * entry.rank1:.{min(entry.rank1_decimals, 2)}f} %",
+                "mAP": f"{100 * entry.mAP:.{min(entry.mAP_decimals, 2)}f} %",
+                "queries": entry.queries,
+                "source": entry.source,
+            }
+        )
     return Table.from_records(records)
 
 
 def compare_published(assessment: Assessment, network: str, is_market1501: bool) -> str:
     """The guide's gate against every published score of a network, in Markdown; where there is none, why."""
     if not is_market1501:
-        return ("This data set is not Market-1501: its score shows that the pipeline works and must not be set beside "
-                "published Market-1501 figures. The gate is applied to the stages of the conversion below instead.")
+        return (
+            "This data set is not Market-1501: its score shows that the pipeline works and must not be set beside "
+            "published Market-1501 figures. The gate is applied to the stages of the conversion below instead."
+        )
     metric = assessment.evaluation.metric
     entries = [entry for entry in published_accuracy(network) if entry.metric == metric]
     return "\n".join(_gate(assessment, entry) for entry in entries) or (
-        f"No published {metric} figure for {network} is on file.")
+        f"No published {metric} figure for {network} is on file."
+    )
 
 
 def _gate(assessment: Assessment, entry: PublishedAccuracy) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..core.results import Result
 from ..core.table import Table
+
+if TYPE_CHECKING:
+    from ..core.results import Result
 
 OURS = {"metrics": "evaluate", "reranking": "rerank"}
 WORDS = {  # what the contestants of the scripts are
-    "evaluate": "evaluate, this package", "rerank": "rerank, this package",
-    "matrix product alone": "the matrix product alone", "argsort loop": "plain numpy: sort each row, loop over queries",
-    "list loop": "plain Python, the steps of torchreid's", "dense": "published numpy algorithm, dense matrices",
+    "evaluate": "evaluate, this package",
+    "rerank": "rerank, this package",
+    "matrix product alone": "the matrix product alone",
+    "argsort loop": "plain numpy: sort each row, loop over queries",
+    "list loop": "plain Python, the steps of torchreid's",
+    "dense": "published numpy algorithm, dense matrices",
 }
 
 
@@ -30,31 +36,70 @@ def evaluation_speed_table(results: Sequence[Result]) -> Table:
         for name, times in sorted(values["seconds"].items(), key=lambda item: item[1]["median"] != ours):
             scaled = name == "list loop" and conditions["loop_queries"] < conditions["queries"]
             figure = f"scaled from {conditions['loop_queries']} queries" if scaled else "measured"
-            records.append({
-                **size, "program": WORDS.get(name, name), "figure": figure, "seconds": times["median"],
-                "range": f"{times['min']:.2f} to {times['max']:.2f}", "times ours": times["median"] / ours,
-                "allocated, MB": allocated[name] / 1e6 if name in allocated and not scaled else None,
-                "whole process, MB": whole[name] / 1e6 if name in whole else None, "rounds": conditions["rounds"],
-                "cores": conditions["environment"]["cores"]})
+            records.append(
+                {
+                    **size,
+                    "program": WORDS.get(name, name),
+                    "figure": figure,
+                    "seconds": times["median"],
+                    "range": f"{times['min']:.2f} to {times['max']:.2f}",
+                    "times ours": times["median"] / ours,
+                    "allocated, MB": allocated[name] / 1e6 if name in allocated and not scaled else None,
+                    "whole process, MB": whole[name] / 1e6 if name in whole else None,
+                    "rounds": conditions["rounds"],
+                    "cores": conditions["environment"]["cores"],
+                }
+            )
         for figure, kind in (("quoted, another machine", "quoted"), ("estimated for this machine", "estimated")):
-            records += [{**size, "program": name, "figure": figure, "seconds": seconds, "times ours": seconds / ours,
-                         "cores": 2} for name, seconds in values.get(f"{kind}_seconds", {}).items()]
+            records += [
+                {
+                    **size,
+                    "program": name,
+                    "figure": figure,
+                    "seconds": seconds,
+                    "times ours": seconds / ours,
+                    "cores": 2,
+                }
+                for name, seconds in values.get(f"{kind}_seconds", {}).items()
+            ]
     formats = dict.fromkeys(("allocated, MB", "whole process, MB"), ",.0f") | {"seconds": ".2f", "times ours": ".1f"}
     return Table.from_records(records, formats=formats if records else None)
 
 
 def gallery_size_table(results: Sequence[Result]) -> Table:
     """Time and memory of the evaluation as distractors are added, one row a size of the gallery."""
-    records = [{"queries": result.conditions["queries"], "distance": result.conditions["metric"],
-                "distractors": size["distractors"], "gallery": size["gallery"], "seconds": size["seconds"]["median"],
-                "range": f"{size['seconds']['min']:.2f} to {size['seconds']['max']:.2f}",
-                "µs per gallery image": size["microseconds_per_image"], "features, MB": size["input_bytes"] / 1e6,
-                "whole process, MB": size["peak_rss_bytes"] / 1e6, "Rank-1": size["rank1"], "mAP": size["mAP"],
-                "rounds": result.conditions["rounds"], "cores": result.conditions["environment"]["cores"]}
-               for result in results if result.conditions["benchmark"] == "distractors"
-               for size in result.values["sizes"]]
-    formats = {"seconds": ".2f", "µs per gallery image": ".2f", "features, MB": ",.0f", "whole process, MB": ",.0f",
-               "Rank-1": ".2%", "mAP": ".2%"} if records else None
+    records = [
+        {
+            "queries": result.conditions["queries"],
+            "distance": result.conditions["metric"],
+            "distractors": size["distractors"],
+            "gallery": size["gallery"],
+            "seconds": size["seconds"]["median"],
+            "range": f"{size['seconds']['min']:.2f} to {size['seconds']['max']:.2f}",
+            "µs per gallery image": size["microseconds_per_image"],
+            "features, MB": size["input_bytes"] / 1e6,
+            "whole process, MB": size["peak_rss_bytes"] / 1e6,
+            "Rank-1": size["rank1"],
+            "mAP": size["mAP"],
+            "rounds": result.conditions["rounds"],
+            "cores": result.conditions["environment"]["cores"],
+        }
+        for result in results
+        if result.conditions["benchmark"] == "distractors"
+        for size in result.values["sizes"]
+    ]
+    formats = (
+        {
+            "seconds": ".2f",
+            "µs per gallery image": ".2f",
+            "features, MB": ",.0f",
+            "whole process, MB": ",.0f",
+            "Rank-1": ".2%",
+            "mAP": ".2%",
+        }
+        if records
+        else None
+    )
     return Table.from_records(records, formats=formats)
 
 
@@ -63,37 +108,17 @@ def evaluation_conditions_table(results: Sequence[Result]) -> Table:
     records = []
     for result in results:
         conditions, versions = result.conditions, result.conditions["environment"]["versions"]
-        records.append({"result file": result.file_name, "width": conditions["width"],
-                        "distance": conditions["metric"], "rounds": conditions["rounds"],
-                        "cores": conditions["environment"]["cores"], "python": conditions["environment"]["python"],
-                        "numpy": versions.get("numpy"), "same figures": result.values["same"]})
-    return Table.from_records(records)
-
-
-def explain_evaluation_speed(results: Sequence[Result]) -> str:
-    """The ratios in words (Markdown), one sentence a result."""
-    sentences = []
-    for result in results:
-        values, size = result.values, "{queries:,} queries, {gallery:,} gallery images".format(**result.conditions)
-        if result.conditions["benchmark"] == "metrics":
-            words = f"**Evaluation** ({size}): sorting every row takes {values['ratio']:.1f} times as long"
-            words += f", a Python loop in the way of torchreid {values['ratios']['list loop']:.0f} times"
-            for name, seconds in values["quoted_seconds"].items():
-                ours = values["seconds"]["evaluate"]["median"]
-                words += f"; {name}, quoted at {seconds:g} s, would be {seconds / ours:.1f} times"
-            for name, seconds in values.get("estimated_seconds", {}).items():
-                words += (f"; brought to this machine by the Python path, which ran on both, {name} would take "
-                          f"{seconds:.1f} s, {seconds / ours:.1f} times")
-        elif result.conditions["benchmark"] == "reranking":
-            peaks = values["peak_rss_bytes"]
-            words = (f"**Re-ranking** ({size}): the published dense algorithm takes {values['ratio']:.1f} times as "
-                     f"long and {peaks['dense'] / peaks['rerank']:.1f} times the memory; distances are at most "
-                     f"{values['difference']['max']:.0e} apart")
-        else:
-            largest = values["sizes"][-1]
-            words = (f"**Distractors** ({size} and up to {largest['distractors']:,} more): an image of the largest "
-                     f"gallery takes {values['ratio_per_image']:.2f} times as long as one of the smallest, and the "
-                     f"whole process {values['peak_rss_bytes'] / 1e9:.2f} GB, {largest['input_bytes'] / 1e9:.2f} GB of "
-                     "which are features")
-        sentences.append(f"- {words}.")
-    return "\n".join(sentences)
+        records.append(
+            {
+                "result file": result.file_name,
+                "width": conditions["width"],
+                "distance": conditions["metric"],
+                "rounds": conditions["rounds"],
+                "cores": conditions["environment"]["cores"],
+                "python": conditions["environment"]["python"],
+                "numpy": versions.get("numpy"),
+                "same figures": result.values["same"],
+                "distances apart at most": result.values.get("difference", {}).get("max"),
+            }
+        )
+    return Table.from_records(records, formats={"distances apart at most": ".0e"} if records else None)

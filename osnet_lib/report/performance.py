@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.results import NOT_MEASURED, Result
 from ..core.table import Table
-from ..inference.benchmark import Benchmark
 from ..published.quoted import published_throughput
+
+if TYPE_CHECKING:
+    from ..inference.benchmark import Benchmark
 
 
 def speed_cell(value: object, values: dict, text: str | None = None) -> object:
@@ -23,18 +27,27 @@ def benchmark_table(measured: Benchmark) -> Table:
     """One measurement as names and values."""
     values, session = measured.values(), measured.conditions
     latency, spread = values["latency_ms"], values["relative_spread"]
-    return Table.from_mapping({
-        "batch": measured.batch_size, "throughput, images/s": speed_cell(values["throughput"], values, ".2f"),
-        "ave_throughputRate, samples/s": speed_cell(values["ave_throughputRate"], values, ".3f"),
-        "ave_latency, ms per image": speed_cell(values["ave_latency"], values, ".5f"),
-        **{f"batch latency {name}, ms": speed_cell(latency[name], values, ".3f")
-           for name in ("mean", "median", "p90", "p99", "min", "max")},
-        "spread (standard deviation / mean)": speed_cell(spread, values) if spread is None else f"{100 * spread:.1f} %",
-        "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
-        "backend": f"{session['backend']} ({session['provider']})", "device": session["device"],
-        "threads": session["threads"],
-        "precision": session["precision"], "model": f"{session['model']}, sha256 {session['model_sha256'][:12]}…",
-    })
+    return Table.from_mapping(
+        {
+            "batch": measured.batch_size,
+            "throughput, images/s": speed_cell(values["throughput"], values, ".2f"),
+            "ave_throughputRate, samples/s": speed_cell(values["ave_throughputRate"], values, ".3f"),
+            "ave_latency, ms per image": speed_cell(values["ave_latency"], values, ".5f"),
+            **{
+                f"batch latency {name}, ms": speed_cell(latency[name], values, ".3f")
+                for name in ("mean", "median", "p90", "p99", "min", "max")
+            },
+            "spread (standard deviation / mean)": speed_cell(spread, values)
+            if spread is None
+            else f"{100 * spread:.1f} %",
+            "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
+            "backend": f"{session['backend']} ({session['provider']})",
+            "device": session["device"],
+            "threads": session["threads"],
+            "precision": session["precision"],
+            "model": f"{session['model']}, sha256 {session['model_sha256'][:12]}…",
+        }
+    )
 
 
 def performance_table(results: list[Result]) -> Table:
@@ -43,23 +56,40 @@ def performance_table(results: list[Result]) -> Table:
     for result in sorted(results, key=_performance_order):
         session, values = result.conditions["session"], result.values
         latency = values["latency_ms"]
-        speeds = {"images/s": values["throughput"], "ms/image": values["ave_latency"],
-                  "batch median, ms": latency["median"], "p99, ms": latency["p99"],
-                  "spread": values["relative_spread"]}
-        records.append({
-            "network": result.conditions["model"]["architecture"],
-            "computed by": ", ".join([*_backend(result), session["precision"], session["device"], *_threads(session)]),
-            "batch": result.conditions["batch_size"],
-            **{name: speed_cell(speed, values) if values.get("not_measured") else speed for name, speed in speeds.items()},
-            "rounds": values["rounds"]})
+        speeds = {
+            "images/s": values["throughput"],
+            "ms/image": values["ave_latency"],
+            "batch median, ms": latency["median"],
+            "p99, ms": latency["p99"],
+            "spread": values["relative_spread"],
+        }
+        records.append(
+            {
+                "network": result.conditions["model"]["architecture"],
+                "computed by": ", ".join(
+                    [*_backend(result), session["precision"], session["device"], *_threads(session)]
+                ),
+                "batch": result.conditions["batch_size"],
+                **{
+                    name: speed_cell(speed, values) if values.get("not_measured") else speed
+                    for name, speed in speeds.items()
+                },
+                "rounds": values["rounds"],
+            }
+        )
     formats = {"images/s": ".1f", "ms/image": ".2f", "batch median, ms": ".2f", "p99, ms": ".2f", "spread": ".1%"}
     return Table.from_records(records, formats=formats if records else None)
 
 
 def _performance_order(result: Result) -> tuple:
     session = result.conditions["session"]
-    return (result.conditions["model"]["architecture"], session["backend"], session["device"], session["threads"] or 0,
-            result.conditions["batch_size"])
+    return (
+        result.conditions["model"]["architecture"],
+        session["backend"],
+        session["device"],
+        session["threads"] or 0,
+        result.conditions["batch_size"],
+    )
 
 
 def _backend(result: Result) -> tuple[str, ...]:
@@ -101,11 +131,13 @@ def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], 
     lines: dict[str, set[tuple[str, ...]]] = {}
     for result in results:
         lines.setdefault(label(result), set()).add(details(result))
-    measured, imported = [], []
+    measured: list[tuple] = []
+    imported: list[tuple] = []
     for result in sorted(results, key=_performance_order):
         points = imported if "imported" in result.conditions else measured
         name = label(result) if len(lines[label(result)]) == 1 else ", ".join([label(result), *details(result)])
-        points.append((name, result.conditions["batch_size"], result.values["throughput"],
-                       result.values["relative_spread"]))
+        points.append(
+            (name, result.conditions["batch_size"], result.values["throughput"], result.values["relative_spread"])
+        )
     published = [(e.device, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0")]
     return measured, published, imported

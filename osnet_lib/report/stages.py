@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..comparison.stages import Stage
 from ..core.table import Table
 from ..metrics.agreement import NEAREST
+
+if TYPE_CHECKING:
+    from ..comparison.stages import Stage
 
 
 def stages_table(stages: Sequence[Stage]) -> Table:
     """Features and rankings beside torch's, one row a stage and batch size."""
-    records = [{
-        "stage": s.name, "batch": s.batch_size, "max error": s.max_abs, "mean error": s.mean_abs,
-        "cosine min": s.cosine_min, "1 %": s.cosine_1, "50 %": s.cosine_50, "top-1 changed": s.top1_changed,
-        "tau": s.kendall_tau,
-    } for s in stages]
-    caption = stages and (f"Features and rankings beside torch's, {stages[0].metric} distance, {stages[0].queries:,} "
-                          f"queries; tau is Kendall's over torch's {NEAREST} nearest")
+    records = [
+        {
+            "stage": s.name,
+            "batch": s.batch_size,
+            "max error": s.max_abs,
+            "mean error": s.mean_abs,
+            "cosine min": s.cosine_min,
+            "1 %": s.cosine_1,
+            "50 %": s.cosine_50,
+            "top-1 changed": s.top1_changed,
+            "tau": s.kendall_tau,
+        }
+        for s in stages
+    ]
+    caption = stages and (
+        f"Features and rankings beside torch's, {stages[0].metric} distance, {stages[0].queries:,} "
+        f"queries; tau is Kendall's over torch's {NEAREST} nearest"
+    )
     formats = dict.fromkeys(("max error", "mean error"), ".2g") | dict.fromkeys(("cosine min", "1 %", "50 %"), ".6f")
-    return Table.from_records(records, caption=caption or None, formats=records and {**formats, "tau": ".4f"})
+    return Table.from_records(records, caption=caption or None, formats={**formats, "tau": ".4f"} if records else None)
 
 
 def stage_scores_table(stages: Sequence[Stage]) -> Table:
     """Scores with their intervals, one row a stage and batch size; the change of mAP is against torch."""
-    records = [{
-        "stage": s.name, "batch": s.batch_size, "Rank-1": s.rank1.text(), "mAP": s.mAP.text(),
-        "mAP, points": 100 * s.paired.mAP.value, "queries lost": s.paired.lost, "won": s.paired.won,
-        "Rank-1 not below": s.criteria[0].passed, "holds": s.broken is None,
-    } for s in stages]
+    records = [
+        {
+            "stage": s.name,
+            "batch": s.batch_size,
+            "Rank-1": s.rank1.text(),
+            "mAP": s.mAP.text(),
+            "mAP, points": 100 * s.paired.mAP.value,
+            "queries lost": s.paired.lost,
+            "won": s.paired.won,
+            "Rank-1 not below": s.criteria[0].passed,
+            "holds": s.broken is None,
+        }
+        for s in stages
+    ]
     level = {f"{100 * s.paired.level:g} %" for s in stages}
-    caption = stages and (f"Scores, {stages[0].metric} distance, {stages[0].queries:,} queries; in brackets "
-                          f"{', '.join(level)} intervals over identities")
-    return Table.from_records(records, caption=caption or None, formats=records and {"mAP, points": "{:+.2f}"})
+    caption = stages and (
+        f"Scores, {stages[0].metric} distance, {stages[0].queries:,} queries; in brackets "
+        f"{', '.join(level)} intervals over identities"
+    )
+    return Table.from_records(records, caption=caption or None, formats={"mAP, points": "{:+.2f}"} if records else None)

@@ -7,18 +7,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from tqdm import tqdm
 
-from ..errors import StudyError
-from ..core.files import sha256
+from ..checks import whole_number
 from ..core.code_digest import code_digest
-from ..datasets.market1501 import PUBLISHED
-from ..metrics import evaluate, evaluate_distances, rerank
+from ..core.files import sha256
 from ..core.host import environment
 from ..core.results import Result, read_results, result_name, write_result
+from ..datasets.market1501 import PUBLISHED
+from ..errors import StudyError
+from ..metrics import evaluate, evaluate_distances, rerank
 from .workspace import REPOSITORY, Workspace
 
 SCRIPTS = REPOSITORY / "benchmarks"
@@ -26,9 +28,16 @@ BENCHMARKS = ("metrics", "reranking", "distractors")
 MARKET = tuple(PUBLISHED[split]["images"] - PUBLISHED[split]["junk"] for split in ("query", "gallery"))
 
 
-def measure_evaluation_speed(workspace: Workspace, queries: int = MARKET[0], gallery: int = MARKET[1],
-                             share: float = 0.25, distractors: Sequence[int] = (0, 25_000, 50_000, 100_000),
-                             rounds: int = 3, progress: bool = True, scripts: Path = SCRIPTS) -> list[Result]:
+def measure_evaluation_speed(
+    workspace: Workspace,
+    queries: int = MARKET[0],
+    gallery: int = MARKET[1],
+    share: float = 0.25,
+    distractors: Sequence[int] = (0, 25_000, 50_000, 100_000),
+    rounds: int = 3,
+    progress: bool = True,
+    scripts: Path = SCRIPTS,
+) -> list[Result]:
     """Run the three benchmarks of the evaluation as child processes and write a result file each.
 
     Parameters
@@ -59,9 +68,11 @@ def measure_evaluation_speed(workspace: Workspace, queries: int = MARKET[0], gal
     """
     if not 0 < share <= 1:
         raise StudyError(f"a share of {share}", where="share", cure="Give a part of the size: above 0, at most 1.")
-    if isinstance(distractors, (str, int)) or not all(isinstance(number, int) for number in distractors):
-        raise StudyError(f"distractors {distractors!r}", where="distractors",
-                         cure="Give a list of whole numbers; with papermill: -y 'distractors: [0, 100000]'.")
+    cure = "Give a list of whole numbers; with papermill: -y 'distractors: [0, 100000]'."
+    if isinstance(distractors, (str, int)):
+        raise StudyError(f"{distractors!r} is no list", where="distractors", cure=cure)
+    for number in distractors:
+        whole_number(number, "distractors", at_least=0, error=StudyError, cure=cure)
     some, part = (max(1, round(number * share)) for number in (queries, gallery))
     sizes = {
         "metrics": ["--queries", queries, "--gallery", gallery, "--rounds", rounds],
@@ -88,9 +99,12 @@ def _hashes(scripts: Path) -> dict[str, str]:
     """SHA-256 of every script by name."""
     missing = [f"{name}.py" for name in BENCHMARKS if not (scripts / f"{name}.py").is_file()]
     if missing:
-        raise StudyError(f"no {', '.join(missing)}", where=scripts,
-                         cure="The benchmarks are part of the repository, not of the installed package: clone it and "
-                              "install it with pip install -e .")
+        raise StudyError(
+            f"no {', '.join(missing)}",
+            where=scripts,
+            cure="The benchmarks are part of the repository, not of the installed package: clone it and "
+            "install it with pip install -e .",
+        )
     return {path.name: sha256(path) for path in sorted(scripts.glob("*.py"))}
 
 
@@ -99,10 +113,17 @@ def _run(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="osnet-evaluation-") as folder:
         target = Path(folder, "measured.json")
         path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run([sys.executable, str(script), *arguments, "--json", str(target)], text=True,
-                              capture_output=True, env={**os.environ, "PYTHONPATH": path})
+        done = subprocess.run(
+            [sys.executable, str(script), *arguments, "--json", str(target)],
+            text=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
         if done.returncode:
             said = (done.stdout if target.is_file() else done.stderr).strip().splitlines()[-3:]
-            raise StudyError(f"exit code {done.returncode}: {' | '.join(said) or 'no message'}", where=script,
-                             cure=f"Run it by hand: python {script.name} {' '.join(arguments)}.")
+            raise StudyError(
+                f"exit code {done.returncode}: {' | '.join(said) or 'no message'}",
+                where=script,
+                cure=f"Run it by hand: python {script.name} {' '.join(arguments)}.",
+            )
         return json.loads(target.read_text("utf-8"))

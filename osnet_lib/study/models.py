@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Sequence
 
 import numpy as np
 
 from ..ascend.atc import AtcCommand
 from ..ascend.cann import cann_version, detect_soc_version
 from ..ascend.convert import convert, find_atc
-from ..network.checkpoint import Checkpoint
-from ..errors import ConvertError
 from ..conversion.export import export_onnx, simplify_onnx
-from ..core.files import sha256
-from ..core.code_digest import code_digest
-from ..datasets.market1501 import Market1501, open_market1501
-from ..datasets.minimarket import Recipe, render_minimarket
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from ..conversion.parity import Parity, Tolerance, check_parity
-from ..datasets.preprocess import preprocess
+from ..core.cache import artefact
+from ..core.code_digest import code_digest
+from ..core.files import sha256
 from ..core.host import environment
 from ..core.results import Result, result_name, write_result
+from ..datasets.market1501 import Market1501, open_market1501
+from ..datasets.minimarket import World, render_minimarket
+from ..datasets.preprocess import preprocess
+from ..errors import ConvertError
 from ..inference.backends import choose_backend
 from ..inference.session import open_session
-from ..core.cache import artefact
+from ..network.checkpoint import Checkpoint
 from .workspace import Workspace
 
 GUIDE_BATCHES = (1, 4, 8, 16, 32)  # the batch sizes of the guide's throughput table
@@ -38,7 +38,7 @@ def open_dataset(workspace: Workspace, dataset: str | Path) -> Market1501:
     """Open ``"mini"`` (rendered on first use), a folder or a zip."""
     if str(dataset) != "mini":
         return open_market1501(Path(dataset).expanduser())
-    return open_market1501(render_minimarket(workspace.data / "mini-market", Recipe()))
+    return open_market1501(render_minimarket(workspace.data / "mini-market", World()))
 
 
 def model_label(checkpoint: Checkpoint) -> str:
@@ -85,7 +85,9 @@ def atc_commands(
     """The ATC calls, one a batch size and one for all of them as gears; paths are relative to the workspace."""
     soc = chip(soc_version)
     models = [simplify_model(workspace, checkpoint, size) for size in batch_sizes]
-    calls = [(model.path, f"bs{model.batch_size}", model.batch_size) for model in models]
+    calls: list[tuple[Path, str, tuple[int, ...]]] = [
+        (model.path, f"bs{size}", (size,)) for model, size in zip(models, batch_sizes)
+    ]
     if len(batch_sizes) > 1:
         calls.append((export_model(workspace, checkpoint).path, "gears", tuple(batch_sizes)))
     outputs = [path.with_name(f"{model_label(checkpoint)}_{name}_{soc}") for path, name, _ in calls]

@@ -24,22 +24,22 @@ def measure_performance(
     """Benchmark one batch size and write one result."""
     with open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device, threads) as session:
         measured = run_benchmark(session, batch_size, rounds, warmup, progress)
-    session = measured.conditions
+    conditions = measured.conditions
     write_result(
         workspace.results,
         Result(
             "performance",
             result_name(
                 model_label(checkpoint),
-                session["backend"],
-                session["provider"],
-                session["precision"],
-                f"t{session['threads']}",
+                conditions["backend"],
+                conditions["provider"],
+                conditions["precision"],
+                f"t{conditions['threads']}",
                 f"bs{batch_size}",
             ),
             {
                 "model": checkpoint.describe(),
-                "session": session,
+                "session": conditions,
                 "batch_size": batch_size,
                 "rounds": rounds,
                 "warmup": warmup,

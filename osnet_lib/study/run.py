@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
 
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from ..errors import ParityError, StudyError
-from ..core.files import atomic_path, fingerprint, sha256
 from ..core.code_digest import PACKAGE, source_closure
-from ..datasets.market1501 import open_market1501
-from .models import GUIDE_BATCHES
+from ..core.files import atomic_path, fingerprint, sha256
 from ..core.host import environment
+from ..datasets.market1501 import open_market1501
+from ..errors import ParityError, StudyError
 from ..network.weights import find_weights
+from .models import GUIDE_BATCHES
 from .workspace import Workspace
 
 # A kernel is interrupted when it is shut down, and may say so as an error.

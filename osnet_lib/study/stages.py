@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
-from ..network.checkpoint import Checkpoint
-from ..errors import DatasetError, FeatureError, ParityError, SessionError
-from ..inference.extract import kept_features
-from ..features.store import Features
-from ..core.files import fingerprint, sha256
-from ..core.code_digest import code_digest
-from ..datasets.market1501 import Market1501, Sample
+from ..checks import whole_number
+from ..comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from ..conversion.parity import Tolerance
-from .models import export_model, model_label, runnable_model, simplify_model
 from ..conversion.precision import to_float16, to_int8
-from ..datasets.preprocess import iter_batches
+from ..core.cache import artefact
+from ..core.code_digest import code_digest
+from ..core.files import fingerprint, sha256
 from ..core.host import environment
 from ..core.results import Result, result_name, write_result
+from ..datasets.market1501 import Market1501, Sample
+from ..datasets.preprocess import iter_batches
+from ..errors import DatasetError, FeatureError, ParityError, SessionError
+from ..features.store import Features
 from ..inference.backends import choose_backend
+from ..inference.extract import kept_features
 from ..inference.session import open_session
-from ..comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
-from ..core.cache import artefact
+from ..network.checkpoint import Checkpoint
+from .models import export_model, model_label, runnable_model, simplify_model
 from .workspace import Workspace
 
 CALIBRATION_IMAGES = 32
@@ -63,8 +63,11 @@ def fair_share(dataset: Market1501, queries: int) -> tuple[tuple[Sample, ...], t
     """
     pids = sorted({sample.pid for sample in dataset.query})
     if len(pids) < 2:
-        raise DatasetError("those of the whole test split are of fewer than two identities", where=_QUERIES,
-                           cure="There is no interval without two: give another data set.")
+        raise DatasetError(
+            "those of the whole test split are of fewer than two identities",
+            where=_QUERIES,
+            cure="There is no interval without two: give another data set.",
+        )
     if queries == 0 or queries >= len(dataset.query):
         return dataset.query, dataset.gallery
     number = dict.fromkeys(pids, 0)
@@ -74,12 +77,17 @@ def fair_share(dataset: Market1501, queries: int) -> tuple[tuple[Sample, ...], t
     kept = set(next((share for share in shares if sum(number[pid] for pid in share) <= queries), ()))
     if len(kept) < 2:
         fewest = sum(number[pid] for pid in spread(pids, 2))
-        raise DatasetError(f"{queries} are too few for two identities, without which there is no interval",
-                           where=_QUERIES, cure=f"Give at least {fewest}, or 0 for the whole test split.")
+        raise DatasetError(
+            f"{queries} are too few for two identities, without which there is no interval",
+            where=_QUERIES,
+            cure=f"Give at least {fewest}, or 0 for the whole test split.",
+        )
     others = [sample for sample in dataset.gallery if sample.pid not in number]
     wrong = set(spread(others, round(len(others) * len(kept) / len(pids))))
-    return (tuple(sample for sample in dataset.query if sample.pid in kept),
-            tuple(sample for sample in dataset.gallery if sample.pid in kept or sample in wrong))
+    return (
+        tuple(sample for sample in dataset.query if sample.pid in kept),
+        tuple(sample for sample in dataset.gallery if sample.pid in kept or sample in wrong),
+    )
 
 
 def calibration_samples(dataset: Market1501, scored: Sequence[Sample]) -> tuple[list[Sample], str]:
@@ -89,25 +97,38 @@ def calibration_samples(dataset: Market1501, scored: Sequence[Sample]) -> tuple[
     labels, so that even these give nothing away but the look of the pictures.
     """
     rest = sorted(set(dataset.gallery) - set(scored), key=lambda sample: sample.name)
-    for pool, source in ((dataset.train, "train"), (rest, "gallery, not scored"), (dataset.gallery, "gallery, scored")):
-        if len(pool) >= CALIBRATION_IMAGES or pool is dataset.gallery:
-            return spread(pool, min(CALIBRATION_IMAGES, len(pool))), source
+    for pool, source in ((dataset.train, "train"), (rest, "gallery, not scored")):
+        if len(pool) >= CALIBRATION_IMAGES:
+            return spread(pool, CALIBRATION_IMAGES), source
+    return spread(dataset.gallery, min(CALIBRATION_IMAGES, len(dataset.gallery))), "gallery, scored"
 
 
 def float16_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, opset: int = 11) -> Path:
     """The simplified ONNX of a batch size in float16."""
     source = simplify_model(workspace, checkpoint, batch_size, opset)
     key = {"source": source.sha256, "code": code_digest(to_float16), "versions": environment()["versions"]}
-    return artefact(source.path.with_name(f"{source.path.stem}_fp16.onnx"), key,
-                    lambda target: to_float16(source.path, target))
+    return artefact(
+        source.path.with_name(f"{source.path.stem}_fp16.onnx"), key, lambda target: to_float16(source.path, target)
+    )
 
 
-def int8_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, dataset: Market1501,
-               calibration: Sequence[Sample], opset: int = 11) -> Path:
+def int8_model(
+    workspace: Workspace,
+    checkpoint: Checkpoint,
+    batch_size: int,
+    dataset: Market1501,
+    calibration: Sequence[Sample],
+    opset: int = 11,
+) -> Path:
     """The simplified ONNX of a batch size in int8, its ranges from the calibration images."""
     source = simplify_model(workspace, checkpoint, batch_size, opset)
-    key = {"source": source.sha256, "dataset": dataset.digest, "images": fingerprint([s.name for s in calibration]),
-           "code": code_digest(to_int8, iter_batches), "versions": environment()["versions"]}
+    key = {
+        "source": source.sha256,
+        "dataset": dataset.digest,
+        "images": fingerprint([s.name for s in calibration]),
+        "code": code_digest(to_int8, iter_batches),
+        "versions": environment()["versions"],
+    }
 
     def make(target: Path) -> None:
         to_int8(source.path, target, (images for _, images in iter_batches(dataset, calibration, batch_size)))
@@ -115,9 +136,18 @@ def int8_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, da
     return artefact(source.path.with_name(f"{source.path.stem}_int8.onnx"), key, make)
 
 
-def measure_stages(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint,
-                   batch_sizes: Sequence[int] = (1, 16), backend: str = "auto", device: int = 0, progress: bool = True,
-                   queries: int = 100, metric: str = "euclidean", opset: int = 11) -> list[Stage]:
+def measure_stages(
+    workspace: Workspace,
+    dataset: Market1501,
+    checkpoint: Checkpoint,
+    batch_sizes: Sequence[int] = (1, 16),
+    backend: str = "auto",
+    device: int = 0,
+    progress: bool = True,
+    queries: int = 100,
+    metric: str = "euclidean",
+    opset: int = 11,
+) -> list[Stage]:
     """Run torch once and all other stages at every batch size; write one result.
 
     Parameters
@@ -164,46 +194,82 @@ def measure_stages(workspace: Workspace, dataset: Market1501, checkpoint: Checkp
         runs = {"torch": ("torch", 0, 1), "om": ("ascend", device, None)}.get(name, ("onnxruntime", 0, None))
         source = checkpoint if name == "torch" else model(name, size)
         try:
-            return tuple(_features(workspace, dataset, checkpoint, source, samples, f"{name}-bs{size}-{split}", size,
-                                   runs, progress) for split, samples in (("query", query), ("gallery", gallery)))
+            of_query, of_gallery = (
+                _features(
+                    workspace, dataset, checkpoint, source, samples, f"{name}-bs{size}-{split}", size, runs, progress
+                )
+                for split, samples in (("query", query), ("gallery", gallery))
+            )
+            return of_query, of_gallery
         except (FeatureError, SessionError) as error:
-            raise ParityError(f"no features ({error.what})", where=f"{name}, batch size {size}",
-                              cure=error.cure) from error
+            raise ParityError(
+                f"no features ({error.what})", where=f"{name}, batch size {size}", cure=error.cure
+            ) from error
 
     reference = features("torch", _TORCH_BATCH)
     stages = [compare_stage("torch", None, reference, reference, metric)]
-    stages += [compare_stage(name, size, reference, features(name, size), metric)
-               for name in STAGES[1:] if name != "om" or chosen == "ascend" for size in sizes]
+    stages += [
+        compare_stage(name, size, reference, features(name, size), metric)
+        for name in STAGES[1:]
+        if name != "om" or chosen == "ascend"
+        for size in sizes
+    ]
     broken = first_broken(stages)
-    write_result(workspace.results, Result(
-        "stages", result_name(dataset.path.stem, model_label(checkpoint), chosen, metric, f"q{len(query)}"),
-        {"model": checkpoint.describe(), "opset": opset, "backend": chosen, "metric": metric, "batch_sizes": sizes,
-         "dataset": {"file": dataset.path.name, "sha256": dataset.digest}, "queries": len(query),
-         "gallery": len(gallery), "whole_split": len(query) == len(dataset.query),
-         "images": fingerprint([sample.name for sample in (*query, *gallery)]),
-         "calibration": {"images": len(calibration), "split": calibrated_on, "method": "MinMax"},
-         "tolerance": asdict(Tolerance())},
-        {"stages": [stage.as_dict() for stage in stages], "first_broken": broken and broken.where,
-         "verdict": verdict(stages)}))
+    write_result(
+        workspace.results,
+        Result(
+            "stages",
+            result_name(dataset.path.stem, model_label(checkpoint), chosen, metric, f"q{len(query)}"),
+            {
+                "model": checkpoint.describe(),
+                "opset": opset,
+                "backend": chosen,
+                "metric": metric,
+                "batch_sizes": sizes,
+                "dataset": {"file": dataset.path.name, "sha256": dataset.digest},
+                "queries": len(query),
+                "gallery": len(gallery),
+                "whole_split": len(query) == len(dataset.query),
+                "images": fingerprint([sample.name for sample in (*query, *gallery)]),
+                "calibration": {"images": len(calibration), "split": calibrated_on, "method": "MinMax"},
+                "tolerance": asdict(Tolerance()),
+            },
+            {
+                "stages": [stage.as_dict() for stage in stages],
+                "first_broken": broken and broken.where,
+                "verdict": verdict(stages),
+            },
+        ),
+    )
     return stages
 
 
 def _sizes(batch_sizes: Sequence[int]) -> list[int]:
     """Batch sizes, each once; text is what papermill makes of a list given with -p."""
-    listed = isinstance(batch_sizes, Sequence) and not isinstance(batch_sizes, (str, bytes))
-    if not listed or not all(isinstance(size, Integral) and not isinstance(size, bool) and size >= 1
-                             for size in batch_sizes):
-        raise SessionError(f"{batch_sizes!r}", where="batch sizes",
-                           cure="Give a list of whole numbers from 1; with papermill: -y 'stage_batches: [1, 8]'")
-    return sorted(set(map(int, batch_sizes)))
+    cure = "Give a list of whole numbers from 1; with papermill: -y 'stage_batches: [1, 8]'"
+    if not isinstance(batch_sizes, Sequence) or isinstance(batch_sizes, (str, bytes)):
+        raise SessionError(f"{batch_sizes!r} is no list", where="batch sizes", cure=cure)
+    return sorted({whole_number(size, "batch sizes", cure=cure) for size in batch_sizes})
 
 
-def _features(workspace: Workspace, dataset: Market1501, checkpoint: Checkpoint, source: Checkpoint | Path,
-              samples: Sequence[Sample], name: str, batch_size: int, runs: tuple[str, int, int | None],
-              progress: bool) -> Features:
+def _features(
+    workspace: Workspace,
+    dataset: Market1501,
+    checkpoint: Checkpoint,
+    source: Checkpoint | Path,
+    samples: Sequence[Sample],
+    name: str,
+    batch_size: int,
+    runs: tuple[str, int, int | None],
+    progress: bool,
+) -> Features:
     """Features of one model on one split; `runs` is backend, device and threads."""
-    facts = {"model": checkpoint.sha256 if source is checkpoint else sha256(source), "runs": runs,
-             "network": code_digest(type(checkpoint.model))}
+    facts = {
+        "model": checkpoint.sha256 if isinstance(source, Checkpoint) else sha256(source),
+        "runs": runs,
+        "network": code_digest(type(checkpoint.model)),
+    }
     file = f"{result_name(dataset.path.stem, model_label(checkpoint), 'stage', name, f'n{len(samples)}')}.npz"
-    return kept_features(workspace.features / file, facts, lambda: open_session(source, *runs), dataset, samples,
-                         batch_size, progress)
+    return kept_features(
+        workspace.features / file, facts, lambda: open_session(source, *runs), dataset, samples, batch_size, progress
+    )

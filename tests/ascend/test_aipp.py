@@ -6,13 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from osnet_lib.ascend.aipp import AippConfig, aipp_error, apply_aipp, imagenet_aipp, parse_aipp, read_aipp, write_aipp
-from osnet_lib.errors import ConvertError
 from osnet_lib.datasets.preprocess import preprocess, to_uint8
+from osnet_lib.errors import ConvertError
 
 BY_HAND = """
 # ImageNet, RGB
@@ -36,7 +35,9 @@ aipp_op {
 
 def test_the_text():
     """Every line that ATC reads, and no other."""
-    assert str(imagenet_aipp()) == """aipp_op {
+    assert (
+        str(imagenet_aipp())
+        == """aipp_op {
     aipp_mode: static
     related_input_rank: 0
     input_format: RGB888_U8
@@ -57,6 +58,7 @@ def test_the_text():
     var_reci_chn_2: 0.0174291938997821
 }
 """
+    )
 
 
 def test_a_file_written_by_hand(tmp_path):
@@ -81,8 +83,9 @@ def test_round_trip(mean, least, scale):
     assert parse_aipp(str(config)) == config and str(parse_aipp(str(config))) == str(config)
 
 
-@given(order=st.permutations(str(imagenet_aipp()).splitlines()[1:-1]),
-       end=st.sampled_from(["\n", ",\n", " ", "  # x\n"]))
+@given(
+    order=st.permutations(str(imagenet_aipp()).splitlines()[1:-1]), end=st.sampled_from(["\n", ",\n", " ", "  # x\n"])
+)
 def test_the_order_of_lines_does_not_matter(order, end):
     assert parse_aipp("aipp_op {" + end.join(order) + "\n}") == imagenet_aipp()
 
@@ -93,23 +96,26 @@ def test_other_text_is_refused_in_one_sentence(text):
         parse_aipp(text)
 
 
-@pytest.mark.parametrize("old, new, what", [
-    ("aipp_mode: static", "aipp_mode: dynamic", "aipp_mode is dynamic, but this study feeds images for static"),
-    ("    aipp_mode: static\n", "", "aipp_mode is missing"),
-    ("crop: false", "crop: true", "crop is true"),
-    ("src_image_size_h: 256", "src_image_size_h: 224", "src_image_size_h is 224, .* for 256"),
-    ("RGB888_U8", "YUV420SP_U8", "input_format is YUV420SP_U8"),
-    ("rbuv_swap_switch: false", "rbuv_swap_switch: true", "rbuv_swap_switch is true"),
-    ("mean_chn_1: 116", "mean_chn_0: 116", "mean_chn_0 is there twice"),
-    ("mean_chn_1: 116", "mean_chn_1: 300", r"mean_chn: .* not three numbers from 0 to 255"),
-    ("mean_chn_1: 116", "mean_chn_1: 116.5", "not whole numbers"),
-    ("min_chn_2: 0.53", "min_chn_2: -0.53", "min_chn: .* from 0 to 255"),
-    ("min_chn_2: 0.53", "min_chn_2: nan", "min_chn: .* from 0 to 255"),
-    ("min_chn_2: 0.53", "min_chn_2: half", "min_chn holds 0.675, 0.28, half"),
-    ("min_chn_2: 0.53", "max_chn_2: 0.53", "unknown key max_chn_2"),
-    ("min_chn_2: 0.53", "mean_chn_3: 7", "unknown key mean_chn_3"),
-    ("min_chn_2: 0.53", "min_chn_2", "not one aipp_op block"),
-])
+@pytest.mark.parametrize(
+    "old, new, what",
+    [
+        ("aipp_mode: static", "aipp_mode: dynamic", "aipp_mode is dynamic, but this study feeds images for static"),
+        ("    aipp_mode: static\n", "", "aipp_mode is missing"),
+        ("crop: false", "crop: true", "crop is true"),
+        ("src_image_size_h: 256", "src_image_size_h: 224", "src_image_size_h is 224, .* for 256"),
+        ("RGB888_U8", "YUV420SP_U8", "input_format is YUV420SP_U8"),
+        ("rbuv_swap_switch: false", "rbuv_swap_switch: true", "rbuv_swap_switch is true"),
+        ("mean_chn_1: 116", "mean_chn_0: 116", "mean_chn_0 is there twice"),
+        ("mean_chn_1: 116", "mean_chn_1: 300", r"mean_chn: .* not three numbers from 0 to 255"),
+        ("mean_chn_1: 116", "mean_chn_1: 116.5", "not whole numbers"),
+        ("min_chn_2: 0.53", "min_chn_2: -0.53", "min_chn: .* from 0 to 255"),
+        ("min_chn_2: 0.53", "min_chn_2: nan", "min_chn: .* from 0 to 255"),
+        ("min_chn_2: 0.53", "min_chn_2: half", "min_chn holds 0.675, 0.28, half"),
+        ("min_chn_2: 0.53", "max_chn_2: 0.53", "unknown key max_chn_2"),
+        ("min_chn_2: 0.53", "mean_chn_3: 7", "unknown key mean_chn_3"),
+        ("min_chn_2: 0.53", "min_chn_2", "not one aipp_op block"),
+    ],
+)
 def test_files_that_would_change_the_pixels_are_refused(old, new, what):
     text = str(imagenet_aipp())
     assert old in text

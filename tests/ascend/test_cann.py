@@ -31,17 +31,20 @@ PROCESSES = """
 """
 
 
-@pytest.mark.parametrize("text, names", [
-    (TABLE.format(id=24, name="310P3") + PROCESSES, ["Ascend310P3"]),
-    (TABLE.format(id=0, name="310  "), ["Ascend310"]),
-    (TABLE.format(id=0, name="310P3") + SECOND, ["Ascend310P3"]),
-    (TABLE.format(id=0, name="310B4") + SECOND, ["Ascend310B4", "Ascend310P3"]),
-    (TABLE.format(id=0, name="Ascend910B4"), ["Ascend910B4"]),
-    (TABLE.format(id=32896, name="910_9391"), ["Ascend910_9391"]),
-    (TABLE.replace("{id}", "0").replace("{name}", "NA   "), []),
-    ("dcmi model initialized failed, because the device is used. ret is -8020", []),
-    ("", []),
-])
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        (TABLE.format(id=24, name="310P3") + PROCESSES, ["Ascend310P3"]),
+        (TABLE.format(id=0, name="310  "), ["Ascend310"]),
+        (TABLE.format(id=0, name="310P3") + SECOND, ["Ascend310P3"]),
+        (TABLE.format(id=0, name="310B4") + SECOND, ["Ascend310B4", "Ascend310P3"]),
+        (TABLE.format(id=0, name="Ascend910B4"), ["Ascend910B4"]),
+        (TABLE.format(id=32896, name="910_9391"), ["Ascend910_9391"]),
+        (TABLE.replace("{id}", "0").replace("{name}", "NA   "), []),
+        ("dcmi model initialized failed, because the device is used. ret is -8020", []),
+        ("", []),
+    ],
+)
 def test_names_of_npu_smi(text, names):
     assert parse_npu_smi(text) == names
 
@@ -74,42 +77,51 @@ PYACL = {"mdl": ModuleType("acl.mdl"), "rt": ModuleType("acl.rt")}
 SMI = TABLE.format(id=0, name="310B4")
 
 
-@pytest.mark.parametrize("acl, npu_smi, name", [
-    ({**PYACL, "get_soc_name": lambda: "Ascend310"}, SMI, "Ascend310"),
-    ({**PYACL, "get_soc_name": lambda: "Ascend310"}, None, "Ascend310"),
-    ({**PYACL, "get_soc_name": lambda: None}, SMI, "Ascend310B4"),
-    ({**PYACL, "get_soc_name": fail}, SMI, "Ascend310B4"),
-    ({"get_soc_name": lambda: "Ascend310"}, SMI, "Ascend310B4"),  # not pyACL
-    ({"ACL": object, "mdl": 1}, SMI, "Ascend310B4"),  # the registry's package of access control lists
-    ({}, SMI, "Ascend310B4"),
-    (None, SMI, "Ascend310B4"),
-])
+@pytest.mark.parametrize(
+    "acl, npu_smi, name",
+    [
+        ({**PYACL, "get_soc_name": lambda: "Ascend310"}, SMI, "Ascend310"),
+        ({**PYACL, "get_soc_name": lambda: "Ascend310"}, None, "Ascend310"),
+        ({**PYACL, "get_soc_name": lambda: None}, SMI, "Ascend310B4"),
+        ({**PYACL, "get_soc_name": fail}, SMI, "Ascend310B4"),
+        ({"get_soc_name": lambda: "Ascend310"}, SMI, "Ascend310B4"),  # not pyACL
+        ({"ACL": object, "mdl": 1}, SMI, "Ascend310B4"),  # the registry's package of access control lists
+        ({}, SMI, "Ascend310B4"),
+        (None, SMI, "Ascend310B4"),
+    ],
+)
 def test_the_chip_of_this_host(host, acl, npu_smi, name):
     host(acl, npu_smi)
     assert detect_soc_version() == name
 
 
-@pytest.mark.parametrize("npu_smi, status, words", [
-    (None, 0, "no NPU is found .* must be given. Write Ascend and the Name"),
-    ("no device", 0, "no NPU is found"),
-    (SMI, 3, "no NPU is found"),
-    (SMI + SECOND, 0, r"several kinds \(Ascend310B4, Ascend310P3\)"),
-])
+@pytest.mark.parametrize(
+    "npu_smi, status, words",
+    [
+        (None, 0, "no NPU is found .* must be given. Write Ascend and the Name"),
+        ("no device", 0, "no NPU is found"),
+        (SMI, 3, "no NPU is found"),
+        (SMI + SECOND, 0, r"several kinds \(Ascend310B4, Ascend310P3\)"),
+    ],
+)
 def test_a_chip_that_must_be_given(host, npu_smi, status, words):
     host(None, npu_smi, status)
     with pytest.raises(ConvertError, match=f"^soc_version: .*{words}"):
         detect_soc_version()
 
 
-@pytest.mark.parametrize("content, version", [
-    ("# version: 1.0\nruntime_running_version=[7.6.0.1.220:8.0.0]\ntoolkit_upgrade_version=[1:9.9]\n", (8, 0)),
-    ("toolkit_running_version=[7.5.0.1.129:8.1.RC1]\n", (8, 1)),
-    ("toolkit_running_version=[1.84.15.1.310:6.0.1]\n", (6, 0)),
-    ("toolkit_running_version=[1.77.22.6.220:5.0.4.alpha002]\n", (5, 0)),
-    ("toolkit_running_version=[7.5.0:8.RC3]\n", (8, 3)),
-    ("runtime_running_version=[1.83.T8.0.B128:CANN-1.83]\n", None),
-    ("something else\n", None),
-])
+@pytest.mark.parametrize(
+    "content, version",
+    [
+        ("# version: 1.0\nruntime_running_version=[7.6.0.1.220:8.0.0]\ntoolkit_upgrade_version=[1:9.9]\n", (8, 0)),
+        ("toolkit_running_version=[7.5.0.1.129:8.1.RC1]\n", (8, 1)),
+        ("toolkit_running_version=[1.84.15.1.310:6.0.1]\n", (6, 0)),
+        ("toolkit_running_version=[1.77.22.6.220:5.0.4.alpha002]\n", (5, 0)),
+        ("toolkit_running_version=[7.5.0:8.RC3]\n", (8, 3)),
+        ("runtime_running_version=[1.83.T8.0.B128:CANN-1.83]\n", None),
+        ("something else\n", None),
+    ],
+)
 @pytest.mark.parametrize("layout", ["latest/bin", "8.0.0/x86_64-linux/bin"])
 def test_version_of_cann(tmp_path, monkeypatch, content, version, layout):
     monkeypatch.delenv("ASCEND_TOOLKIT_HOME", raising=False)

@@ -9,18 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from stand_ins import om
-from stand_ins.host import add_atc, remove_atc, tiny_onnx
 
 from osnet_lib.ascend.aipp import write_aipp
+from osnet_lib.ascend.atc_errors import ATC_CURES, AtcError
 from osnet_lib.ascend.cann import detect_soc_version
-from osnet_lib.ascend.convert import (AtcCommand, check_conversion, conversion_status, convert, find_atc, model_batch,
-                                      opsets)
-from osnet_lib.ascend.atc_errors import CURES, AtcError
-from osnet_lib.errors import ConvertError
+from osnet_lib.ascend.convert import (
+    AtcCommand,
+    check_conversion,
+    conversion_status,
+    convert,
+    find_atc,
+    model_batch,
+    opsets,
+)
 from osnet_lib.core.files import sha256
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.errors import ConvertError
 from osnet_lib.inference.session import open_session
+from stand_ins import om
+from stand_ins.host import add_atc, remove_atc, tiny_onnx
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +50,15 @@ def command(models, tmp_path):
     """A function that describes a conversion of one of the models to ``tmp_path/out/x.om``."""
 
     def make(model: str = "bs2.onnx", **changes) -> AtcCommand:
-        return AtcCommand(**{"model": models / model, "output": tmp_path / "out" / "x", "batch_sizes": 2,
-                             "soc_version": "Ascend310", **changes})
+        return AtcCommand(
+            **{
+                "model": models / model,
+                "output": tmp_path / "out" / "x",
+                "batch_sizes": 2,
+                "soc_version": "Ascend310",
+                **changes,
+            }
+        )
 
     return make
 
@@ -59,17 +73,23 @@ def left(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "out").iterdir())
 
 
-@pytest.mark.parametrize("model, changes, header", [
-    ("bs2.onnx", {}, {"batch_sizes": [2], "input_dtype": "float32", "precision": "float32"}),
-    ("a.onnx", {"batch_sizes": 8}, {"batch_sizes": [8]}),
-    ("a.onnx", {"batch_sizes": (1, 4, 8, 16, 32)}, {"batch_sizes": [1, 4, 8, 16, 32]}),
-    ("bs2.onnx", {"precision_mode": "force_fp16", "soc_version": "Ascend310P3"},
-     {"precision": "float16", "soc_version": "Ascend310P3"}),
-    ("bs2.onnx", {"precision_mode_v2": "origin"}, {"precision": "float32"}),
-    ("bs2.onnx", {"input_fp16": True, "log": "debug"}, {"input_dtype": "float16"}),
-    ("bs2.onnx", {"options": ("--output_type=FP16",)}, {"output_dtype": "float16"}),
-    ("opset13.onnx", {}, {"batch_sizes": [2]}),
-])
+@pytest.mark.parametrize(
+    "model, changes, header",
+    [
+        ("bs2.onnx", {}, {"batch_sizes": [2], "input_dtype": "float32", "precision": "float32"}),
+        ("a.onnx", {"batch_sizes": 8}, {"batch_sizes": [8]}),
+        ("a.onnx", {"batch_sizes": (1, 4, 8, 16, 32)}, {"batch_sizes": [1, 4, 8, 16, 32]}),
+        (
+            "bs2.onnx",
+            {"precision_mode": "force_fp16", "soc_version": "Ascend310P3"},
+            {"precision": "float16", "soc_version": "Ascend310P3"},
+        ),
+        ("bs2.onnx", {"precision_mode_v2": "origin"}, {"precision": "float32"}),
+        ("bs2.onnx", {"input_fp16": True, "log": "debug"}, {"input_dtype": "float16"}),
+        ("bs2.onnx", {"options": ("--output_type=FP16",)}, {"output_dtype": "float16"}),
+        ("opset13.onnx", {}, {"batch_sizes": [2]}),
+    ],
+)
 def test_an_om(atc, models, command, tmp_path, model, changes, header):
     ours = command(model, **changes)
     made = convert(ours, progress=False)
@@ -115,28 +135,34 @@ def test_progress_shows_what_atc_says(atc, command, capfd, monkeypatch):
 
 
 @pytest.mark.parametrize("style", ["old", "pid", "new"])
-@pytest.mark.parametrize("fail, code, words", [
-    ("E10001", "E10001", "asked to fail with E10001"),
-    ("E19999,EZ3003", "EZ3003", r"asked to fail with EZ3003 \(also E19999\)"),
-])
+@pytest.mark.parametrize(
+    "fail, code, words",
+    [
+        ("E10001", "E10001", "asked to fail with E10001"),
+        ("E19999,EZ3003", "EZ3003", r"asked to fail with EZ3003 \(also E19999\)"),
+    ],
+)
 def test_atc_refuses(atc, command, tmp_path, monkeypatch, style, fail, code, words):
     monkeypatch.setenv("STAND_IN_ATC_FAIL", fail)
     monkeypatch.setenv("STAND_IN_ATC_STYLE", style)
     with pytest.raises(AtcError, match=rf"bs2.onnx: ATC failed with {code}: {words}\. ") as caught:
         convert(command(), progress=False)
-    assert (caught.value.code, caught.value.status, caught.value.cure) == (code, 255, CURES[code])
+    assert (caught.value.code, caught.value.status, caught.value.cure) == (code, 255, ATC_CURES[code])
     assert [m.code for m in caught.value.messages] == fail.split(",") and left(tmp_path) == []
 
 
-@pytest.mark.parametrize("changes, code", [
-    ({"soc_version": "Ascend999"}, "E10001"),
-    ({"options": ("--output_type=half",)}, "E10001"),
-    ({"options": ("--dynamic_dims=1;2",), "batch_sizes": (1, 2), "model": "a.onnx"}, "E10047"),
-])
+@pytest.mark.parametrize(
+    "changes, code",
+    [
+        ({"soc_version": "Ascend999"}, "E10001"),
+        ({"options": ("--output_type=half",)}, "E10001"),
+        ({"options": ("--dynamic_dims=1;2",), "batch_sizes": (1, 2), "model": "a.onnx"}, "E10047"),
+    ],
+)
 def test_what_only_atc_knows(atc, command, changes, code):
     with pytest.raises(AtcError) as caught:
         convert(command(**changes), progress=False)
-    assert caught.value.code == code and caught.value.cure == CURES[code]
+    assert caught.value.code == code and caught.value.cure == ATC_CURES[code]
 
 
 def test_an_option_that_atc_does_not_know(atc, command):
@@ -144,11 +170,14 @@ def test_an_option_that_atc_does_not_know(atc, command):
         convert(command(options=("--new_option=1",)), progress=False)
 
 
-@pytest.mark.parametrize("fail, words, status", [
-    ("silent", "ATC ended with status 0 and wrote no OM. Check the space", 0),
-    ("mute", "ATC failed with E19999: no error text", 255),
-    ("killed", "ATC was ended by signal SIGKILL.* TE_PARALLEL_COMPILER", -9),
-])
+@pytest.mark.parametrize(
+    "fail, words, status",
+    [
+        ("silent", "ATC ended with status 0 and wrote no OM. Check the space", 0),
+        ("mute", "ATC failed with E19999: no error text", 255),
+        ("killed", "ATC was ended by signal SIGKILL.* TE_PARALLEL_COMPILER", -9),
+    ],
+)
 def test_a_good_old_om_survives_a_bad_run(atc, command, tmp_path, monkeypatch, fail, words, status):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "x.om").write_bytes(b"good")
@@ -166,8 +195,10 @@ def test_the_time_limit(atc, command, tmp_path, monkeypatch, late_clock):
     monkeypatch.setenv("STAND_IN_ATC_PIDS", str(pids))
     late_clock("osnet_lib.ascend.run_program", lambda: 3601 * (pids.exists() and pids.stat().st_size > 0))
     began = time.monotonic()
-    with pytest.raises(ConvertError, match="bs2.onnx: ATC was not done after 3600 s and was stopped. Give it more time"
-                                           ". .*TE_PARALLEL_COMPILER"):
+    with pytest.raises(
+        ConvertError,
+        match="bs2.onnx: ATC was not done after 3600 s and was stopped. Give it more time. .*TE_PARALLEL_COMPILER",
+    ):
         convert(command(), timeout=3600, progress=False)
     assert time.monotonic() - began < 300 and left(tmp_path) == []
     pids = [int(pid) for pid in pids.read_text().split()]
@@ -197,10 +228,17 @@ def test_refused_before_atc_runs(command, model, changes, cann, words, cure):
         check_conversion(command(model, **changes), cann)
 
 
-@pytest.mark.parametrize("model, changes, cann", [
-    ("bs2.onnx", {}, None), ("bs2.onnx", {}, (5, 0)), ("opset13.onnx", {}, (6, 0)), ("opset13.onnx", {}, None),
-    ("a.onnx", {"batch_sizes": (1, 4)}, (5, 0)), ("a.onnx", {"batch_sizes": 16}, None),
-])
+@pytest.mark.parametrize(
+    "model, changes, cann",
+    [
+        ("bs2.onnx", {}, None),
+        ("bs2.onnx", {}, (5, 0)),
+        ("opset13.onnx", {}, (6, 0)),
+        ("opset13.onnx", {}, None),
+        ("a.onnx", {"batch_sizes": (1, 4)}, (5, 0)),
+        ("a.onnx", {"batch_sizes": 16}, None),
+    ],
+)
 def test_accepted(command, model, changes, cann):
     assert check_conversion(command(model, **changes), cann) is None
 
@@ -252,8 +290,10 @@ def test_without_cann(command, tmp_path, monkeypatch):
     said = []
     assert find_atc() is None
     assert convert(command(), say=said.append) is None and not (tmp_path / "out").exists()
-    assert said == ["ATC is not installed here, so no OM is made; run this command on a host with CANN:",
-                    str(command())]
+    assert said == [
+        "ATC is not installed here, so no OM is made; run this command on a host with CANN:",
+        str(command()),
+    ]
     assert conversion_status() == "ATC is not installed here, so no OM is made; run these commands on a host with CANN."
 
 
@@ -271,8 +311,9 @@ def test_batch_of_a_model(models):
         model_batch(models / "a.onnx")
 
 
-@pytest.mark.parametrize("changes", [{}, {"batch_sizes": (1, 4), "model": "a.onnx"}, {"input_fp16": True},
-                                     {"aipp": "aipp.cfg"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"batch_sizes": (1, 4), "model": "a.onnx"}, {"input_fp16": True}, {"aipp": "aipp.cfg"}]
+)
 def test_the_om_gives_the_features_of_the_onnx(atc, npu, models, command, changes):
     """From the stand-in ATC to the stand-in NPU, whose chip is found by itself."""
     if "aipp" in changes:

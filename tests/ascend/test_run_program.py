@@ -31,15 +31,18 @@ def _runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("code, text, status", [
-    ("print('a'); print('b')", "a\nb\n", 0),
-    ("import sys; sys.stdout.write('a\\r\\nb'); sys.exit(255)", "a\nb", 255),
-    ("import sys; print('a', file=sys.stderr)", "a\n", 0),
-    ("import os; os.write(1, b'caf\\xc3'); os.write(1, b'\\xa9 \\xff')", "caf\u00e9 \ufffd", 0),
-    ("import os; os.kill(os.getpid(), 9)", "", -9),
-    ("pass", "", 0),
-    ("print(input())", None, 1),  # nothing waits for a keyboard
-])
+@pytest.mark.parametrize(
+    "code, text, status",
+    [
+        ("print('a'); print('b')", "a\nb\n", 0),
+        ("import sys; sys.stdout.write('a\\r\\nb'); sys.exit(255)", "a\nb", 255),
+        ("import sys; print('a', file=sys.stderr)", "a\n", 0),
+        ("import os; os.write(1, b'caf\\xc3'); os.write(1, b'\\xa9 \\xff')", "caf\u00e9 \ufffd", 0),
+        ("import os; os.kill(os.getpid(), 9)", "", -9),
+        ("pass", "", 0),
+        ("print(input())", None, 1),  # nothing waits for a keyboard
+    ],
+)
 def test_text_and_status(code, text, status, tmp_path):
     done = python(code, tmp_path)
     assert done.status == status and 0 < done.seconds < 120
@@ -60,8 +63,12 @@ def test_lines_come_at_once(tmp_path):
             (tmp_path / "seen").touch()
         lines.append(line)
 
-    python("import os, time\nprint('first', flush=True)\nwhile not os.path.exists('seen'): time.sleep(0.02)\n"
-           "print('last')", tmp_path, on_line=see)
+    python(
+        "import os, time\nprint('first', flush=True)\nwhile not os.path.exists('seen'): time.sleep(0.02)\n"
+        "print('last')",
+        tmp_path,
+        on_line=see,
+    )
     assert [line for line in lines if line] == ["first", "last"]
 
 

@@ -11,8 +11,8 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT
 
+from helpers.paths import ROOT
 
 
 @pytest.fixture
@@ -24,8 +24,13 @@ def script(monkeypatch):
 
 def run(name, *options):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, ROOT / "benchmarks" / name, *map(str, options)], capture_output=True,
-                          text=True, env=environment, timeout=500)
+    return subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / name, *map(str, options)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=500,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ the data
@@ -61,17 +66,41 @@ def test_plain_loops_agree(script):
 
 
 def test_peak_memory_counts_what_this_process_held():
-    code = ("import sys; sys.path.insert(0, sys.argv[1]); import process; before = process.peak_rss(); {}; "
-            "print(process.peak_rss() - before)")
-    grown = [int(subprocess.run([sys.executable, "-c", code.format(hold), ROOT / "benchmarks"], capture_output=True,
-                                text=True, check=True).stdout) for hold in ("0", "b = b'1' * 50_000_000; del b")]
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import process; before = process.peak_rss(); {}; "
+        "print(process.peak_rss() - before)"
+    )
+    grown = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code.format(hold), ROOT / "benchmarks"],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for hold in ("0", "b = b'1' * 50_000_000; del b")
+    ]
     assert grown[0] < 5e6 < 45e6 < grown[1] < 60e6
 
 
 # ------------------------------------------------------------------------------------------------ the programs
 def test_metrics_scales_the_list_loop_and_says_so(tmp_path):
-    done = run("metrics.py", "--queries", 80, "--gallery", 900, "--width", 16, "--rounds", 1, "--loop-queries", 20,
-               "--json", tmp_path / "m.json")
+    done = run(
+        "metrics.py",
+        "--queries",
+        80,
+        "--gallery",
+        900,
+        "--width",
+        16,
+        "--rounds",
+        1,
+        "--loop-queries",
+        20,
+        "--json",
+        tmp_path / "m.json",
+    )
     assert done.returncode == 0, done.stderr
     measured = json.loads((tmp_path / "m.json").read_text())
     assert measured["same"] and measured["conditions"]["loop_queries"] == 20
@@ -81,22 +110,39 @@ def test_metrics_scales_the_list_loop_and_says_so(tmp_path):
 
 def test_metrics_quotes_at_market_size_only(script):
     metrics = script("metrics")
-    seconds = {name: {key: 0.5 for key in ("median", "min", "max", "processor_median")}
-               for name in ("evaluate", "argsort loop", "list loop")}
-    measured = {"conditions": {"queries": 3368, "gallery": 15913, "width": 512, "metric": "euclidean", "rounds": 1,
-                               "loop_queries": 100, "environment": {"cores": 2}},
-                "seconds": seconds, "peak_bytes": dict.fromkeys(seconds, 1e6), "ratio": 1.0, "same": True,
-                "ratios": dict.fromkeys(seconds, 1.0), "quoted_seconds": metrics.QUOTED, "difference": {},
-                "estimated_seconds": {metrics.CYTHON: 2.5},
-                "figures": {"rank1": 0.9, "mAP": 0.7}}
+    seconds = {
+        name: dict.fromkeys(("median", "min", "max", "processor_median"), 0.5)
+        for name in ("evaluate", "argsort loop", "list loop")
+    }
+    measured = {
+        "conditions": {
+            "queries": 3368,
+            "gallery": 15913,
+            "width": 512,
+            "metric": "euclidean",
+            "rounds": 1,
+            "loop_queries": 100,
+            "environment": {"cores": 2},
+        },
+        "seconds": seconds,
+        "peak_bytes": dict.fromkeys(seconds, 1e6),
+        "ratio": 1.0,
+        "same": True,
+        "ratios": dict.fromkeys(seconds, 1.0),
+        "quoted_seconds": metrics.QUOTED,
+        "difference": {},
+        "estimated_seconds": {metrics.CYTHON: 2.5},
+        "figures": {"rank1": 0.9, "mAP": 0.7},
+    }
     said = metrics.report(measured)
     assert "quoted, not run here" in said and "6.8 s measured elsewhere on two cores, takes 13.6 times" in said
     assert "which ran on both, it would take 2.50 s, 5.0 times as long" in said
 
 
 def test_reranking_compares_and_measures(tmp_path):
-    done = run("reranking.py", "--queries", 40, "--gallery", 300, "--width", 32, "--rounds", 1, "--json",
-               tmp_path / "r.json")
+    done = run(
+        "reranking.py", "--queries", 40, "--gallery", 300, "--width", 32, "--rounds", 1, "--json", tmp_path / "r.json"
+    )
     assert done.returncode == 0, done.stderr
     assert "the published dense algorithm takes" in done.stdout and "same distances" in done.stdout
     measured = json.loads((tmp_path / "r.json").read_text())
@@ -112,8 +158,11 @@ def test_reranking_finds_a_contestant_that_computes_something_else(script, monke
 
     def child(_, arguments):  # as run_child, without the processes; the dense one gets another k2
         options = dict(zip(arguments[::2], arguments[1::2]))
-        facts = Namespace(**{name: options[f"--{name}"] for name in reranking.NUMBERS}, out=options["--out"],
-                          contestant=options["--contestant"])
+        facts = Namespace(
+            **{name: options[f"--{name}"] for name in reranking.NUMBERS},
+            out=options["--out"],
+            contestant=options["--contestant"],
+        )
         facts.k2 += facts.contestant == "dense"
         return reranking.run_contestant(facts)
 
@@ -139,27 +188,39 @@ def test_distractors_measures_time_and_memory(tmp_path):
 
 def test_distractors_fails_above_its_limit(script, monkeypatch, capsys):
     distractors = script("distractors")
-    one = {"seconds": 1.0, "processor_seconds": 1.0, "peak_rss_bytes": 2_000_000_000, "input_bytes": 1, "rank1": 0.5,
-           "mAP": 0.5, "ap": [0.5, float("nan")]}
+    one = {
+        "seconds": 1.0,
+        "processor_seconds": 1.0,
+        "peak_rss_bytes": 2_000_000_000,
+        "input_bytes": 1,
+        "rank1": 0.5,
+        "mAP": 0.5,
+        "ap": [0.5, float("nan")],
+    }
     gains = {**one, "ap": [0.6, float("nan")], "peak_rss_bytes": 1}
-    for made, code, words in (([one, one], 0, "2.00 GB, inputs included, within the 2.5 GB allowed"),
-                              ([one, {**one, "peak_rss_bytes": 2_600_000_000}], 1, "ABOVE the 2.5 GB allowed"),
-                              ([one, gains], 1, "1 queries gain by more distractors, WHICH CANNOT BE")):
+    for made, code, words in (
+        ([one, one], 0, "2.00 GB, inputs included, within the 2.5 GB allowed"),
+        ([one, {**one, "peak_rss_bytes": 2_600_000_000}], 1, "ABOVE the 2.5 GB allowed"),
+        ([one, gains], 1, "1 queries gain by more distractors, WHICH CANNOT BE"),
+    ):
         children = iter(made)
-        monkeypatch.setattr(distractors, "run_child", lambda *_: next(children))
+        monkeypatch.setattr(distractors, "run_child", lambda *_, children=children: next(children))
         assert distractors.main(["--distractors", "0", "10", "--rounds", "1"]) == code
         assert words in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("script_name, options, message", [
-    ("reranking.py", ["--rounds", "0"], "--rounds counts from 1"),
-    ("dump.py", ["--files", "1000001"], "files count from 1 to a million"),
-    ("metrics.py", ["--seed", "-1"], "--seed counts from 0"),
-    ("reranking.py", ["--queries", "5", "--gallery", "9"], "k1 or k2 is too large for 14 images"),
-    ("distractors.py", ["--distractors", "-1"], "give each number of distractors once, from 0"),
-    ("distractors.py", ["--distractors", "9", "3"], "from the smallest to the largest"),
-    ("metrics.py", ["--loop-queries", "0"], "--loop-queries counts from 1"),
-])
+@pytest.mark.parametrize(
+    "script_name, options, message",
+    [
+        ("reranking.py", ["--rounds", "0"], "--rounds counts from 1"),
+        ("dump.py", ["--files", "1000001"], "files count from 1 to a million"),
+        ("metrics.py", ["--seed", "-1"], "--seed counts from 0"),
+        ("reranking.py", ["--queries", "5", "--gallery", "9"], "k1 or k2 is too large for 14 images"),
+        ("distractors.py", ["--distractors", "-1"], "give each number of distractors once, from 0"),
+        ("distractors.py", ["--distractors", "9", "3"], "from the smallest to the largest"),
+        ("metrics.py", ["--loop-queries", "0"], "--loop-queries counts from 1"),
+    ],
+)
 def test_options_without_sense(script, capsys, script_name, options, message):
     with pytest.raises(SystemExit) as stopped:
         script(script_name.removesuffix(".py")).main(options)

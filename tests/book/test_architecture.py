@@ -10,8 +10,8 @@ from itertools import combinations
 from xml.etree import ElementTree
 
 import pytest
-from helpers.paths import ROOT
 
+from helpers.paths import ROOT
 from osnet_lib.core.code_digest import PACKAGE, read_package
 
 pytest.importorskip("sphinx")

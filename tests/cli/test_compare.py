@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 from osnet_lib.cli import main as cli
-from osnet_lib.features.store import Features, load_features, save_features
-from osnet_lib.datasets.market1501 import LANDMARKS
-from osnet_lib.metrics import evaluate
 from osnet_lib.core.results import Result, write_result
+from osnet_lib.datasets.market1501 import LANDMARKS
+from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.guide.metrics_json import write_guide_json
+from osnet_lib.metrics import evaluate
 
 PREPROCESS = "RGB, bilinear 256x128, ImageNet mean and std"
-CONDITIONS = {"dataset": {"file": "toy", "sha256": "d" * 64}, "preprocess": PREPROCESS,
-              "session": {"device": "CPU", "precision": "float32", "model": "a.onnx"}}
+CONDITIONS = {
+    "dataset": {"file": "toy", "sha256": "d" * 64},
+    "preprocess": PREPROCESS,
+    "session": {"device": "CPU", "precision": "float32", "model": "a.onnx"},
+}
 
 
 def splits(noise: float, seed: int = 0, people: int = 30, **conditions) -> dict[str, Features]:
@@ -37,20 +40,37 @@ def splits(noise: float, seed: int = 0, people: int = 30, **conditions) -> dict[
 def write(folder, made: dict[str, Features], shuffle: bool = False):
     for split, features in made.items():
         order = np.random.default_rng(5).permutation(len(features)) if shuffle else np.arange(len(features))
-        save_features(folder / f"{split}.npz", Features(*(getattr(features, name)[order] for name in
-                                                          ("names", "pids", "camids", "features")),
-                                                        features.conditions))
+        save_features(
+            folder / f"{split}.npz",
+            Features(
+                *(getattr(features, name)[order] for name in ("names", "pids", "camids", "features")),
+                features.conditions,
+            ),
+        )
     return folder
 
 
-def result(folder, name: str, rank1: float, mAP: float, market: bool = True, metric: str = "euclidean",
-           queries: int = 3368, digest: str = "e" * 64):
-    conditions = {"model": {"architecture": "osnet_x1_0", "sha256": "a" * 64}, "metric": metric,
-                  "session": {"backend": "onnxruntime", "device": "CPU", "precision": "float32", "threads": 1},
-                  "dataset": {"file": "data", "sha256": digest}, "is_market1501": market,
-                  "preprocess": PREPROCESS}
-    return write_result(folder, Result("accuracy", name, conditions, {"rank": {"1": rank1}, "mAP": mAP,
-                                                                      "num_valid": queries}))
+def result(
+    folder,
+    name: str,
+    rank1: float,
+    mAP: float,
+    market: bool = True,
+    metric: str = "euclidean",
+    queries: int = 3368,
+    digest: str = "e" * 64,
+):
+    conditions = {
+        "model": {"architecture": "osnet_x1_0", "sha256": "a" * 64},
+        "metric": metric,
+        "session": {"backend": "onnxruntime", "device": "CPU", "precision": "float32", "threads": 1},
+        "dataset": {"file": "data", "sha256": digest},
+        "is_market1501": market,
+        "preprocess": PREPROCESS,
+    }
+    return write_result(
+        folder, Result("accuracy", name, conditions, {"rank": {"1": rank1}, "mAP": mAP, "num_valid": queries})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +82,10 @@ def place(tmp_path_factory):
     write(folder / "shuffled", good, shuffle=True)
     write(folder / "close", splits(0.06, seed=1), shuffle=True)
     write(folder / "bad", splits(1.5, seed=2))
-    lacking = {split: Features(f.names[1:], f.pids[1:], f.camids[1:], f.features[1:], f.conditions)
-               for split, f in good.items()}
+    lacking = {
+        split: Features(f.names[1:], f.pids[1:], f.camids[1:], f.features[1:], f.conditions)
+        for split, f in good.items()
+    }
     write(folder / "lacking", {**good, "query": lacking["query"]})
     write(folder / "lacking_gallery", {**good, "gallery": lacking["gallery"]})
     other = good["query"].names.copy()
@@ -80,11 +102,23 @@ def place(tmp_path_factory):
     score = evaluate(*(array for f in good.values() for array in (f.features, f.pids, f.camids)))
     assert 0.6 < score.rank(1) < 1  # neither trivial nor hopeless
     junk = good["gallery"]
-    write(folder / "junk", {**good, "gallery": Features(
-        np.append(junk.names, "-1_c3s1_000001_00.jpg"), np.append(junk.pids, -1), np.append(junk.camids, 3),
-        np.vstack([junk.features, junk.features[:1]]), junk.conditions)})
-    write(folder / "stems", {split: replace(f, names=np.array([name[:-4] for name in f.names]))
-                             for split, f in good.items()})
+    write(
+        folder / "junk",
+        {
+            **good,
+            "gallery": Features(
+                np.append(junk.names, "-1_c3s1_000001_00.jpg"),
+                np.append(junk.pids, -1),
+                np.append(junk.camids, 3),
+                np.vstack([junk.features, junk.features[:1]]),
+                junk.conditions,
+            ),
+        },
+    )
+    write(
+        folder / "stems",
+        {split: replace(f, names=np.array([name[:-4] for name in f.names])) for split, f in good.items()},
+    )
     result(folder, "toy", score.rank(1), score.mAP, False, queries=60, digest="d" * 64)
     result(folder, "toycosine", score.rank(1), score.mAP, False, "cosine", 60, "d" * 64)
     result(folder, "market", 3176 / 3368, 0.8257)
@@ -116,6 +150,7 @@ def osnet(capsys, place, monkeypatch):
 
 # ---------------------------------------------------------------------------------------------------- two folders
 
+
 def test_features_against_themselves_in_another_order(osnet):
     code, out, err = osnet("good", "shuffled")
     assert (code, err) == (0, [])
@@ -137,8 +172,9 @@ def test_a_folder_cannot_receive_the_figures(osnet, tmp_path, monkeypatch, place
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     code, _, err = osnet(str(place / "good"), str(place / "close"), "--mAP-drop", "0.5", "--json", target)
-    assert code == 2 and err == [f"osnet: {target}: is a directory. Check the path, its permissions and the space on "
-                                 "the disk."]
+    assert code == 2 and err == [
+        (f"osnet: {target}: is a directory. Check the path, its permissions and the space on the disk.")
+    ]
 
 
 def test_a_worse_model_fails_and_every_figure_is_true(osnet, place, tmp_path):
@@ -171,7 +207,8 @@ def test_pairing_by_name_not_by_row(osnet, tmp_path):
     assert one["top1_changed"] == two["top1_changed"]
     assert one["features"] == pytest.approx(two["features"]) and one["features"]["max_abs"] < 1
     assert {k: one["paired"][k] for k in ("lost", "won", "changed", "p")} == {
-        k: two["paired"][k] for k in ("lost", "won", "changed", "p")}
+        k: two["paired"][k] for k in ("lost", "won", "changed", "p")
+    }
 
 
 def test_options(osnet):
@@ -182,7 +219,7 @@ def test_options(osnet):
 
 
 def test_networks_of_different_width(osnet):
-    code, out, err = osnet("narrow", "good")
+    _code, out, _err = osnet("narrow", "good")
     assert "Features of different width are not compared." in out and "The nearest image changed for" in out
 
 
@@ -193,14 +230,23 @@ def test_another_preprocessing_is_warned_of(osnet):
 
 # ----------------------------------------------------------------------------------------------- scores from files
 
-@pytest.mark.parametrize("reference, candidate, code", [
-    ("accuracy-market.json", "accuracy-market.json", 0), ("accuracy-market.json", "accuracy-lower.json", 1),
-    ("published:osnet_x1_0", "accuracy-market.json", 0), ("published:osnet_x1_0", "accuracy-lower.json", 1),
-    ("published:osnet_x1_0:Ascend 310", "accuracy-market.json", 0),
-    ("published:osnet_x1_0:Ascend 310P3", "accuracy-market.json", 1),
-    ("published:osnet_x1_0", "published:osnet_x1_0:Ascend 310", 0), ("accuracy-toy.json", "good", 0),
-    ("accuracy-toy.json", "bad", 1), ("good", "accuracy-toy.json", 0), ("accuracy-toycosine.json", "bad", 1),
-])
+
+@pytest.mark.parametrize(
+    "reference, candidate, code",
+    [
+        ("accuracy-market.json", "accuracy-market.json", 0),
+        ("accuracy-market.json", "accuracy-lower.json", 1),
+        ("published:osnet_x1_0", "accuracy-market.json", 0),
+        ("published:osnet_x1_0", "accuracy-lower.json", 1),
+        ("published:osnet_x1_0:Ascend 310", "accuracy-market.json", 0),
+        ("published:osnet_x1_0:Ascend 310P3", "accuracy-market.json", 1),
+        ("published:osnet_x1_0", "published:osnet_x1_0:Ascend 310", 0),
+        ("accuracy-toy.json", "good", 0),
+        ("accuracy-toy.json", "bad", 1),
+        ("good", "accuracy-toy.json", 0),
+        ("accuracy-toycosine.json", "bad", 1),
+    ],
+)
 def test_scores_without_features(osnet, reference, candidate, code):
     found, out, err = osnet(reference, candidate)
     assert found == code and len(err) == code  # the one line that says what failed
@@ -221,40 +267,48 @@ def test_the_guides_three_queries(osnet):
 
 @pytest.mark.parametrize("file, code", [("result.json", 0), ("worse.json", 1)])
 def test_the_guides_file_states_no_conditions(osnet, file, code):
-    found, out, err = osnet("published:osnet_x1_0", file)
+    found, _out, err = osnet("published:osnet_x1_0", file)
     assert found == code
-    assert err[0] == (f"warning: {file} does not state its distance and whether its data set is Market-1501; taken as "
-                      "the other's")
+    assert err[0] == (
+        f"warning: {file} does not state its distance and whether its data set is Market-1501; taken as the other's"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- refusals
 
-@pytest.mark.parametrize("arguments, words", [
-    ("good lacking", "good and lacking: the second has no 0001_c1s1_000001_00.jpg. Extract both"),
-    ("lacking good", "the first has no 0001_c1s1_000001_00.jpg"),
-    ("good lacking_gallery", "the second has no 0001_c3s1_000001_00.jpg"),
-    ("good renamed", "the second has no 0003_c1s1_000001_00.jpg"),
-    ("good relabelled", "0001_c3s1_000001_00.jpg has another identity or camera in the second"),
-    ("good otherdata", "two data sets (toy and toy)"),
-    ("good broken", "query.npz: 1 features are not finite, the first is of 0002_c2s1_000001_00.jpg"),
-    ("good empty", "query.npz: no such feature file"),
-    ("good gone", "gone: no such folder or file"),
-    ("good text.json", "text.json: no JSON that can be read"),
-    ("good performance.json", "performance.json: not a result file"),
-    ("good good/query.npz", "good/query.npz: no JSON that can be read"),
-    ("published:osnet_x9 good", "no published score 'osnet_x9'. There are osnet_x1_0:GPU, "),
-    ("published:osnet_x1_0 good", "good is not a score on Market-1501 as published (toy)"),
-    ("published:osnet_x1_0 accuracy-mini.json", "accuracy-mini.json is not a score on Market-1501 as published (data)"),
-    ("accuracy-mini.json published:osnet_x1_0", "accuracy-mini.json is not a score on Market-1501 as published"),
-    ("published:osnet_x1_0 accuracy-cosine.json", "euclidean and cosine distance"),
-    ("accuracy-toycosine.json good --metric euclidean", "a score of cosine distance, not of euclidean"),
-    ("published:osnet_x1_0 good --metric cosine", "a score of euclidean distance, not of cosine"),
-    ("accuracy-mini.json good", "300 and 60 queries"),
-    ("good good --level 95", "level 95"),
-    ("good good --mAP-drop 1", "an allowed drop of 1"),
-    ("good good --metric manhattan", "invalid choice"),
-    ("good", "arguments are required: candidate"),
-])
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ("good lacking", "good and lacking: the second has no 0001_c1s1_000001_00.jpg. Extract both"),
+        ("lacking good", "the first has no 0001_c1s1_000001_00.jpg"),
+        ("good lacking_gallery", "the second has no 0001_c3s1_000001_00.jpg"),
+        ("good renamed", "the second has no 0003_c1s1_000001_00.jpg"),
+        ("good relabelled", "0001_c3s1_000001_00.jpg has another identity or camera in the second"),
+        ("good otherdata", "two data sets (toy and toy)"),
+        ("good broken", "query.npz: 1 features are not finite, the first is of 0002_c2s1_000001_00.jpg"),
+        ("good empty", "query.npz: no such feature file"),
+        ("good gone", "gone: no such folder or file"),
+        ("good text.json", "text.json: no JSON that can be read"),
+        ("good performance.json", "performance.json: not a result file"),
+        ("good good/query.npz", "good/query.npz: no JSON that can be read"),
+        ("published:osnet_x9 good", "no published score 'osnet_x9'. There are osnet_x1_0:GPU, "),
+        ("published:osnet_x1_0 good", "good is not a score on Market-1501 as published (toy)"),
+        (
+            "published:osnet_x1_0 accuracy-mini.json",
+            "accuracy-mini.json is not a score on Market-1501 as published (data)",
+        ),
+        ("accuracy-mini.json published:osnet_x1_0", "accuracy-mini.json is not a score on Market-1501 as published"),
+        ("published:osnet_x1_0 accuracy-cosine.json", "euclidean and cosine distance"),
+        ("accuracy-toycosine.json good --metric euclidean", "a score of cosine distance, not of euclidean"),
+        ("published:osnet_x1_0 good --metric cosine", "a score of euclidean distance, not of cosine"),
+        ("accuracy-mini.json good", "300 and 60 queries"),
+        ("good good --level 95", "level 95"),
+        ("good good --mAP-drop 1", "an allowed drop of 1"),
+        ("good good --metric manhattan", "invalid choice"),
+        ("good", "arguments are required: candidate"),
+    ],
+)
 def test_refused(osnet, arguments, words):
     code, out, err = osnet(*arguments.split(" "))
     assert code == 2 and words in err[-1] and not out and "Traceback" not in "".join(err)
@@ -270,10 +324,12 @@ def test_all_of_market1501_can_stand_beside_the_published_score(osnet, tmp_path,
     """Rows in the numbers of the published release, with its landmark names; the features are made up."""
     rng = np.random.default_rng(0)
     for split, images, ignored, camid in (("query", 3368, 0, 1), ("gallery", 15913 + junk, junk, 2)):
-        names = sorted({name.replace(".jpg", suffix) for name in LANDMARKS[split]}
-                       | {f"made_up_{i}" for i in range(images - len(LANDMARKS[split]))})
+        names = sorted(
+            {name.replace(".jpg", suffix) for name in LANDMARKS[split]}
+            | {f"made_up_{i}" for i in range(images - len(LANDMARKS[split]))}
+        )
         pids = np.arange(images) % 750 + 1
-        pids[images - ignored:] = -1
+        pids[images - ignored :] = -1
         features = np.eye(750, 64, dtype=np.float32)[pids - 1] + rng.normal(0, 1, (images, 64)).astype(np.float32)
         save_features(tmp_path / f"{split}.npz", Features(np.array(names), pids, np.full(images, camid), features))
     code, out, err = osnet("published:osnet_x1_0", str(tmp_path))

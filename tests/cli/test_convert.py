@@ -7,12 +7,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+
+from osnet_lib.ascend.aipp import imagenet_aipp, read_aipp
+from osnet_lib.cli import convert as cli_convert
+from osnet_lib.errors import ConvertError
 from stand_ins import om
 from stand_ins.host import add_atc, remove_atc, tiny_onnx
-
-from osnet_lib.cli import convert as cli_convert
-from osnet_lib.ascend.aipp import imagenet_aipp, read_aipp
-from osnet_lib.errors import ConvertError
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def osnet():
         made.set_defaults(run=run)
         return made
 
-    cli_convert.register(command)
+    cli_convert.add_convert_command(command)
 
     def run(line: str) -> None:
         options = parser.parse_args(shlex.split(line))
@@ -43,17 +43,26 @@ def osnet():
     return run
 
 
-@pytest.mark.parametrize("line, header, shown", [
-    ("bs2.onnx x --soc-version Ascend310", {"batch_sizes": [2]}, "x.om: Ascend310, batch 2, 0.0 MB, 0 s"),
-    ("bs2.onnx x.om --batch-size 2 --soc-version Ascend310P3", {"soc_version": "Ascend310P3"}, "x.om: Ascend310P3"),
-    ("a.onnx x --batch-size 16 --soc-version Ascend310", {"batch_sizes": [16]}, "batch 16,"),
-    ("a.onnx x --batch-size 1 4 8 16 32 --soc-version Ascend310", {"batch_sizes": [1, 4, 8, 16, 32]},
-     "batch 1, 4, 8, 16, 32,"),
-    ("bs2.onnx x --soc-version Ascend310 --input-fp16 --precision-mode force_fp16 --option=--output_type=FP16",
-     {"input_dtype": "float16", "precision": "float16", "output_dtype": "float16"}, "x.om"),
-    ("bs2.onnx x --soc-version Ascend310 --precision-mode-v2 origin", {"precision": "float32"}, "x.om"),
-    ("bs2.onnx x --soc-version Ascend310 --aipp", {"input_dtype": "uint8", "input_format": "NHWC"}, "x.om"),
-])
+@pytest.mark.parametrize(
+    "line, header, shown",
+    [
+        ("bs2.onnx x --soc-version Ascend310", {"batch_sizes": [2]}, "x.om: Ascend310, batch 2, 0.0 MB, 0 s"),
+        ("bs2.onnx x.om --batch-size 2 --soc-version Ascend310P3", {"soc_version": "Ascend310P3"}, "x.om: Ascend310P3"),
+        ("a.onnx x --batch-size 16 --soc-version Ascend310", {"batch_sizes": [16]}, "batch 16,"),
+        (
+            "a.onnx x --batch-size 1 4 8 16 32 --soc-version Ascend310",
+            {"batch_sizes": [1, 4, 8, 16, 32]},
+            "batch 1, 4, 8, 16, 32,",
+        ),
+        (
+            "bs2.onnx x --soc-version Ascend310 --input-fp16 --precision-mode force_fp16 --option=--output_type=FP16",
+            {"input_dtype": "float16", "precision": "float16", "output_dtype": "float16"},
+            "x.om",
+        ),
+        ("bs2.onnx x --soc-version Ascend310 --precision-mode-v2 origin", {"precision": "float32"}, "x.om"),
+        ("bs2.onnx x --soc-version Ascend310 --aipp", {"input_dtype": "uint8", "input_format": "NHWC"}, "x.om"),
+    ],
+)
 def test_an_om(osnet, place, monkeypatch, capsys, line, header, shown):
     add_atc(monkeypatch)
     osnet(f"convert {line}")
@@ -78,8 +87,10 @@ def test_the_chip_of_this_host(osnet, place, monkeypatch, capsys):
     assert "x.om: Ascend310B4" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("knob, shown", [("SUFFIX=_linux_aarch64", "for hosts of linux_aarch64 only"),
-                                         ("FAIL=warn", "ATC warns: W11002: asked to warn")])
+@pytest.mark.parametrize(
+    "knob, shown",
+    [("SUFFIX=_linux_aarch64", "for hosts of linux_aarch64 only"), ("FAIL=warn", "ATC warns: W11002: asked to warn")],
+)
 def test_what_is_worth_knowing(osnet, place, monkeypatch, capsys, knob, shown):
     add_atc(monkeypatch)
     name, value = knob.split("=")
@@ -95,22 +106,36 @@ def test_without_cann(osnet, place, monkeypatch, capsys):
     sentence, command = capsys.readouterr().out.splitlines()
     assert sentence == "ATC is not installed here, so no OM is made; run this command on a host with CANN:"
     assert shlex.split(command) == [
-        "atc", "--framework=5", "--model=bs2.onnx", "--input_format=NCHW", "--input_shape=image:2,3,256,128",
-        "--output=out/x", "--log=error", "--soc_version=Ascend310", "--insert_op_conf=out/x.aipp.cfg"]
+        "atc",
+        "--framework=5",
+        "--model=bs2.onnx",
+        "--input_format=NCHW",
+        "--input_shape=image:2,3,256,128",
+        "--output=out/x",
+        "--log=error",
+        "--soc_version=Ascend310",
+        "--insert_op_conf=out/x.aipp.cfg",
+    ]
     assert read_aipp("out/x.aipp.cfg") == imagenet_aipp() and not Path("out/x.om").exists()
 
 
-@pytest.mark.parametrize("line, words", [
-    ("gone.onnx x --soc-version Ascend310", "gone.onnx: no such ONNX file"),
-    ("a.onnx x --soc-version Ascend310", "a.onnx: its batch is dynamic, so the batch sizes must be given"),
-    ("bs2.onnx x --soc-version Ascend310 --batch-size 4 --aipp", "fixed to batch size 2, not 4"),
-    ("bs2.onnx x/ --soc-version Ascend310", "x/: the output is no path with a file name"),
-    ("bs2.onnx .om --soc-version Ascend310", "the output is no path with a file name"),
-    ("bs2.onnx x", "soc_version: no NPU is found on this host"),
-    ("bs2.onnx x --soc-version Ascend310 --precision-mode force_fp16 --precision-mode-v2 fp16", "exclude each other"),
-    ("bs2.onnx x --soc-version Ascend310 --aipp gone.cfg", "gone.cfg: the AIPP file cannot be read"),
-    ("bs2.onnx x --soc-version Ascend310 --timeout 0", "timeout: 0.0 s"),
-])
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("gone.onnx x --soc-version Ascend310", "gone.onnx: no such ONNX file"),
+        ("a.onnx x --soc-version Ascend310", "a.onnx: its batch is dynamic, so the batch sizes must be given"),
+        ("bs2.onnx x --soc-version Ascend310 --batch-size 4 --aipp", "fixed to batch size 2, not 4"),
+        ("bs2.onnx x/ --soc-version Ascend310", "x/: the output is no path with a file name"),
+        ("bs2.onnx .om --soc-version Ascend310", "the output is no path with a file name"),
+        ("bs2.onnx x", "soc_version: no NPU is found on this host"),
+        (
+            "bs2.onnx x --soc-version Ascend310 --precision-mode force_fp16 --precision-mode-v2 fp16",
+            "exclude each other",
+        ),
+        ("bs2.onnx x --soc-version Ascend310 --aipp gone.cfg", "gone.cfg: the AIPP file cannot be read"),
+        ("bs2.onnx x --soc-version Ascend310 --timeout 0", "timeout: 0.0 s"),
+    ],
+)
 def test_refused(osnet, place, monkeypatch, line, words):
     (place / "none").mkdir()
     remove_atc(monkeypatch, place / "none")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from helpers import networks
 import numpy as np
 import pytest
 import torch
 
+from helpers import networks
 from osnet_lib.cli import main as cli
-from osnet_lib.features.store import Features, load_features, save_features
-from osnet_lib.diagnosis.findings import check_rows
-from osnet_lib.guide.dump import write_feature
 from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.datasets.minimarket import Recipe, render_minimarket
+from osnet_lib.datasets.minimarket import World, render_minimarket
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.diagnosis.findings import check_rows
+from osnet_lib.features.store import Features, load_features, save_features
+from osnet_lib.guide.dump import write_feature
 from osnet_lib.inference.session import open_session
 from osnet_lib.network.weights import MINI
 
@@ -24,8 +24,8 @@ from osnet_lib.network.weights import MINI
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
     """A data set of 9 queries and 12 gallery images."""
-    recipe = Recipe(train_pids=0, test_pids=3, pictures_per_camera=1, distractors=3, junk=1)
-    return render_minimarket(tmp_path_factory.mktemp("data") / "market", recipe, progress=False)
+    world = World(train_pids=0, test_pids=3, pictures_per_camera=1, distractors=3, junk=1)
+    return render_minimarket(tmp_path_factory.mktemp("data") / "market", world, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,13 @@ def extracted(data, model, folder):
     with open_market1501(data) as dataset, open_session(model, threads=1) as session:
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             made = [session.run(preprocess(dataset.image(sample))[None]) for sample in samples]
-            features = Features(np.array([s.name for s in samples]), np.array([s.pid for s in samples]),
-                                np.array([s.camid for s in samples]), np.concatenate(made),
-                                {"session": session.describe(), "dataset": {"sha256": dataset.digest}})
+            features = Features(
+                np.array([s.name for s in samples]),
+                np.array([s.pid for s in samples]),
+                np.array([s.camid for s in samples]),
+                np.concatenate(made),
+                {"session": session.describe(), "dataset": {"sha256": dataset.digest}},
+            )
             save_features(folder / f"{split}.npz", features)
     return folder
 
@@ -56,8 +60,9 @@ def osnet(capsys, market):
     """Diagnose features: exit code, lines on standard output, the last line on standard error."""
 
     def run(features, model=networks.onnx_path(), *options: str) -> tuple[int, list[str], str]:
-        code = cli.main(["diagnose", str(features), str(model), str(market), "--threads", "1", "--images", "4",
-                         *options])
+        code = cli.main(
+            ["diagnose", str(features), str(model), str(market), "--threads", "1", "--images", "4", *options]
+        )
         out, err = capsys.readouterr()
         return code, out.splitlines(), (err.splitlines() or [""])[-1]
 
@@ -73,9 +78,12 @@ def damaged(place, folder, split="query", **changes):
 
 
 def test_right_features(osnet, trained):
-    code, out, err = osnet(trained, "mini")
+    code, out, _err = osnet(trained, "mini")
     assert code == 0 and [line.split(". ")[0] for line in out] == [
-        "query: right: agrees", "gallery: right: agrees", "query and gallery: right: score"]
+        "query: right: agrees",
+        "gallery: right: agrees",
+        "query and gallery: right: score",
+    ]
     assert all("4 images recomputed: cosine >= " in line for line in out[:2]) and "(euclidean)" in out[2]
 
 
@@ -99,11 +107,14 @@ def test_the_same_picture_under_two_names(capsys, market, tmp_path):
     code = cli.main(["diagnose", str(features), "mini", str(copy), "--threads", "1", "--images", "2"])
     out = capsys.readouterr().out.splitlines()
     assert code == 0 and [line.split(". ")[0] for line in out] == [
-        "query: right: agrees", "gallery: right: agrees", "query and gallery: right: score"]
+        "query: right: agrees",
+        "gallery: right: agrees",
+        "query and gallery: right: score",
+    ]
 
 
 def test_one_file_and_a_checkpoint(osnet, place):
-    code, out, err = osnet(place / "query.npz", networks.checkpoint_path())
+    code, out, _err = osnet(place / "query.npz", networks.checkpoint_path())
     assert code == 0 and len(out) == 1 and out[0].startswith("query.npz: right: agrees. ")
     assert "which gives the same features within rounding as osnet_x0_25.pt" in out[0]
 
@@ -111,7 +122,7 @@ def test_one_file_and_a_checkpoint(osnet, place):
 @pytest.mark.parametrize("split", ["query", "gallery"])
 def test_a_folder_with_one_split(osnet, place, tmp_path, split):
     save_features(tmp_path / f"{split}.npz", load_features(place / f"{split}.npz"))
-    code, out, err = osnet(tmp_path)
+    code, out, _err = osnet(tmp_path)
     assert code == 0 and [line.split(". ")[0] for line in out] == [f"{split}: right: agrees"]
 
 
@@ -120,7 +131,7 @@ def test_a_dump_folder(osnet, place, tmp_path):
     (tmp_path / "dump").mkdir()
     for name, feature in zip(features.names, features.features):
         write_feature(tmp_path / "dump", name.split(".")[0], feature)
-    code, out, err = osnet(tmp_path / "dump")
+    code, out, _err = osnet(tmp_path / "dump")
     assert code == 0 and [line.split(". ")[0] for line in out] == ["dump: right: agrees"]
 
 
@@ -147,12 +158,15 @@ def test_imagenet_weights(osnet, place, tmp_path):
     assert "right: agrees" in out[1]  # the features are those of these weights all the same
 
 
-@pytest.mark.parametrize("features, model, options, words", [
-    ("nothing.npz", None, (), "nothing.npz: no such feature file. Make it with: osnet extract"),
-    ("query.npz", "nothing.pth", (), "nothing.pth: no such weights"),
-    ("query.npz", None, ("--images", "1"), "images: 1 images. Give at least 2"),
-    ("query.npz", None, ("--backend", "abacus"), "'abacus' is not a backend"),
-])
+@pytest.mark.parametrize(
+    "features, model, options, words",
+    [
+        ("nothing.npz", None, (), "nothing.npz: no such feature file. Make it with: osnet extract"),
+        ("query.npz", "nothing.pth", (), "nothing.pth: no such weights"),
+        ("query.npz", None, ("--images", "1"), "images: 1 is not a whole number of 2 or more"),
+        ("query.npz", None, ("--backend", "abacus"), "'abacus' is not a backend"),
+    ],
+)
 def test_bad_input(osnet, place, features, model, options, words):
     code, out, err = osnet(place / features, model or networks.onnx_path(), *options)
     assert code == 2 and not out and words in err and err.startswith("osnet: ")
@@ -163,6 +177,6 @@ def test_features_that_are_not_finite_are_refused_by_name(osnet, place, tmp_path
         arrays = dict(stored)
     arrays["features"][3, 5] = np.nan
     np.savez(tmp_path / "query.npz", **arrays)
-    code, out, err = osnet(tmp_path / "query.npz")
+    code, _out, err = osnet(tmp_path / "query.npz")
     assert code == 2 and f"1 features are not finite, the first is of {arrays['names'][3]}" in err
     assert "input normalisation" in err

@@ -12,25 +12,39 @@ import sys
 import warnings
 from pathlib import Path
 
-from helpers import networks
 import numpy as np
 import onnx
 import pytest
 import torch
 
+from helpers import networks
 from osnet_lib import __version__
 from osnet_lib.cli import main as cli
-from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.datasets.minimarket import World, render_minimarket
 from osnet_lib.errors import StudyError
 from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.guide.perf import parse_pure_perf
 from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, rerank
-from osnet_lib.datasets.minimarket import Recipe, render_minimarket
-from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.study.workspace import REPOSITORY
 
-COMMANDS = ("export", "simplify", "convert", "extract", "preprocess", "info", "infer", "evaluate", "benchmark",
-            "import-results", "compare", "diagnose", "study", "train")
+COMMANDS = (
+    "export",
+    "simplify",
+    "convert",
+    "extract",
+    "preprocess",
+    "info",
+    "infer",
+    "evaluate",
+    "benchmark",
+    "import-results",
+    "compare",
+    "diagnose",
+    "study",
+    "train",
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +54,22 @@ def place(tmp_path_factory):
     shutil.copy(networks.checkpoint_path(), folder / "w.pth")
     shutil.copy(networks.onnx_path(), folder / "a.onnx")
     shutil.copy(networks.onnx_path(2), folder / "bs2.onnx")
-    render_minimarket(folder / "market", Recipe(test_pids=2, train_pids=0, pictures_per_camera=1, distractors=2,
-                                                junk=1), progress=False)
+    render_minimarket(
+        folder / "market",
+        World(test_pids=2, train_pids=0, pictures_per_camera=1, distractors=2, junk=1),
+        progress=False,
+    )
     (folder / "text.txt").write_text("not a model")
     (folder / "model.om").write_bytes(b"IMOD")
     (folder / "empty").mkdir()
     (folder / "taken.json").mkdir()
     (folder / "out" / "query.npz").mkdir(parents=True)
-    assert cli.main(["extract", str(folder / "a.onnx"), str(folder / "market"), str(folder / "features"), "--threads",
-                     "1"]) == 0
+    assert (
+        cli.main(
+            ["extract", str(folder / "a.onnx"), str(folder / "market"), str(folder / "features"), "--threads", "1"]
+        )
+        == 0
+    )
     return folder
 
 
@@ -64,8 +85,11 @@ def osnet(capsys, place, monkeypatch, tmp_path):
             code = error.code
         out, err = capsys.readouterr()
         bars = re.compile(r"\d+%\||image/s|round/s|\?image|\?round")
-        return code, out.splitlines(), [part for part in re.split(r"[\r\n]+", err) if part.strip()
-                                        and not bars.search(part)]
+        return (
+            code,
+            out.splitlines(),
+            [part for part in re.split(r"[\r\n]+", err) if part.strip() and not bars.search(part)],
+        )
 
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)  # the current folder receives result/
@@ -74,14 +98,18 @@ def osnet(capsys, place, monkeypatch, tmp_path):
 
 # What each command does
 
+
 def test_export_writes_a_dynamic_model_and_checks_it(osnet, tmp_path):
     code, out, err = osnet("export {}/w.pth {new}/made/o.onnx", new=tmp_path)
     model = inspect_onnx(tmp_path / "made" / "o.onnx")
     assert code == 0 and not err and model.opset == 11 and model.input_shape == ("batch", 3, 256, 128)
     assert model.output_name == "feature"
     assert "osnet_x0_25, trained on Market-1501" in out[0] and "opset 11" in out[1]
-    assert re.fullmatch(r"parity over 7 images: largest difference \d\.\de-\d\d, smallest cosine 1\.0+, row against "
-                        r"image alone .*: passed", out[2])
+    assert re.fullmatch(
+        r"parity over 7 images: largest difference \d\.\de-\d\d, smallest cosine 1\.0+, row against "
+        r"image alone .*: passed",
+        out[2],
+    )
 
 
 def test_export_takes_an_opset(osnet, tmp_path):
@@ -100,9 +128,11 @@ def test_extract_writes_what_scripts_rely_on(place):
     for split, count in (("query", 6), ("gallery", 8 + 1)):
         with np.load(place / "features" / f"{split}.npz", allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays}
-        names = sorted(p.name for p in (place / "market" / {"query": "query",
-                                                            "gallery": "bounding_box_test"}[split]).iterdir()
-                       if not p.name.startswith("-1"))
+        names = sorted(
+            p.name
+            for p in (place / "market" / {"query": "query", "gallery": "bounding_box_test"}[split]).iterdir()
+            if not p.name.startswith("-1")
+        )
         assert found["names"].tolist() == names and {"pids", "camids", "features"} <= set(found)
         assert found["features"].shape == (len(names), 512) and found["features"].dtype == np.float32
         assert len(names) >= count
@@ -112,9 +142,15 @@ def test_extract_writes_what_scripts_rely_on(place):
         assert conditions["batch_size"] == 16 and conditions["session"]["backend"] == "onnxruntime"
 
 
-@pytest.mark.parametrize("model, options, batch_size", [("w.pth", "--backend torch --batch-size 5", 5),
-                                                        ("w.pth", "", 16), ("bs2.onnx", "", 2),
-                                                        ("bs2.onnx", "--batch-size 1", 1)])
+@pytest.mark.parametrize(
+    "model, options, batch_size",
+    [
+        ("w.pth", "--backend torch --batch-size 5", 5),
+        ("w.pth", "", 16),
+        ("bs2.onnx", "", 2),
+        ("bs2.onnx", "--batch-size 1", 1),
+    ],
+)
 def test_extract_gives_the_same_features_whatever_computes(osnet, place, tmp_path, model, options, batch_size):
     code, out, err = osnet(f"extract {{}}/{model} {{}}/market {{new}} --threads 1 {options}", new=tmp_path)
     assert code == 0 and not err and [Path(line.split(": ")[0]).name for line in out] == ["query.npz", "gallery.npz"]
@@ -142,11 +178,14 @@ def test_extract_repeats_only_what_is_missing_or_made_otherwise(osnet, tmp_path)
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("name", ["result", "result.json"])
 def test_evaluate_prints_the_scores_and_writes_the_guide_s_json(osnet, place, tmp_path, metric, name):
-    code, out, err = osnet("evaluate {}/features/query.npz {}/features/gallery.npz {new}/made "
-                           f"{name} --metric {metric}", new=tmp_path)
+    code, out, err = osnet(
+        f"evaluate {{}}/features/query.npz {{}}/features/gallery.npz {{new}}/made {name} --metric {metric}",
+        new=tmp_path,
+    )
     query, gallery = (load_features(place / "features" / f"{split}.npz") for split in ("query", "gallery"))
-    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric,
-                     max_rank=5)
+    score = evaluate(
+        query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric, max_rank=5
+    )
     assert code == 0 and not err and f"6 of 6 queries, {len(gallery)} gallery images, {metric} distance" == out[0]
     assert out[1] == f"Rank-1  {score.hits(1)}/6 = {score.rank(1):.6f}" and out[4].startswith("Rank-20 6/6 = 1.0")
     assert out[5:7] == [f"mAP     {score.mAP:.6f}", f"mINP    {score.mINP:.6f}"]
@@ -157,13 +196,26 @@ def test_evaluate_prints_the_scores_and_writes_the_guide_s_json(osnet, place, tm
     assert float(document["value"][1]["value"]) == score.mAP
 
 
-@pytest.mark.parametrize("options, words, change", [
-    ("--normalize", "unit features", lambda q, g: evaluate(*q.labelled, *g.labelled, normalize=True)),
-    ("--expand", "unit features, query expansion", lambda q, g: evaluate(
-        expand_queries(q.features, g.features), q.pids, q.camids, *g.labelled, normalize=True)),
-    ("--rerank --metric cosine", "re-ranking", lambda q, g: evaluate_distances(
-        rerank(q.features, g.features, metric="cosine"), q.pids, q.camids, g.pids, g.camids)),
-])
+@pytest.mark.parametrize(
+    "options, words, change",
+    [
+        ("--normalize", "unit features", lambda q, g: evaluate(*q.labelled, *g.labelled, normalize=True)),
+        (
+            "--expand",
+            "unit features, query expansion",
+            lambda q, g: evaluate(
+                expand_queries(q.features, g.features), q.pids, q.camids, *g.labelled, normalize=True
+            ),
+        ),
+        (
+            "--rerank --metric cosine",
+            "re-ranking",
+            lambda q, g: evaluate_distances(
+                rerank(q.features, g.features, metric="cosine"), q.pids, q.camids, g.pids, g.camids
+            ),
+        ),
+    ],
+)
 def test_evaluate_uses_features_otherwise(osnet, tmp_path, options, words, change):
     random = np.random.default_rng(1)
     people = random.standard_normal((9, 512))
@@ -183,8 +235,13 @@ def test_evaluate_uses_features_otherwise(osnet, tmp_path, options, words, chang
 def test_evaluate_takes_features_of_other_tools(osnet, tmp_path):
     features = np.eye(4, dtype=np.float32)
     for name, camid in (("q", 1), ("g", 2)):
-        np.savez(tmp_path / f"{name}.npz", names=np.array([f"{name}{i}" for i in range(4)]), pids=np.arange(4),
-                 camids=np.full(4, camid), features=features)
+        np.savez(
+            tmp_path / f"{name}.npz",
+            names=np.array([f"{name}{i}" for i in range(4)]),
+            pids=np.arange(4),
+            camids=np.full(4, camid),
+            features=features,
+        )
     code, out, _ = osnet("evaluate {new}/q.npz {new}/g.npz {new} r", new=tmp_path)
     assert code == 0 and out[1] == "Rank-1  4/4 = 1.000000" and out[5] == "mAP     1.000000"
 
@@ -199,15 +256,20 @@ def test_evaluate_warns_of_two_models(osnet, place, tmp_path):
 
 
 def test_benchmark_prints_and_writes_every_figure(osnet, tmp_path):
-    code, out, err = osnet("benchmark {}/bs2.onnx --batch-size 2 --rounds 4 --warmup 1 --threads 1 --json "
-                           "{new}/made/b.json", new=tmp_path)
+    code, out, err = osnet(
+        "benchmark {}/bs2.onnx --batch-size 2 --rounds 4 --warmup 1 --threads 1 --json {new}/made/b.json", new=tmp_path
+    )
     assert code == 0 and not err and "PureInfer Performance Summary" in out[2]
-    cost, = re.fullmatch(r"\[INFO\] Dataset number: 3 finished cost ([\d.]+)ms", out[0]).groups()
+    (cost,) = re.fullmatch(r"\[INFO\] Dataset number: 3 finished cost ([\d.]+)ms", out[0]).groups()
     assert out[1] == "[INFO] PureInfer result saved in ./result/PureInfer_perf_of_bs2_in_device_0.txt"
-    rate, latency = re.fullmatch(r"\[INFO\] ave_throughputRate: ([\d.]+)samples/s, ave_latency: ([\d.]+)ms",
-                                 out[3]).groups()
-    assert re.search(r"batch 2: [\d.]+ images/s; per batch mean [\d.]+ ms, median [\d.]+, p90 [\d.]+, p99 [\d.]+, "
-                     r"spread [\d.]+ %", out[5])
+    rate, latency = re.fullmatch(
+        r"\[INFO\] ave_throughputRate: ([\d.]+)samples/s, ave_latency: ([\d.]+)ms", out[3]
+    ).groups()
+    assert re.search(
+        r"batch 2: [\d.]+ images/s; per batch mean [\d.]+ ms, median [\d.]+, p90 [\d.]+, p99 [\d.]+, "
+        r"spread [\d.]+ %",
+        out[5],
+    )
     perf = parse_pure_perf((tmp_path / "result" / "PureInfer_perf_of_bs2_in_device_0.txt").read_text())
     assert (perf.rate, perf.latency) == pytest.approx((float(rate), float(latency)), rel=1e-5)
     document = json.loads((tmp_path / "made" / "b.json").read_text())
@@ -228,22 +290,25 @@ def test_benchmark_takes_a_checkpoint(osnet):
 def test_study_hands_over_its_options(osnet, monkeypatch, tmp_path):
     seen = {}
     monkeypatch.setenv("OSNET_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr("osnet_lib.study.run.run_study", lambda workspace,
-                        runs: seen.update(root=workspace.root, runs=runs))
+    monkeypatch.setattr(
+        "osnet_lib.study.run.run_study", lambda workspace, runs: seen.update(root=workspace.root, runs=runs)
+    )
     monkeypatch.setattr("osnet_lib.study.book.build_book", lambda workspace: workspace.root / "index.html")
     code, out, _ = osnet("study --dataset d.zip --weights w.pth --batch-size 7 --backend torch --device 1")
     assert code == 0 and seen["root"] == tmp_path and out == [str(tmp_path / "index.html")]
     common = {"dataset": "d.zip", "weights": "w.pth", "batch_size": 7, "backend": "torch", "device": 1}
-    assert all(run.parameters.items() >= {**common, "batch_size": run.parameters["batch_size"]}.items()
-               for run in seen["runs"])
+    assert all(
+        run.parameters.items() >= {**common, "batch_size": run.parameters["batch_size"]}.items() for run in seen["runs"]
+    )
     assert {run.parameters["batch_size"] for run in seen["runs"]} == {1, 4, 7, 8, 16, 32}
     assert osnet("study --no-book")[1] == []
 
 
 def test_train_hands_over_its_options(osnet, monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr("osnet_lib.study.training.train_mini", lambda *arguments: seen.append(arguments)
-                        or {"result": {"mAP": 0.5}})
+    monkeypatch.setattr(
+        "osnet_lib.study.training.train_mini", lambda *arguments: seen.append(arguments) or {"result": {"mAP": 0.5}}
+    )
     code, out, _ = osnet("train {new}/w.safetensors --small-epochs 0 --device cpu", new=tmp_path)
     assert code == 0 and out == ['{"mAP": 0.5}']
     assert seen[0][1:] == (tmp_path / "w.safetensors", {"small_epochs": 0}, "cpu")
@@ -252,55 +317,90 @@ def test_train_hands_over_its_options(osnet, monkeypatch, tmp_path):
 # Bad input: the line, what standard error says (file and cure)
 
 BAD = [
-    ("export {}/gone.pth {new}/o.onnx",
-     r"{}/gone\.pth: no such weights\. Give mini, market1501 or the path of a checkpoint"),
+    (
+        "export {}/gone.pth {new}/o.onnx",
+        r"{}/gone\.pth: no such weights\. Give mini, market1501 or the path of a checkpoint",
+    ),
     ("export {}/empty {new}/o.onnx", r"{}/empty: no such weights\. Give"),
     ("export {}/text.txt {new}/o.onnx", r"{}/text\.txt: .*checkpoint.*\. .+"),
     ("export {}/a.onnx {new}/o.onnx", r"{}/a\.onnx: .*checkpoint.*\. .+"),
-    ("export {}/w.pth {new}/o.onnx --opset 3", r"{new}/o\.onnx: opset 3 cannot be written\. Choose an opset from"),
-    ("export {}/w.pth {}/text.txt/o.onnx",
-     r"{}/text\.txt/o\.onnx: cannot be written .*\. Give a path that can be written"),
+    ("export {}/w.pth {new}/o.onnx --opset 3", r"{new}/o\.onnx: opset 3 is not a whole number from 9 to 20\. 11"),
+    (
+        "export {}/w.pth {}/text.txt/o.onnx",
+        r"{}/text\.txt/o\.onnx: cannot be written .*\. Give a path that can be written",
+    ),
     ("export {}/w.pth {}/empty", r"{}/empty: cannot be written .*\. Give a path that can be written"),
-    ("simplify {}/gone.onnx {new}/o.onnx --batch-size 1",
-     r"{}/gone\.onnx: no such ONNX file\. Write it with osnet export"),
+    (
+        "simplify {}/gone.onnx {new}/o.onnx --batch-size 1",
+        r"{}/gone\.onnx: no such ONNX file\. Write it with osnet export",
+    ),
     ("simplify {}/text.txt {new}/o.onnx --batch-size 1", r"{}/text\.txt: .*"),
-    ("simplify {}/a.onnx {new}/o.onnx --batch-size 0", r"{new}/o\.onnx: batch size 0 .*\. Give a positive integer"),
-    ("simplify {}/bs2.onnx {new}/o.onnx --batch-size 3",
-     r"{}/bs2\.onnx: already fixed to batch size 2.*\. Start from the file that osnet export wrote"),
+    (
+        "simplify {}/a.onnx {new}/o.onnx --batch-size 0",
+        r"{new}/o\.onnx: batch size 0 is not a whole number of 1 or more\. Give",
+    ),
+    (
+        "simplify {}/bs2.onnx {new}/o.onnx --batch-size 3",
+        r"{}/bs2\.onnx: already fixed to batch size 2.*\. Start from the file that osnet export wrote",
+    ),
     ("extract {}/gone.onnx {}/market {new}", r"{}/gone\.onnx: no such weights\. Give"),
-    ("extract {}/model.om {}/market {new}",
-     r"ascend: there is no module acl \(pyACL\)\. Source CANN's set_env\.sh first"),
+    (
+        "extract {}/model.om {}/market {new}",
+        r"ascend: there is no module acl \(pyACL\)\. Source CANN's set_env\.sh first",
+    ),
     ("extract {}/a.onnx {}/gone {new}", r"{}/gone: no such folder or zip\. Check the path"),
     ("extract {}/a.onnx {}/empty {new}", r"{}/empty: holds none of the folders .*\. Pass the folder or \.zip"),
     ("extract {}/a.onnx {}/text.txt {new}", r"{}/text\.txt: is not a readable zip .*\. Download it again"),
-    ("extract {}/a.onnx {}/market {new} --batch-size 0", r"{}/a\.onnx: batch size 0\. Give at least 1"),
-    ("extract {}/bs2.onnx {}/market {new} --batch-size 3",
-     r"{}/bs2\.onnx: batch size 3\. Give 1 to 2, the model's own"),
-    ("extract {}/a.onnx {}/market {new} --backend tpu",
-     r"backend: 'tpu' is not a backend\. Choose one of auto, onnxruntime, torch"),
-    ("extract {}/w.pth {}/market {new} --backend onnxruntime",
-     r"{}/w\.pth: the onnxruntime backend does not read it.*\. Give a \.onnx file"),
+    (
+        "extract {}/a.onnx {}/market {new} --batch-size 0",
+        r"{}/a\.onnx: batch size 0 is not a whole number of 1 or more\. Give",
+    ),
+    (
+        "extract {}/bs2.onnx {}/market {new} --batch-size 3",
+        r"{}/bs2\.onnx: batch size 3 is not a whole number from 1 to 2\. The model's own is 2",
+    ),
+    (
+        "extract {}/a.onnx {}/market {new} --backend tpu",
+        r"backend: 'tpu' is not a backend\. Choose one of auto, onnxruntime, torch",
+    ),
+    (
+        "extract {}/w.pth {}/market {new} --backend onnxruntime",
+        r"{}/w\.pth: the onnxruntime backend does not read it.*\. Give a \.onnx file",
+    ),
     ("extract {}/a.onnx {}/market {new} --device 9", r"device: device 9 does not exist.*\. Give device 0"),
     ("extract {}/a.onnx {}/market {new} --threads 0", r"threads: 0 is not a whole number.*\. Leave it out"),
-    ("extract {}/a.onnx {}/market {}/text.txt/out",
-     r"{}/text\.txt.*: (not a directory|file exists)\. Check the path, its permissions"),
+    (
+        "extract {}/a.onnx {}/market {}/text.txt/out",
+        r"{}/text\.txt.*: (not a directory|file exists)\. Check the path, its permissions",
+    ),
     ("extract {}/a.onnx {}/market {}/out", r"{}/out/query\.npz: is a directory\. Check the path, its permissions"),
-    ("evaluate {}/gone.npz {}/features/gallery.npz {new} r",
-     r"{}/gone\.npz: no such feature file\. Make it with: osnet extract"),
-    ("evaluate {}/features/query.npz {}/text.txt {new} r",
-     r"{}/text\.txt: damaged, or not a feature file\. Run the extraction again"),
-    ("evaluate {}/features/query.npz {}/features/gallery.npz {}/text.txt r",
-     r"{}/text\.txt.*: (not a directory|file exists)\. Check the path"),
-    ("evaluate {}/features/query.npz {}/features/gallery.npz {} taken",
-     r"{}/taken\.json: is a directory\. Check the path"),
+    (
+        "evaluate {}/gone.npz {}/features/gallery.npz {new} r",
+        r"{}/gone\.npz: no such feature file\. Make it with: osnet extract",
+    ),
+    (
+        "evaluate {}/features/query.npz {}/text.txt {new} r",
+        r"{}/text\.txt: damaged, or not a feature file\. Run the extraction again",
+    ),
+    (
+        "evaluate {}/features/query.npz {}/features/gallery.npz {}/text.txt r",
+        r"{}/text\.txt.*: (not a directory|file exists)\. Check the path",
+    ),
+    (
+        "evaluate {}/features/query.npz {}/features/gallery.npz {} taken",
+        r"{}/taken\.json: is a directory\. Check the path",
+    ),
     ("benchmark {}/gone.onnx --batch-size 1", r"{}/gone\.onnx: no such weights\. Give"),
-    ("benchmark {}/a.onnx --batch-size 0",
-     r"benchmark: batch_size 0, rounds 50, warmup 5\. Give a batch size and rounds of at least 1"),
-    ("benchmark {}/a.onnx --batch-size 1 --rounds 0", r"benchmark: .*rounds 0.*\. Give"),
-    ("benchmark {}/bs2.onnx --batch-size 4",
-     r"benchmark: the model is fixed to batch 2, not 4\. Benchmark it with --batch-size 2"),
-    ("benchmark {}/a.onnx --batch-size 1 --rounds 1 --warmup 0 --json {}/text.txt/b.json",
-     r"{}/text\.txt.*: (not a directory|file exists)\. Check"),
+    ("benchmark {}/a.onnx --batch-size 0", r"benchmark: batch_size 0 is not a whole number of 1 or more\. Give"),
+    ("benchmark {}/a.onnx --batch-size 1 --rounds 0", r"benchmark: rounds 0 is not .*\. Give"),
+    (
+        "benchmark {}/bs2.onnx --batch-size 4",
+        r"benchmark: the model is fixed to batch 2, not 4\. Benchmark it with --batch-size 2",
+    ),
+    (
+        "benchmark {}/a.onnx --batch-size 1 --rounds 1 --warmup 0 --json {}/text.txt/b.json",
+        r"{}/text\.txt.*: (not a directory|file exists)\. Check",
+    ),
     ("study --dataset {}/gone --no-book", r"{}/gone: no such folder or zip\. Check the path"),
     ("study --weights {}/gone.pth --no-book", r"{}/gone\.pth: no such weights\. Give"),
     ("train {new}/w.pth", r"{new}/w\.pth: weights are stored as safetensors\. Give a name that ends in \.safetensors"),
@@ -308,8 +408,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("line, says", BAD, ids=[re.sub(r"\{new\}/?|\{\}/?", "", line).replace(" ", "_") for line,
-                                                 _ in BAD])
+@pytest.mark.parametrize(
+    "line, says", BAD, ids=[re.sub(r"\{new\}/?|\{\}/?", "", line).replace(" ", "_") for line, _ in BAD]
+)
 def test_bad_input_ends_in_one_line_that_names_file_and_cure(osnet, place, tmp_path, monkeypatch, line, says):
     monkeypatch.setenv("OSNET_WORKSPACE", str(REPOSITORY))
     kept = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
@@ -319,31 +420,45 @@ def test_bad_input_ends_in_one_line_that_names_file_and_cure(osnet, place, tmp_p
     assert {path: path.stat().st_mtime_ns for path in kept} == kept  # nothing that was there is lost
 
 
-@pytest.mark.parametrize("line, says", [
-    ("", "osnet: the following arguments are required: COMMAND. See osnet --help"),
-    ("speed", "osnet: argument COMMAND: invalid choice: 'speed'"),
-    ("benchmark {}/a.onnx",
-     "osnet benchmark: the following arguments are required: --batch-size. See osnet benchmark --help"),
-    ("benchmark {}/a.onnx --batch-size many", "osnet benchmark: argument --batch-size: invalid int value: 'many'"),
-    ("export {}/w.pth", "osnet export: the following arguments are required: output"),
-    ("extract mini mini out --speed", "osnet: unrecognized arguments: --speed"),
-    ("evaluate q g . r --metric manhattan", "osnet evaluate: argument --metric: invalid choice: 'manhattan'"),
-])
+@pytest.mark.parametrize(
+    "line, says",
+    [
+        ("", "osnet: the following arguments are required: COMMAND. See osnet --help"),
+        ("speed", "osnet: argument COMMAND: invalid choice: 'speed'"),
+        (
+            "benchmark {}/a.onnx",
+            "osnet benchmark: the following arguments are required: --batch-size. See osnet benchmark --help",
+        ),
+        ("benchmark {}/a.onnx --batch-size many", "osnet benchmark: argument --batch-size: invalid int value: 'many'"),
+        ("export {}/w.pth", "osnet export: the following arguments are required: output"),
+        ("extract mini mini out --speed", "osnet: unrecognized arguments: --speed"),
+        ("evaluate q g . r --metric manhattan", "osnet evaluate: argument --metric: invalid choice: 'manhattan'"),
+    ],
+)
 def test_a_wrong_command_line_ends_in_one_line_too(osnet, line, says):
     code, out, err = osnet(line)
     assert code == 2 and not out and len(err) == 1 and err[0].startswith(says)
 
 
-@pytest.mark.parametrize("error, says", [
-    (PermissionError(13, "Permission denied", "/locked/.result.123.tmp.json"),
-     "osnet: /locked/result.json: permission denied. Check the path"),
-    (IsADirectoryError(21, "Is a directory", "/x/.a.1.tmp.json", None, "/x/a.json"),
-     "osnet: /x/a.json: is a directory. Check the path"),
-    (OSError(28, "No space left on device"),
-     "osnet: no space left on device. Check the path, its permissions and the space on the disk."),
-    (OSError("odd"), "osnet: odd. Check"), (StudyError("what", where="there", cure="Do this"),
-                                            "osnet: there: what. Do this"),
-])
+@pytest.mark.parametrize(
+    "error, says",
+    [
+        (
+            PermissionError(13, "Permission denied", "/locked/.result.123.tmp.json"),
+            "osnet: /locked/result.json: permission denied. Check the path",
+        ),
+        (
+            IsADirectoryError(21, "Is a directory", "/x/.a.1.tmp.json", None, "/x/a.json"),
+            "osnet: /x/a.json: is a directory. Check the path",
+        ),
+        (
+            OSError(28, "No space left on device"),
+            "osnet: no space left on device. Check the path, its permissions and the space on the disk.",
+        ),
+        (OSError("odd"), "osnet: odd. Check"),
+        (StudyError("what", where="there", cure="Do this"), "osnet: there: what. Do this"),
+    ],
+)
 def test_what_the_system_refuses_is_told_in_one_line(osnet, monkeypatch, error, says):
     def fail(*_):
         raise error
@@ -355,6 +470,7 @@ def test_what_the_system_refuses_is_told_in_one_line(osnet, monkeypatch, error, 
 
 # Gates, warnings, interruption
 
+
 @pytest.mark.parametrize("command", ["export {}/w.pth {new}/o.onnx", "simplify {}/a.onnx {new}/o.onnx --batch-size 2"])
 def test_a_failed_gate_ends_with_1_and_leaves_no_model(osnet, monkeypatch, tmp_path, command):
     """A conversion that goes wrong: what is written is the network of other weights."""
@@ -362,6 +478,7 @@ def test_a_failed_gate_ends_with_1_and_leaves_no_model(osnet, monkeypatch, tmp_p
     other["fc.0.weight"] *= 1.01
     torch.save(other, tmp_path / "other.pth")
     from osnet_lib.conversion import export
+
     real = export.export_onnx
 
     def convert(source, path, *_):
@@ -371,8 +488,11 @@ def test_a_failed_gate_ends_with_1_and_leaves_no_model(osnet, monkeypatch, tmp_p
     monkeypatch.setattr(export, "simplify_onnx", convert)
     code, _, err = osnet(command, new=tmp_path)
     assert code == 1 and len(err) == 1
-    assert re.match(r"osnet: gate failed: (onnx, batch size 4|simplified, batch size 2): features differ from the "
-                    r"reference", err[0])
+    assert re.match(
+        r"osnet: gate failed: (onnx, batch size 4|simplified, batch size 2): features differ from the "
+        r"reference",
+        err[0],
+    )
     assert not (tmp_path / "o.onnx").exists()
 
 
@@ -397,6 +517,7 @@ def test_an_interruption_says_what_happens_next(osnet, monkeypatch):
 
 # As a program
 
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(osnet, command):
     code, out, _ = osnet(f"{command} --help")
@@ -414,11 +535,17 @@ def test_the_examples_of_the_help_can_be_parsed(osnet):
 
 def test_as_a_module_in_a_process_of_its_own(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-m", "osnet_lib", "--help"], capture_output=True, text=True,
-                          env=environment, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "osnet_lib", "--help"], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
     assert done.returncode == 0 and all(f"    {command}" in done.stdout for command in COMMANDS) and not done.stderr
-    done = subprocess.run([sys.executable, "-m", "osnet_lib", "simplify", "gone.onnx", "o.onnx", "--batch-size", "1"],
-                          capture_output=True, text=True, env=environment, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "osnet_lib", "simplify", "gone.onnx", "o.onnx", "--batch-size", "1"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "osnet: gone.onnx: no such ONNX file. Write it with osnet export.\n"
 
@@ -434,7 +561,9 @@ def test_the_console_script(osnet):
 
 
 def test_help_and_refusals_do_not_wait_for_torch():
-    script = ("import sys; from osnet_lib import cli; cli.main(['evaluate', 'gone.npz', 'g', '.', 'r'])\n"
-              "sys.exit('torch' in sys.modules)")
+    script = (
+        "import sys; from osnet_lib.cli.main import main; main(['evaluate', 'gone.npz', 'g', '.', 'r'])\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment).returncode == 0

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from osnet_lib.comparison.pair import Side, compare_sides, comparison_table, measured_side, read_sides
+from osnet_lib.comparison.score import published_score
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features, save_features
 from osnet_lib.published.quoted import find_published
-from osnet_lib.comparison.score import published_score
 
 
 def splits(noise: float, order: int = 0) -> tuple[Features, Features]:
@@ -51,9 +51,12 @@ def test_images_that_are_equally_near_are_no_change():
     """Both gallery images of a person have one feature: which of them a file names first is not a difference."""
     query, gallery = splits(0)
     twins = np.column_stack([np.cos(gallery.pids * 0.5), np.sin(gallery.pids * 0.5)]).astype(np.float32)
-    sides = [measured_side(label, query, Features(gallery.names[rows], gallery.pids[rows], gallery.camids[rows],
-                                                  twins[rows]))
-             for label, rows in (("onnx", np.arange(20)), ("om", np.arange(20)[::-1]))]
+    sides = [
+        measured_side(
+            label, query, Features(gallery.names[rows], gallery.pids[rows], gallery.camids[rows], twins[rows])
+        )
+        for label, rows in (("onnx", np.arange(20)), ("om", np.arange(20)[::-1]))
+    ]
     found = compare_sides(*sides)
     assert found.top1_changed == 0 and found.paired.alike and found.difference.max_abs == 0
 
@@ -81,11 +84,15 @@ def test_published_scores_need_no_features():
 
 def test_queries_without_a_match_are_no_change():
     """An eleventh person whom the gallery does not show: its nearest image may be any."""
+
     def with_stranger(angle: float) -> tuple[Features, Features]:
         query, gallery = splits(0)
-        return Features(np.append(query.names, "0099_c1s1_000001_00.jpg"), np.append(query.pids, 99),
-                        np.append(query.camids, 1),
-                        np.vstack([query.features, np.float32([[np.cos(angle), np.sin(angle)]])])), gallery
+        return Features(
+            np.append(query.names, "0099_c1s1_000001_00.jpg"),
+            np.append(query.pids, 99),
+            np.append(query.camids, 1),
+            np.vstack([query.features, np.float32([[np.cos(angle), np.sin(angle)]])]),
+        ), gallery
 
     found = compare_sides(measured_side("a", *with_stranger(1)), measured_side("b", *with_stranger(3)))
     assert found.top1_changed == 0 and found.paired.alike and found.paired.queries == 10
@@ -111,9 +118,12 @@ def test_other_images_are_refused():
 
 def with_junk(query: Features, gallery: Features) -> tuple[Features, Features]:
     """Two junk boxes more in the gallery, on the very place of the first query."""
-    return query, Features(np.concatenate([["-1_c1s1_000001_00.jpg"], gallery.names, ["-1_c2s1_000001_00.jpg"]]),
-                           np.concatenate([[-1], gallery.pids, [-1]]), np.concatenate([[1], gallery.camids, [2]]),
-                           np.concatenate([query.features[:1], gallery.features, query.features[:1]]))
+    return query, Features(
+        np.concatenate([["-1_c1s1_000001_00.jpg"], gallery.names, ["-1_c2s1_000001_00.jpg"]]),
+        np.concatenate([[-1], gallery.pids, [-1]]),
+        np.concatenate([[1], gallery.camids, [2]]),
+        np.concatenate([query.features[:1], gallery.features, query.features[:1]]),
+    )
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -130,7 +140,7 @@ def named(pair: tuple[Features, Features], name) -> tuple[Features, Features]:
     return tuple(replace(part, names=np.array([name(old) for old in part.names])) for part in pair)
 
 
-@pytest.mark.parametrize("name", [lambda old: old[:-len(".jpg")], lambda old: f"{old}.jpg"])
+@pytest.mark.parametrize("name", [lambda old: old[: -len(".jpg")], lambda old: f"{old}.jpg"])
 def test_names_are_paired_by_their_stem(name):
     noisy = splits(0.2, order=1)
     expected = compare_sides(REFERENCE, measured_side("om", *noisy))

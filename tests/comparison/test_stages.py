@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from osnet_lib.comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from osnet_lib.errors import FeatureError, MetricError
 from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
-from osnet_lib.comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from osnet_lib.report.stages import stage_scores_table, stages_table
 
 PIDS, MATCHES = 60, 40  # of each person one query, and so many matches from another camera
@@ -54,9 +54,10 @@ def crowd() -> tuple[Features, Features]:
     pids = np.repeat(np.arange(50), 2)
     gallery_pids = np.concatenate([np.repeat(np.arange(50), 4), np.zeros(60, int)])
     gallery = np.concatenate([np.repeat(centres, 4, axis=0), random.normal(size=(60, 16))])
-    return (split(centres[pids] + random.normal(scale=0.9, size=(100, 16)), pids + 1, 1, "q"),
-            split(gallery + random.normal(scale=0.9, size=gallery.shape),
-                  gallery_pids + (np.arange(260) < 200), 2, "g"))
+    return (
+        split(centres[pids] + random.normal(scale=0.9, size=(100, 16)), pids + 1, 1, "q"),
+        split(gallery + random.normal(scale=0.9, size=gallery.shape), gallery_pids + (np.arange(260) < 200), 2, "g"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,10 @@ def test_images_are_paired_by_name(crowd):
     candidate = changed(crowd, noisy(0.2))
     random = np.random.default_rng(2)
     rows = [random.permutation(len(part)) for part in candidate]
-    shuffled = tuple(Features(part.names[row], part.pids[row], part.camids[row], part.features[row], part.conditions)
-                     for part, row in zip(candidate, rows))
+    shuffled = tuple(
+        Features(part.names[row], part.pids[row], part.camids[row], part.features[row], part.conditions)
+        for part, row in zip(candidate, rows)
+    )
     stage, again = (compare_stage("int8", 1, crowd, other) for other in (candidate, shuffled))
     assert stage.top1_changed > 0 and stage.kendall_tau < 0.95
     expected, found = stage.as_dict(), again.as_dict()
@@ -115,17 +118,26 @@ def test_images_are_paired_by_name(crowd):
     assert again.mAP.value == pytest.approx(stage.mAP.value) and again.paired.changed == stage.paired.changed
 
 
-@pytest.mark.parametrize("wrong", [lambda p: (p[0], replace(p[1], names=np.char.add(p[1].names, "x"))),
-                                   lambda p: (replace(p[0], pids=p[0].pids + 1), p[1]),
-                                   lambda p: (p[1], p[0])])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda p: (p[0], replace(p[1], names=np.char.add(p[1].names, "x"))),
+        lambda p: (replace(p[0], pids=p[0].pids + 1), p[1]),
+        lambda p: (p[1], p[0]),
+    ],
+)
 def test_other_images_are_refused(crowd, wrong):
     with pytest.raises(FeatureError):
         compare_stage("fp16", 1, crowd, wrong(crowd))
 
 
 def test_one_person_is_too_few(crowd):
-    one = tuple(Features(*(getattr(part, name)[part.pids == 1] for name in ("names", "pids", "camids", "features")),
-                         part.conditions) for part in crowd)
+    one = tuple(
+        Features(
+            *(getattr(part, name)[part.pids == 1] for name in ("names", "pids", "camids", "features")), part.conditions
+        )
+        for part in crowd
+    )
     with pytest.raises(MetricError, match="^fp16: queries with a match are of one identity only. Take more queries"):
         compare_stage("fp16", 1, one, one)
 
@@ -140,20 +152,29 @@ def test_an_unknown_stage_and_another_width_are_refused(crowd):
 # ---- what breaks ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, change, words", [
-    ("onnx", lambda f: f + np.float32(5e-5), None), ("onnx", lambda f: f + np.float32(3e-4), "by up to 0.0003"),
-    ("simplified", lambda f: f[:, ::-1], "smallest cosine is"),
-    ("simplified", lambda f: 1.01 * f, "allowed are 0.0001 and 0.99999"),
-])
+@pytest.mark.parametrize(
+    "name, change, words",
+    [
+        ("onnx", lambda f: f + np.float32(5e-5), None),
+        ("onnx", lambda f: f + np.float32(3e-4), "by up to 0.0003"),
+        ("simplified", lambda f: f[:, ::-1], "smallest cosine is"),
+        ("simplified", lambda f: 1.01 * f, "allowed are 0.0001 and 0.99999"),
+    ],
+)
 def test_a_float32_stage_breaks_by_its_features(crowd, name, change, words):
     stage = compare_stage(name, 3, crowd, changed(crowd, change))
     assert stage.broken is None if words is None else words in stage.broken
 
 
-@pytest.mark.parametrize("name, change, breaks", [
-    ("fp16", noisy(1e-3), False), ("int8", lambda f: 1.01 * f, False), ("om", noisy(1.0), True),
-    ("int8", lambda f: np.roll(f, 1, axis=0), True),
-])
+@pytest.mark.parametrize(
+    "name, change, breaks",
+    [
+        ("fp16", noisy(1e-3), False),
+        ("int8", lambda f: 1.01 * f, False),
+        ("om", noisy(1.0), True),
+        ("int8", lambda f: np.roll(f, 1, axis=0), True),
+    ],
+)
 def test_a_reduced_stage_breaks_by_its_ranking(crowd, name, change, breaks):
     stage = compare_stage(name, 3, crowd, changed(crowd, change))
     assert bool(stage.broken) is breaks
@@ -171,8 +192,10 @@ def test_rank1_alone_breaks_a_stage_only_where_chance_does_not_explain_it(intrud
     assert stage.criteria[1].passed and stage.criteria[0].passed is not_below  # mAP stays within 1 %
     assert bool(stage.broken) is breaks and stage.top1_changed == intruders
     if breaks:
-        assert stage.broken == ("Rank-1 falls by 10.00 points, 6 queries lost and 0 won of 60, which chance does not "
-                                "explain (McNemar p = 0.031)")
+        assert stage.broken == (
+            "Rank-1 falls by 10.00 points, 6 queries lost and 0 won of 60, which chance does not "
+            "explain (McNemar p = 0.031)"
+        )
 
 
 def test_a_gain_breaks_nothing():
@@ -189,15 +212,24 @@ def states(crowd) -> dict[str, Stage]:
     return {state: compare_stage("int8", 1, crowd, changed(crowd, change)) for state, change in changes.items()}
 
 
-@pytest.mark.parametrize("broken, first", [
-    ({}, None), ({("int8", 16): "bad"}, ("int8", 16)), ({("int8", 16): "bad", ("int8", 1): "bad"}, ("int8", 1)),
-    ({("simplified", 16): "off", ("int8", 1): "bad"}, ("simplified", 16)),
-    ({("fp16", 1): "off", ("om", 1): "bad"}, ("om", 1)), ({("onnx", 1): "bad", ("onnx", 16): "bad"}, ("onnx", 1)),
-])
+@pytest.mark.parametrize(
+    "broken, first",
+    [
+        ({}, None),
+        ({("int8", 16): "bad"}, ("int8", 16)),
+        ({("int8", 16): "bad", ("int8", 1): "bad"}, ("int8", 1)),
+        ({("simplified", 16): "off", ("int8", 1): "bad"}, ("simplified", 16)),
+        ({("fp16", 1): "off", ("om", 1): "bad"}, ("om", 1)),
+        ({("onnx", 1): "bad", ("onnx", 16): "bad"}, ("onnx", 1)),
+    ],
+)
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_first_stage_that_breaks_is_named(torch, states, broken, first, order):
-    rows = [torch] + [replace(states[broken.get((name, size), "good")], name=name, batch_size=size)
-                      for name in STAGES[1:] for size in (1, 16)][::order]
+    rows = [torch] + [
+        replace(states[broken.get((name, size), "good")], name=name, batch_size=size)
+        for name in STAGES[1:]
+        for size in (1, 16)
+    ][::order]
     found, words = first_broken(rows), verdict(rows)
     if first is None:
         assert found is None and words.startswith("No stage breaks.")
@@ -211,8 +243,10 @@ def test_the_first_stage_that_breaks_is_named(torch, states, broken, first, orde
 
 def test_where_none_breaks_the_largest_change_is_told(torch, states):
     rows = [torch, replace(states["good"], name="onnx"), replace(states["off"], name="fp16", batch_size=4)]
-    assert verdict(rows).startswith("No stage breaks. fp16 at batch size 4 changes the ranking most: another image is "
-                                    f"nearest for {rows[2].top1_changed} of 100 queries")
+    assert verdict(rows).startswith(
+        "No stage breaks. fp16 at batch size 4 changes the ranking most: another image is "
+        f"nearest for {rows[2].top1_changed} of 100 queries"
+    )
 
 
 def test_no_stages_at_all(torch):
@@ -224,10 +258,28 @@ def test_no_stages_at_all(torch):
 def test_the_tables_hold_every_figure(torch, states):
     rows = [torch, replace(states["bad"], batch_size=16)]
     features, scores = stages_table(rows), stage_scores_table(rows)
-    assert features.columns == ("stage", "batch", "max error", "mean error", "cosine min", "1 %", "50 %",
-                                "top-1 changed", "tau")
-    assert scores.columns == ("stage", "batch", "Rank-1", "mAP", "mAP, points", "queries lost", "won",
-                              "Rank-1 not below", "holds")
+    assert features.columns == (
+        "stage",
+        "batch",
+        "max error",
+        "mean error",
+        "cosine min",
+        "1 %",
+        "50 %",
+        "top-1 changed",
+        "tau",
+    )
+    assert scores.columns == (
+        "stage",
+        "batch",
+        "Rank-1",
+        "mAP",
+        "mAP, points",
+        "queries lost",
+        "won",
+        "Rank-1 not below",
+        "holds",
+    )
     cells = dict(zip(features.columns, features.rows[1])) | dict(zip(scores.columns, scores.rows[1]))
     assert (cells["stage"], cells["batch"], cells["holds"]) == ("int8", 16, False)
     assert features.rows[0][1] is scores.rows[0][1] is None

@@ -16,16 +16,15 @@ import onnx
 import onnxsim
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from helpers.networks import FOLDER, checkpoint, checkpoint_path, onnx_path
+from hypothesis import HealthCheck, given, settings, strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import osnet_lib
-from osnet_lib.errors import ExportError
+from helpers.networks import FOLDER, checkpoint, checkpoint_path, onnx_path
 from osnet_lib.conversion.export import OPSETS, export_onnx, simplify_onnx
-from osnet_lib.core.files import sha256
 from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.core.files import sha256
+from osnet_lib.errors import ExportError
 
 
 def refusal(call, *args, **kwargs) -> str:
@@ -36,8 +35,18 @@ def refusal(call, *args, **kwargs) -> str:
     return message
 
 
-def tiny(path, *, name="image", shape=("batch", 3, 256, 128), output="feature", out_shape=("batch", 512),
-         dtype=TensorProto.FLOAT, opsets=(11,), inputs=1, weights_as_inputs=False):
+def tiny(
+    path,
+    *,
+    name="image",
+    shape=("batch", 3, 256, 128),
+    output="feature",
+    out_shape=("batch", 512),
+    dtype=TensorProto.FLOAT,
+    opsets=(11,),
+    inputs=1,
+    weights_as_inputs=False,
+):
     """A graph with the outside of an OSNet, or nearly, and one operator inside."""
     values = [helper.make_tensor_value_info(name if i == 0 else f"{name}{i}", dtype, shape) for i in range(inputs)]
     weight = numpy_helper.from_array(np.zeros((1, 512), np.float32), "weight")
@@ -59,9 +68,13 @@ def test_export():
     assert (made.input_name, made.input_shape) == ("image", ("batch", 3, 256, 128))
     assert (made.output_name, made.output_shape) == ("feature", ("batch", 512))
     assert (made.opset, made.batch_size, made.sha256) == (11, None, sha256(onnx_path()))
-    assert made.metadata == {"architecture": "osnet_x0_25", "weights_sha256": checkpoint().sha256,
-                             "osnet_lib": osnet_lib.__version__, "torch": torch.__version__,
-                             "onnx": onnx.__version__}
+    assert made.metadata == {
+        "architecture": "osnet_x0_25",
+        "weights_sha256": checkpoint().sha256,
+        "osnet_lib": osnet_lib.__version__,
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+    }
     model = onnx.load(onnx_path(), load_external_data=False)
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 11)]
     assert made.nodes == len(model.graph.node) and made.ir_version == model.ir_version <= 10
@@ -106,11 +119,19 @@ def test_two_exports_are_the_same_bytes(tmp_path):
 
 
 def test_another_process_exports_the_same_bytes(tmp_path):
-    code = ("import sys; from osnet_lib.network.checkpoint import load_checkpoint; from osnet_lib.conversion.export import export_onnx\n"
-            "print(export_onnx(load_checkpoint(sys.argv[1]), sys.argv[2]).sha256)")
-    run = subprocess.run([sys.executable, "-c", code, checkpoint_path(), tmp_path / "x.onnx"], capture_output=True,
-                         text=True, check=True, cwd=Path(osnet_lib.__file__).parents[1],
-                         env={**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1"})
+    code = (
+        "import sys; from osnet_lib.network.checkpoint import load_checkpoint\n"
+        "from osnet_lib.conversion.export import export_onnx\n"
+        "print(export_onnx(load_checkpoint(sys.argv[1]), sys.argv[2]).sha256)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, checkpoint_path(), tmp_path / "x.onnx"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(osnet_lib.__file__).parents[1],
+        env={**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1"},
+    )
     assert (run.stdout.split(), run.stderr) == ([sha256(onnx_path())], "")
 
 
@@ -197,11 +218,14 @@ def broken_down(model, same):
     raise RuntimeError("shape inference failed\nand more")
 
 
-@pytest.mark.parametrize("fault, words", [
-    (other_results, "changed what the network computes at batch size 4"),
-    (dynamic_again, r"came out as .*\('batch', 512\) instead of"),
-    (broken_down, r"onnxsim failed \(shape inference failed\)"),
-])
+@pytest.mark.parametrize(
+    "fault, words",
+    [
+        (other_results, "changed what the network computes at batch size 4"),
+        (dynamic_again, r"came out as .*\('batch', 512\) instead of"),
+        (broken_down, r"onnxsim failed \(shape inference failed\)"),
+    ],
+)
 def test_a_simplifier_that_fails(tmp_path, monkeypatch, fault, words):
     simplify = onnxsim.simplify
     monkeypatch.setattr(onnxsim, "simplify", lambda *args, **kwargs: fault(*simplify(*args, **kwargs)))
@@ -217,13 +241,16 @@ def test_without_onnxsim(tmp_path, monkeypatch):
 # ---- inspect --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content, words", [
-    (None, "no such ONNX file.*osnet export"),
-    (b"", "the file is empty.*sha256"),
-    (b"not a network\n", "not an ONNX file, or a damaged one.*sha256"),
-    (b"\x00" * 64, "not an ONNX file, or a damaged one"),
-    (b"PK\x03\x04" + bytes(100), "not an ONNX file, or a damaged one"),
-])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (None, "no such ONNX file.*osnet export"),
+        (b"", "the file is empty.*sha256"),
+        (b"not a network\n", "not an ONNX file, or a damaged one.*sha256"),
+        (b"\x00" * 64, "not an ONNX file, or a damaged one"),
+        (b"PK\x03\x04" + bytes(100), "not an ONNX file, or a damaged one"),
+    ],
+)
 @pytest.mark.parametrize("expect", [False, True])
 def test_files_that_are_no_onnx(tmp_path, content, words, expect):
     if content is not None:
@@ -240,24 +267,27 @@ def test_a_folder(tmp_path):
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_truncated_anywhere(tmp_path, kept):
     whole = onnx_path().read_bytes()
-    (tmp_path / "x.onnx").write_bytes(whole[:int(kept * len(whole))])
+    (tmp_path / "x.onnx").write_bytes(whole[: int(kept * len(whole))])
     assert "not an ONNX file, or a damaged one" in refusal(inspect_onnx, tmp_path / "x.onnx")
 
 
-@pytest.mark.parametrize("change, shown", [
-    ({"name": "input.1"}, r"float input\.1 \[batch, 3, 256, 128\] to float feature"),
-    ({"output": "embedding"}, r"float embedding \[batch, 512\]"),
-    ({"shape": ("batch", 3, 128, 256)}, r"\[batch, 3, 128, 256\]"),
-    ({"shape": ("batch", 256, 128, 3)}, r"\[batch, 256, 128, 3\]"),
-    ({"shape": (None, "c", 256, 128)}, r"\[\?, c, 256, 128\]"),
-    ({"shape": (3, 256, 128)}, r"\[3, 256, 128\]"),
-    ({"shape": (0, 3, 256, 128)}, r"\[0, 3, 256, 128\]"),
-    ({"shape": (4, 3, 256, 128), "out_shape": (8, 512)}, r"\[4, 3.*\[8, 512\]"),
-    ({"out_shape": ("batch", 751)}, r"\[batch, 751\]"),
-    ({"out_shape": ("batch", 512, 1, 1)}, r"\[batch, 512, 1, 1\]"),
-    ({"dtype": TensorProto.FLOAT16}, "float16 image"),
-    ({"inputs": 2}, "image1"),
-])
+@pytest.mark.parametrize(
+    "change, shown",
+    [
+        ({"name": "input.1"}, r"float input\.1 \[batch, 3, 256, 128\] to float feature"),
+        ({"output": "embedding"}, r"float embedding \[batch, 512\]"),
+        ({"shape": ("batch", 3, 128, 256)}, r"\[batch, 3, 128, 256\]"),
+        ({"shape": ("batch", 256, 128, 3)}, r"\[batch, 256, 128, 3\]"),
+        ({"shape": (None, "c", 256, 128)}, r"\[\?, c, 256, 128\]"),
+        ({"shape": (3, 256, 128)}, r"\[3, 256, 128\]"),
+        ({"shape": (0, 3, 256, 128)}, r"\[0, 3, 256, 128\]"),
+        ({"shape": (4, 3, 256, 128), "out_shape": (8, 512)}, r"\[4, 3.*\[8, 512\]"),
+        ({"out_shape": ("batch", 751)}, r"\[batch, 751\]"),
+        ({"out_shape": ("batch", 512, 1, 1)}, r"\[batch, 512, 1, 1\]"),
+        ({"dtype": TensorProto.FLOAT16}, "float16 image"),
+        ({"inputs": 2}, "image1"),
+    ],
+)
 def test_another_network(tmp_path, change, shown):
     path = tiny(tmp_path / "x.onnx", **change)
     assert inspect_onnx(path).path == path  # shown when nobody asked for an OSNet
@@ -266,13 +296,16 @@ def test_another_network(tmp_path, change, shown):
     assert re.search(shown, message)
 
 
-@pytest.mark.parametrize("change, batch_size", [
-    ({}, None),
-    ({"shape": ("-1", 3, 256, 128)}, None),  # the name that the guide's own script gives
-    ({"shape": (None, 3, 256, 128)}, None),
-    ({"shape": (16, 3, 256, 128), "out_shape": (16, 512)}, 16),
-    ({"weights_as_inputs": True}, None),  # IR version 3 and the guide's old onnx list them so
-])
+@pytest.mark.parametrize(
+    "change, batch_size",
+    [
+        ({}, None),
+        ({"shape": ("-1", 3, 256, 128)}, None),  # the name that the guide's own script gives
+        ({"shape": (None, 3, 256, 128)}, None),
+        ({"shape": (16, 3, 256, 128), "out_shape": (16, 512)}, 16),
+        ({"weights_as_inputs": True}, None),  # IR version 3 and the guide's old onnx list them so
+    ],
+)
 def test_files_of_others_that_fit(tmp_path, change, batch_size):
     found = inspect_onnx(tiny(tmp_path / "x.onnx", **change), expect_osnet=True)
     assert found.batch_size == batch_size and found.input_name == "image" and found.metadata == {}

@@ -10,19 +10,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
-from helpers.networks import checkpoint, images, onnx_path
 from onnx import helper, numpy_helper
 
-from osnet_lib.errors import ExportError, ParityError
+from helpers.networks import checkpoint, images, onnx_path
 from osnet_lib.conversion.export import simplify_onnx
 from osnet_lib.conversion.parity import Parity, Tolerance, check_parity, compare
+from osnet_lib.errors import ExportError, ParityError
 from osnet_lib.inference.session import open_session
 
-FEATURES = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
-                      elements=st.floats(-1e3, 1e3, width=32))
+FEATURES = hnp.arrays(
+    np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-1e3, 1e3, width=32)
+)
 
 
 def stopped(*args, **kwargs) -> str:
@@ -35,15 +35,18 @@ def stopped(*args, **kwargs) -> str:
 # ---- compare --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reference, candidate, expected", [
-    ([[3, 4]], [[3, 4]], (0, 0, 1)),
-    ([[3, 4]], [[4, 3]], (1, 1, 24 / 25)),
-    ([[1, 0], [0, 2]], [[1, 0], [0, 2.5]], (0.5, 0.125, 1)),
-    ([[1, 0], [0, 1]], [[0, 1], [0, 1]], (1, 0.5, 0)),
-    ([[1, 1]], [[-1, -1]], (2, 2, -1)),
-    ([[0, 0], [1, 0]], [[0, 0], [1, 0]], (0, 0, 1)),
-    ([[0, 0]], [[1, 0]], (1, 0.5, 0)),
-])
+@pytest.mark.parametrize(
+    "reference, candidate, expected",
+    [
+        ([[3, 4]], [[3, 4]], (0, 0, 1)),
+        ([[3, 4]], [[4, 3]], (1, 1, 24 / 25)),
+        ([[1, 0], [0, 2]], [[1, 0], [0, 2.5]], (0.5, 0.125, 1)),
+        ([[1, 0], [0, 1]], [[0, 1], [0, 1]], (1, 0.5, 0)),
+        ([[1, 1]], [[-1, -1]], (2, 2, -1)),
+        ([[0, 0], [1, 0]], [[0, 0], [1, 0]], (0, 0, 1)),
+        ([[0, 0]], [[1, 0]], (1, 0.5, 0)),
+    ],
+)
 def test_compare_by_hand(reference, candidate, expected):
     assert compare(np.array(reference, np.float32), np.array(candidate, np.float32)) == pytest.approx(expected)
 
@@ -65,28 +68,44 @@ def test_compare_finds_one_changed_value(features, data):
     assert compare(changed, features) == pytest.approx(compare(features, changed))
 
 
-@pytest.mark.parametrize("reference, candidate, words", [
-    (np.ones((2, 3)), np.ones((3, 3)), r"\[2, 3\] and \[3, 3\]"),
-    (np.ones(3), np.ones(3), r"\[3\]"),
-    (np.ones((0, 3)), np.ones((0, 3)), r"\[0, 3\]"),
-    (np.ones((3, 2)), np.array([[1, 1], [np.nan, 1], [np.inf, 1]]),
-     "the candidate holds NaN or infinity in 2 of 3 rows, .* row 1"),
-    (np.array([[np.inf, 1]]), np.ones((1, 2)), "the reference holds NaN"),
-])
+@pytest.mark.parametrize(
+    "reference, candidate, words",
+    [
+        (np.ones((2, 3)), np.ones((3, 3)), r"\[2, 3\] and \[3, 3\]"),
+        (np.ones(3), np.ones(3), r"\[3\]"),
+        (np.ones((0, 3)), np.ones((0, 3)), r"\[0, 3\]"),
+        (
+            np.ones((3, 2)),
+            np.array([[1, 1], [np.nan, 1], [np.inf, 1]]),
+            "the candidate holds NaN or infinity in 2 of 3 rows, .* row 1",
+        ),
+        (np.array([[np.inf, 1]]), np.ones((1, 2)), "the reference holds NaN"),
+    ],
+)
 def test_compare_refuses(reference, candidate, words):
     with pytest.raises(ParityError, match=words):
         compare(reference, candidate)
 
 
-@pytest.mark.parametrize("change, passed", [
-    ({}, True), ({"max_abs": 1e-4}, True), ({"max_abs": 1.01e-4}, False), ({"row_max_abs": 1.01e-4}, False),
-    ({"min_cosine": 0.99999}, True), ({"min_cosine": 0.9999}, False), ({"mean_abs": 9.0}, True),
-    ({"max_abs": math.nan}, False), ({"min_cosine": math.nan}, False), ({"row_max_abs": math.nan}, False),
-])
+@pytest.mark.parametrize(
+    "change, passed",
+    [
+        ({}, True),
+        ({"max_abs": 1e-4}, True),
+        ({"max_abs": 1.01e-4}, False),
+        ({"row_max_abs": 1.01e-4}, False),
+        ({"min_cosine": 0.99999}, True),
+        ({"min_cosine": 0.9999}, False),
+        ({"mean_abs": 9.0}, True),
+        ({"max_abs": math.nan}, False),
+        ({"min_cosine": math.nan}, False),
+        ({"row_max_abs": math.nan}, False),
+    ],
+)
 def test_passed(change, passed):
     figures = {"max_abs": 0.0, "mean_abs": 0.0, "min_cosine": 1.0, "row_max_abs": 0.0, **change}
     parity = Parity(stage="onnx", batch_size=1, images=1, **figures)
-    assert parity.passed() is passed
+    assert parity.passed is passed
     assert parity.as_dict()["row_max_abs"] is parity.row_max_abs and len(parity.as_dict()) == 9
     assert Parity(**parity.as_dict()) == parity
 
@@ -112,10 +131,10 @@ def test_exported_and_simplified_pass(reference, batch_size):
 
 
 def test_real_weights_and_pictures_pass(market_weights, market_zip, tmp_path):
-    from osnet_lib.network.checkpoint import load_checkpoint
     from osnet_lib.conversion.export import export_onnx
     from osnet_lib.datasets.market1501 import open_market1501
     from osnet_lib.datasets.preprocess import preprocess
+    from osnet_lib.network.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(market_weights)
     source = export_onnx(loaded, tmp_path / "x.onnx").path
@@ -157,7 +176,7 @@ def test_what_the_candidate_sees(count, size, alone):
     number = {value: i for i, value in enumerate(batch[:, 0].tolist())}
     seen = [[number[value] for value in values] for values in candidate.seen]
     batches = -(-count // size) + (size > 1 and count % size == 0)
-    assert [i for chunk in seen[:count // size] for i in chunk] == list(range(count // size * size))
+    assert [i for chunk in seen[: count // size] for i in chunk] == list(range(count // size * size))
     assert set().union(*seen[:batches]) == set(range(count)) and all(len(chunk) <= size for chunk in seen)
     if size > 1:
         assert 0 < len(seen[batches - 1]) < size
@@ -174,7 +193,7 @@ def test_a_batch_size_may_be_chosen_for_a_dynamic_model():
 
 def test_plain_functions_and_features_will_do():
     network = Linear()
-    assert check_parity(network.run, network.run, rows(3), "x").passed()
+    assert check_parity(network.run, network.run, rows(3), "x").passed
     assert check_parity(network.run(rows(3)), network.run, rows(3), "x").max_abs < 1e-6
 
 
@@ -204,9 +223,13 @@ def mix_rows(graph, strength=0.01):
     last = graph.node[-1]
     last.output[0] = "own"
     graph.initializer.append(numpy_helper.from_array(np.float32(strength), "strength"))
-    graph.node.extend([helper.make_node("ReduceMean", ["own"], ["mean"], axes=[0], keepdims=1),
-                       helper.make_node("Mul", ["mean", "strength"], ["leak"]),
-                       helper.make_node("Add", ["own", "leak"], ["feature"])])
+    graph.node.extend(
+        [
+            helper.make_node("ReduceMean", ["own"], ["mean"], axes=[0], keepdims=1),
+            helper.make_node("Mul", ["mean", "strength"], ["leak"]),
+            helper.make_node("Add", ["own", "leak"], ["feature"]),
+        ]
+    )
 
 
 def overflow(graph):
@@ -223,7 +246,9 @@ def test_perturbed_weights(tmp_path, reference, batch_size):
     assert re.fullmatch(
         r"onnx, batch size 4: features differ from the reference by up to \d\S* \(mean \d\S*, smallest cosine "
         r"[01]\.\d{7}\), and a row of a batch from that image alone by up to \d\S*; allowed are 0\.0001 and cosine "
-        r"0\.99999\. .+", message)
+        r"0\.99999\. .+",
+        message,
+    )
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])
@@ -231,7 +256,7 @@ def test_rows_that_leak_into_each_other(tmp_path, reference, batch_size):
     with open_session(doctored(tmp_path, mix_rows, batch_size), threads=1) as session:
         assert "batch size 4" in stopped(reference, session, images(4), "onnx")
         # Measured against its own answers in batches, only the comparison with the image alone can tell.
-        features = np.concatenate([session.run(images(4)[i:i + 1]) for i in range(4)])
+        features = np.concatenate([session.run(images(4)[i : i + 1]) for i in range(4)])
         parity = check_parity(features, session, images(4), "onnx", Tolerance(10, 0))
         assert parity.row_max_abs > 1e-3
 
@@ -243,22 +268,25 @@ def test_batch_norm_in_training_mode(reference):
     def run(batch):
         with torch.no_grad():
             twice = np.concatenate([batch, batch])  # training refuses a single image
-            return model(torch.from_numpy(twice)).numpy()[:len(batch)]
+            return model(torch.from_numpy(twice)).numpy()[: len(batch)]
 
     assert "train, batch size 4" in stopped(reference, run, images(4), "train")
 
 
-@pytest.mark.parametrize("fault", [
-    lambda f: f if len(f) == 4 else f * 1.01,  # only in a batch that is not full
-    lambda f: f if len(f) < 4 else f * 1.01,  # only in a full one
-    lambda f: f if len(f) == 1 else np.roll(f, 1, axis=0),  # the rows change places
-    lambda f: np.concatenate([f[:-1], 0 * f[-1:]]),  # the last row is left out
-    lambda f: f.astype(np.float16).astype(np.float32),
-    lambda f: f + np.float32(2e-4),
-])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda f: f if len(f) == 4 else f * 1.01,  # only in a batch that is not full
+        lambda f: f if len(f) < 4 else f * 1.01,  # only in a full one
+        lambda f: f if len(f) == 1 else np.roll(f, 1, axis=0),  # the rows change places
+        lambda f: np.concatenate([f[:-1], 0 * f[-1:]]),  # the last row is left out
+        lambda f: f.astype(np.float16).astype(np.float32),
+        lambda f: f + np.float32(2e-4),
+    ],
+)
 @pytest.mark.parametrize("count", [8, 9], ids=["whole batches", "with a rest"])
 def test_small_faults(fault, count):
-    assert check_parity(Linear(), Linear(4), rows(count), "x").passed()
+    assert check_parity(Linear(), Linear(4), rows(count), "x").passed
     assert "x, batch size 4: features differ" in stopped(Linear(), Linear(4, fault), rows(count), "x")
 
 
@@ -270,13 +298,16 @@ def test_only_the_comparison_with_the_image_alone_can_tell():
     assert "alone by up to 1;" in stopped(Linear(), wrong_alone, rows(8), "x")
 
 
-@pytest.mark.parametrize("fault, words", [
-    (lambda f: np.where(np.arange(len(f))[:, None] == 1, np.nan, f), "the candidate holds NaN or infinity"),
-    (lambda f: f * np.inf, "the candidate holds NaN or infinity"),
-    (lambda f: f[:, :3], "cannot be compared"),
-    (lambda f: f[:-1], "gave an array of shape"),
-    (lambda f: f[0], "gave an array of shape"),
-])
+@pytest.mark.parametrize(
+    "fault, words",
+    [
+        (lambda f: np.where(np.arange(len(f))[:, None] == 1, np.nan, f), "the candidate holds NaN or infinity"),
+        (lambda f: f * np.inf, "the candidate holds NaN or infinity"),
+        (lambda f: f[:, :3], "cannot be compared"),
+        (lambda f: f[:-1], "gave an array of shape"),
+        (lambda f: f[0], "gave an array of shape"),
+    ],
+)
 def test_features_that_cannot_be_compared(fault, words):
     message = stopped(Linear(), Linear(4, fault), rows(8), "x")
     assert message.startswith("x, batch size 4: ") and words in message
@@ -288,12 +319,15 @@ def test_a_session_that_refuses_is_named(tmp_path, reference):
     assert re.match("onnx, batch size 4: the features of rows .* are not finite", message)
 
 
-@pytest.mark.parametrize("kwargs, words", [
-    ({"images": rows(3)}, "3 images do not fill a batch. Give at least 4"),
-    ({"images": rows(0)}, "0 images do not fill"),
-    ({"batch_size": 2}, "batch size 2 was asked for"),
-    ({"reference": np.ones((7, 6))}, "7 reference features for 8 images"),
-])
+@pytest.mark.parametrize(
+    "kwargs, words",
+    [
+        ({"images": rows(3)}, "3 images do not fill a batch. Give at least 4"),
+        ({"images": rows(0)}, "0 images do not fill"),
+        ({"batch_size": 2}, "batch size 2 was asked for"),
+        ({"reference": np.ones((7, 6))}, "7 reference features for 8 images"),
+    ],
+)
 def test_refusals(kwargs, words):
     usual = {"reference": Linear(), "candidate": Linear(4), "images": rows(8), "stage": "x"}
     assert words in stopped(**{**usual, **kwargs})

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from osnet_lib import metrics
 from osnet_lib.core import files
@@ -52,19 +51,35 @@ REACHED = {
     "dotted in the package": ({"mid.py": "import toy.leaf\ndef f():\n    return toy.leaf.value()"}, USE_F),
     "lazily": ({"mid.py": "def f():\n    from .leaf import value\n    return value()"}, USE_F),
     "in a method": ({"mid.py": "class f:\n    def m(self):\n        from .leaf import value"}, USE_F),
-    "either of two": ({"mid.py": "try:\n    from .slow import value\nexcept ImportError:\n    from .leaf import value",
-                       "slow.py": LEAF}, USE_F),
-    "else of TYPE_CHECKING": ({"mid.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    pass\nelse:\n"
-                                         "    from .leaf import value\n"}, USE_F),
+    "either of two": (
+        {
+            "mid.py": "try:\n    from .slow import value\nexcept ImportError:\n    from .leaf import value",
+            "slow.py": LEAF,
+        },
+        USE_F,
+    ),
+    "else of TYPE_CHECKING": (
+        {
+            "mid.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    pass\nelse:\n"
+            "    from .leaf import value\n"
+        },
+        USE_F,
+    ),
     "for its effect": ({"mid.py": "from . import leaf"}, "import toy.mid"),
     "passed on": ({"mid.py": "from .leaf import value"}, "from toy.mid import value"),
     "passed on twice": ({"mid.py": "from .leaf import value", "end.py": "from .mid import value"}, "import toy.end"),
-    "from a sub-package": ({"sub/__init__.py": "", "sub/deep.py": "from ..leaf import value\n" + CALL},
-                           "from toy.sub.deep import f"),
-    "run by the sub-package around": ({"sub/__init__.py": "from ..leaf import value", "sub/deep.py": ""},
-                                      "from toy.sub.deep import f"),
-    "passed on by a sub-package": ({"sub/__init__.py": "from .deep import f", "sub/deep.py": "from ..leaf import value"},
-                                   "from toy.sub import f"),
+    "from a sub-package": (
+        {"sub/__init__.py": "", "sub/deep.py": "from ..leaf import value\n" + CALL},
+        "from toy.sub.deep import f",
+    ),
+    "run by the sub-package around": (
+        {"sub/__init__.py": "from ..leaf import value", "sub/deep.py": ""},
+        "from toy.sub.deep import f",
+    ),
+    "passed on by a sub-package": (
+        {"sub/__init__.py": "from .deep import f", "sub/deep.py": "from ..leaf import value"},
+        "from toy.sub import f",
+    ),
 }
 # Where the imports do not tell, everything counts.
 EVERYTHING = {
@@ -78,9 +93,13 @@ EVERYTHING = {
 }
 
 
-@pytest.mark.parametrize("sources, notebook, alone", [
-    *(pytest.param(*case, True, id=label) for label, case in REACHED.items()),
-    *(pytest.param(*case, False, id=label) for label, case in EVERYTHING.items())])
+@pytest.mark.parametrize(
+    "sources, notebook, alone",
+    [
+        *(pytest.param(*case, True, id=label) for label, case in REACHED.items()),
+        *(pytest.param(*case, False, id=label) for label, case in EVERYTHING.items()),
+    ],
+)
 def test_a_change_reaches_what_imports_the_module(toy, sources, notebook, alone):
     package = toy({"leaf.py": LEAF, "far.py": LEAF, "other.py": "x = 1", **sources})
     before = source_closure(notebook, package)
@@ -90,11 +109,14 @@ def test_a_change_reaches_what_imports_the_module(toy, sources, notebook, alone)
     assert (source_closure(notebook, package) == before) == alone
 
 
-@pytest.mark.parametrize("leaf", [
-    '"""About."""\n\n\ndef value():\n    """Give one."""\n    return 1  # always\n',
-    "def value ( ) :\n        'Give one.'\n        return (1)",
-    "# moved\n\ndef value():\n    return 1\n    'a bare string'\n",
-])
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        '"""About."""\n\n\ndef value():\n    """Give one."""\n    return 1  # always\n',
+        "def value ( ) :\n        'Give one.'\n        return (1)",
+        "# moved\n\ndef value():\n    return 1\n    'a bare string'\n",
+    ],
+)
 def test_comments_docstrings_and_layout_change_nothing(toy, leaf):
     package = toy({"leaf.py": LEAF, "mid.py": "from .leaf import value\n" + CALL})
     before = source_closure(USE_F, package)
@@ -110,8 +132,13 @@ def test_docstrings_count_where_code_reads_them(toy):
 
 
 def test_imports_for_type_checkers_run_nothing(toy):
-    package = toy({"leaf.py": LEAF, "mid.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
-                                              "    from .leaf import value\ndef f():\n    return 0"})
+    package = toy(
+        {
+            "leaf.py": LEAF,
+            "mid.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+            "    from .leaf import value\ndef f():\n    return 0",
+        }
+    )
     assert set(source_closure(USE_F, package)) == {"mid"}
 
 
@@ -124,17 +151,31 @@ def test_the_closure_is_what_can_be_reached_and_circles_end(graph):
             expected.add(i)
             queue += graph[i]
     with tempfile.TemporaryDirectory() as folder:
-        package = write(Path(folder), {f"m{i}.py": "\n".join(f"from . import m{j}" for j in edges)
-                                       for i, edges in enumerate(graph)})
+        package = write(
+            Path(folder), {f"m{i}.py": "\n".join(f"from . import m{j}" for j in edges) for i, edges in enumerate(graph)}
+        )
         assert set(closure(["toy.m0"], package)) == {f"m{i}" for i in expected}
 
 
-@pytest.mark.parametrize("mention, counted", [
-    ("'a.json'", {"a.json"}), ("'resources/a.json'", {"a.json"}), ("Path(__file__).with_name('b.npz')", {"b.npz", "b.json"}),
-    ("root / 'resources'", set()), ("'nothing'", set())])
+@pytest.mark.parametrize(
+    "mention, counted",
+    [
+        ("'a.json'", {"a.json"}),
+        ("'resources/a.json'", {"a.json"}),
+        ("Path(__file__).with_name('b.npz')", {"b.npz", "b.json"}),
+        ("root / 'resources'", set()),
+        ("'nothing'", set()),
+    ],
+)
 def test_resources_count_by_file_name(toy, mention, counted):
-    package = toy({"resources/a.json": "1", "resources/b.npz": "2", "resources/b.json": "3",
-                   "mid.py": f"from pathlib import Path\nP = {mention}\ndef f():\n    return P"})
+    package = toy(
+        {
+            "resources/a.json": "1",
+            "resources/b.npz": "2",
+            "resources/b.json": "3",
+            "mid.py": f"from pathlib import Path\nP = {mention}\ndef f():\n    return P",
+        }
+    )
     before = source_closure(USE_F, package)
     assert before.keys() == {"mid", *counted}
     for file in counted:
@@ -191,13 +232,36 @@ def notebook_closure(name: str) -> dict[str, str]:
     return source_closure("\n".join(c.source for c in notebook.cells if c.cell_type == "code"))
 
 
-@pytest.mark.parametrize("notebook, uses, spares", [
-    ("01_export", {"export", "blocks", "parity"}, {"training", "cli", "study"}),
-    ("05_accuracy", {"metrics.evaluation", "metrics.ranking", "metrics.reranking", "mistakes", "preprocess", "figure",
-                     "engine", "published.json"}, {"training", "cli", "study"}),
-    ("06_performance", {"benchmark", "session"}, {"training", "cli", "study", "book"}),
-    ("07_summary", {"published", "published.json"}, {"training", "cli"}),
-])
+@pytest.mark.parametrize(
+    "notebook, uses, spares",
+    [
+        (
+            "01_export",
+            {"conversion.export", "network.blocks", "conversion.parity"},
+            {"metrics.uncertainty", "network.training", "cli.main", "study.run"},
+        ),
+        (
+            "05_accuracy",
+            {
+                "metrics.evaluation",
+                "metrics.ranking",
+                "metrics.reranking",
+                "diagnosis.recompute",
+                "datasets.preprocess",
+                "datasets.pedestrian",
+                "inference.onnxruntime",
+                "published.json",
+            },
+            {"network.training", "cli.main", "study.run", "study.performance"},
+        ),
+        (
+            "06_performance",
+            {"inference.benchmark", "inference.session"},
+            {"study.accuracy", "metrics.evaluation", "network.training", "study.book"},
+        ),
+        ("07_summary", {"published.quoted", "published.json"}, {"inference.session", "network.osnet", "study.run"}),
+    ],
+)
 def test_what_the_chapters_depend_on(notebook, uses, spares):
     found = notebook_closure(notebook).keys()
     assert uses <= found and not spares & found

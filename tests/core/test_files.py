@@ -9,14 +9,15 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from osnet_lib.core.files import atomic_path, fingerprint, sha256, stem, write_json, write_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8)
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
 
 
 def test_atomic_path_writes_beside_and_renames(tmp_path):
@@ -95,7 +96,13 @@ def test_fingerprint_does_not_change_between_versions():
     assert fingerprint({"b": [1, 2.5], "a": "ü"}) == hashlib.sha256('{"a":"ü","b":[1,2.5]}'.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("name, short", [("0003_c5s2_000014_01.jpg.jpg", "0003_c5s2_000014_01"),
-                                         ("-1_c3s2_000017_01.jpg", "-1_c3s2_000017_01"), ("plain", "plain")])
+@pytest.mark.parametrize(
+    "name, short",
+    [
+        ("0003_c5s2_000014_01.jpg.jpg", "0003_c5s2_000014_01"),
+        ("-1_c3s2_000017_01.jpg", "-1_c3s2_000017_01"),
+        ("plain", "plain"),
+    ],
+)
 def test_stem_ends_at_the_first_dot(name, short):
     assert stem(name) == short

@@ -11,14 +11,19 @@ import pytest
 from osnet_lib.core.host import cpu_name, package_versions, usable_cores
 
 
-@pytest.mark.parametrize("text, name", [
-    ("processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R) Gold 6248 CPU\n",
-     "Intel(R) Xeon(R) Gold 6248 CPU"),
-    ("processor\t: 0\nBogoMIPS\t: 108.00\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4 Model B\n", "BCM2835"),
-    ("processor\t: 0\nBogoMIPS\t: 200.00\nCPU implementer\t: 0x48\n", platform.processor() or platform.machine()),
-    ("model name\t:\n", platform.processor() or platform.machine()),
-    (None, platform.processor() or platform.machine()),
-])
+@pytest.mark.parametrize(
+    "text, name",
+    [
+        (
+            "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R) Gold 6248 CPU\n",
+            "Intel(R) Xeon(R) Gold 6248 CPU",
+        ),
+        ("processor\t: 0\nBogoMIPS\t: 108.00\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4 Model B\n", "BCM2835"),
+        ("processor\t: 0\nBogoMIPS\t: 200.00\nCPU implementer\t: 0x48\n", platform.processor() or platform.machine()),
+        ("model name\t:\n", platform.processor() or platform.machine()),
+        (None, platform.processor() or platform.machine()),
+    ],
+)
 def test_cpu_name(tmp_path, text, name):
     path = tmp_path / "cpuinfo"
     if text is not None:

@@ -6,38 +6,71 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from osnet_lib.errors import ResultError
 from osnet_lib.core.host import environment
-from osnet_lib.core.results import KINDS, NEEDED, NOT_MEASURED, Result, read_result, read_results, result_name, write_result
+from osnet_lib.core.results import (
+    KINDS,
+    NEEDED,
+    NOT_MEASURED,
+    Result,
+    read_result,
+    read_results,
+    result_name,
+    write_result,
+)
+from osnet_lib.errors import ResultError
 
 MODEL = {"architecture": "osnet_x0_25", "sha256": "a" * 64}
 SESSION = {"backend": "onnxruntime", "device": "CPU", "precision": "float32", "threads": 2}
-PERFORMANCE = {"throughput": 100.0, "ave_latency": 10.0, "relative_spread": 0.1, "rounds": 50,
-               "latency_ms": {"median": 80.0, "p99": 90.0}}
+PERFORMANCE = {
+    "throughput": 100.0,
+    "ave_latency": 10.0,
+    "relative_spread": 0.1,
+    "rounds": 50,
+    "latency_ms": {"median": 80.0, "p99": 90.0},
+}
 ACCURACY = {"rank": {"1": 0.9}, "mAP": 0.8, "num_valid": 3368}
 
 
 def performance(name: str = "x-bs8", batch_size: int = 8, **values) -> Result:
-    return Result("performance", name, {"model": MODEL, "session": SESSION, "batch_size": batch_size},
-                  {**PERFORMANCE, **values})
+    return Result(
+        "performance", name, {"model": MODEL, "session": SESSION, "batch_size": batch_size}, {**PERFORMANCE, **values}
+    )
 
 
 def accuracy(name: str = "mini-x", **conditions) -> Result:
-    return Result("accuracy", name, {"model": MODEL, "session": SESSION, "metric": "euclidean",
-                                     "dataset": {"file": "mini", "sha256": "b" * 64}, **conditions}, ACCURACY)
+    return Result(
+        "accuracy",
+        name,
+        {
+            "model": MODEL,
+            "session": SESSION,
+            "metric": "euclidean",
+            "dataset": {"file": "mini", "sha256": "b" * 64},
+            **conditions,
+        },
+        ACCURACY,
+    )
 
 
 EXAMPLES = {
-    "performance": performance(), "accuracy": accuracy(), "parity": Result("parity", "x", {"model": MODEL},
-                                                                           {"stages": []}),
-    "stages": Result("stages", "x", {"model": MODEL, "metric": "euclidean",
-                                     "dataset": accuracy().conditions["dataset"]}, {"stages": []}),
+    "performance": performance(),
+    "accuracy": accuracy(),
+    "parity": Result("parity", "x", {"model": MODEL}, {"stages": []}),
+    "stages": Result(
+        "stages",
+        "x",
+        {"model": MODEL, "metric": "euclidean", "dataset": accuracy().conditions["dataset"]},
+        {"stages": []},
+    ),
     "variants": Result("variants", "x", accuracy().conditions, {"variants": []}),
-    "evaluation": Result("evaluation", "x", {"benchmark": "metrics", "arguments": [], "code": {}, "queries": 1,
-                                             "rounds": 1}, {"same": True}),
+    "evaluation": Result(
+        "evaluation",
+        "x",
+        {"benchmark": "metrics", "arguments": [], "code": {}, "queries": 1, "rounds": 1},
+        {"same": True},
+    ),
 }
 
 
@@ -78,9 +111,15 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
     assert environment()["versions"] == {"numpy": np.__version__, "no-such-package": None}
 
 
-@pytest.mark.parametrize("parts, name", [
-    (("mini-market", "osnet_x1_0-1a2b", "bs16"), "mini_market-osnet_x1_0_1a2b-bs16"), (("a/../b", 8), "a_.._b-8"),
-    (("Ascend 310P3 (4 chips)",), "Ascend_310P3_4_chips"), (("v1.5", 0.5), "v1.5-0.5")])
+@pytest.mark.parametrize(
+    "parts, name",
+    [
+        (("mini-market", "osnet_x1_0-1a2b", "bs16"), "mini_market-osnet_x1_0_1a2b-bs16"),
+        (("a/../b", 8), "a_.._b-8"),
+        (("Ascend 310P3 (4 chips)",), "Ascend_310P3_4_chips"),
+        (("v1.5", 0.5), "v1.5-0.5"),
+    ],
+)
 def test_result_name(parts, name):
     assert result_name(*parts) == name
 
@@ -93,26 +132,33 @@ def test_any_words_make_a_file_name(parts):
 
 
 def test_unknown_kind_is_not_written(tmp_path):
-    with pytest.raises(ResultError,
-                       match="x: unknown kind 'speed'. Known kinds: parity, stages, accuracy"):
+    with pytest.raises(ResultError, match="x: unknown kind 'speed'. Known kinds: parity, stages, accuracy"):
         write_result(tmp_path, Result("speed", "x", {}, {}))
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("content, what", [
-    ("", "not a result file"), ("{", "not a result file"), ("[]", "not a result file"), ("null", "not a result file"),
-    ('"text"', "not a result file"),
-    ("{}", "not a result file.*kind"), ('{"kind": "accuracy", "name": "x", "values": {}}',
-                                        "not a result file.*conditions"),
-    ('{"kind": "speed", "name": "x", "values": {}, "conditions": {}}', "unknown kind 'speed'"),
-    ('{"kind": "accuracy", "name": "x", "values": [], "conditions": 3}', "lacks conditions.model.architecture"),
-    ('{"title": "Overall statistical evaluation", "value": []}', "not a result file.*kind")])
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        ("", "not a result file"),
+        ("{", "not a result file"),
+        ("[]", "not a result file"),
+        ("null", "not a result file"),
+        ('"text"', "not a result file"),
+        ("{}", "not a result file.*kind"),
+        ('{"kind": "accuracy", "name": "x", "values": {}}', "not a result file.*conditions"),
+        ('{"kind": "speed", "name": "x", "values": {}, "conditions": {}}', "unknown kind 'speed'"),
+        ('{"kind": "accuracy", "name": "x", "values": [], "conditions": 3}', "lacks conditions.model.architecture"),
+        ('{"title": "Overall statistical evaluation", "value": []}', "not a result file.*kind"),
+    ],
+)
 def test_what_is_no_result_is_refused(tmp_path, content, what):
     path = tmp_path / "accuracy-x.json"
     path.write_text(content)
     for read in (lambda: read_result(path), lambda: read_results(tmp_path, "accuracy")):
-        with pytest.raises(ResultError,
-                           match=rf"accuracy-x\.json: {what}.*Delete it and run the notebook that writes it again\."):
+        with pytest.raises(
+            ResultError, match=rf"accuracy-x\.json: {what}.*Delete it and run the notebook that writes it again\."
+        ):
             read()
 
 
@@ -136,8 +182,15 @@ def test_what_a_kind_needs_is_named_when_it_lacks(tmp_path, kind, name):
 
 
 SIMULATED = {**SESSION, "backend": "ascend", "simulated": True}
-NO_SPEED = {"throughput": None, "ave_latency": None, "relative_spread": None, "rounds": 50, "times_ms": [],
-            "latency_ms": {"median": None, "p99": None}, "not_measured": NOT_MEASURED}
+NO_SPEED = {
+    "throughput": None,
+    "ave_latency": None,
+    "relative_spread": None,
+    "rounds": 50,
+    "times_ms": [],
+    "latency_ms": {"median": None, "p99": None},
+    "not_measured": NOT_MEASURED,
+}
 
 
 def test_a_simulated_device_has_a_result_without_a_speed(tmp_path):
@@ -145,12 +198,20 @@ def test_a_simulated_device_has_a_result_without_a_speed(tmp_path):
     assert read_result(write_result(tmp_path, result)).values == NO_SPEED
 
 
-@pytest.mark.parametrize("session, values, words", [
-    (SIMULATED, {**NO_SPEED, "throughput": 9.0}, "a simulated device has no speed, but holds throughput"),
-    (SIMULATED, {**NO_SPEED, "times_ms": [1.0]}, "no speed, but holds times_ms"),
-    (SIMULATED, {**NO_SPEED, "latency_ms": {"median": None, "p99": 2.0}}, "no speed, but holds latency_ms.p99"),
-    (SIMULATED, {**PERFORMANCE, "not_measured": NOT_MEASURED}, "but holds throughput, ave_latency, relative_spread"),
-    (SESSION, {**NO_SPEED, "not_measured": ""}, "holds no throughput, and no reason for it in not_measured")])
+@pytest.mark.parametrize(
+    "session, values, words",
+    [
+        (SIMULATED, {**NO_SPEED, "throughput": 9.0}, "a simulated device has no speed, but holds throughput"),
+        (SIMULATED, {**NO_SPEED, "times_ms": [1.0]}, "no speed, but holds times_ms"),
+        (SIMULATED, {**NO_SPEED, "latency_ms": {"median": None, "p99": 2.0}}, "no speed, but holds latency_ms.p99"),
+        (
+            SIMULATED,
+            {**PERFORMANCE, "not_measured": NOT_MEASURED},
+            "but holds throughput, ave_latency, relative_spread",
+        ),
+        (SESSION, {**NO_SPEED, "not_measured": ""}, "holds no throughput, and no reason for it in not_measured"),
+    ],
+)
 def test_speeds_that_are_refused_when_written_and_when_read(tmp_path, session, values, words):
     result = Result("performance", "x", {"model": MODEL, "session": session, "batch_size": 8}, values)
     with pytest.raises(ResultError, match=words):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import FrozenInstanceError
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from markdown_it import MarkdownIt
 
-from osnet_lib.errors import ResultError
 from osnet_lib.core.table import NOTHING, Table
+from osnet_lib.errors import ResultError
 
 
 class _Html(HTMLParser):
@@ -45,7 +45,7 @@ class _Html(HTMLParser):
 def _markdown_cells(source: str) -> list[list[str]]:
     """Cells of the first table that a Markdown parser finds, each of which must be plain text."""
     rows, tokens = [], MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(source)
-    for before, token in zip(tokens, tokens[1:]):
+    for before, token in itertools.pairwise(tokens):
         if token.type == "tr_open":
             rows.append([])
         elif before.type in ("th_open", "td_open"):
@@ -55,21 +55,25 @@ def _markdown_cells(source: str) -> list[list[str]]:
     return rows
 
 
-RATES = Table(("device", "batch", "images/s", "note"),
-              (("Ascend 310", 1, 962.0, None), ("CPU, 2 threads", 16, 23.4567, "measured here"), 
-               ("T4", 1024, None, "x")),
-              caption="Throughput", formats={"images/s": ".1f"})
+RATES = Table(
+    ("device", "batch", "images/s", "note"),
+    (("Ascend 310", 1, 962.0, None), ("CPU, 2 threads", 16, 23.4567, "measured here"), ("T4", 1024, None, "x")),
+    caption="Throughput",
+    formats={"images/s": ".1f"},
+)
 
 
 def test_text_is_aligned():
-    assert str(RATES) == "\n".join([
-        "Throughput",
-        "device          batch  images/s  note",
-        "--------------  -----  --------  -------------",
-        "Ascend 310          1     962.0  —",
-        "CPU, 2 threads     16      23.5  measured here",
-        "T4              1,024         —  x",
-    ])
+    assert str(RATES) == "\n".join(
+        [
+            "Throughput",
+            "device          batch  images/s  note",
+            "--------------  -----  --------  -------------",
+            "Ascend 310          1     962.0  —",
+            "CPU, 2 threads     16      23.5  measured here",
+            "T4              1,024         —  x",
+        ]
+    )
     assert repr(RATES) == str(RATES)
 
 
@@ -79,15 +83,17 @@ def test_text_of_chinese_words_is_aligned():
 
 
 def test_markdown():
-    assert RATES.to_markdown() == "\n".join([
-        "Throughput",
-        "",
-        "| device         | batch | images/s | note          |",
-        "| -------------- | ----: | -------: | ------------- |",
-        "| Ascend 310     |     1 |    962.0 | —             |",
-        "| CPU, 2 threads |    16 |     23.5 | measured here |",
-        "| T4             | 1,024 |        — | x             |",
-    ])
+    assert RATES.to_markdown() == "\n".join(
+        [
+            "Throughput",
+            "",
+            "| device         | batch | images/s | note          |",
+            "| -------------- | ----: | -------: | ------------- |",
+            "| Ascend 310     |     1 |    962.0 | —             |",
+            "| CPU, 2 threads |    16 |     23.5 | measured here |",
+            "| T4             | 1,024 |        — | x             |",
+        ]
+    )
     assert RATES._repr_markdown_() == RATES.to_markdown()
 
 
@@ -132,22 +138,55 @@ def test_any_text_survives_every_rendering(texts):
     assert str(table).split("\n")[2].split() == " ".join(shown).split()
 
 
-@pytest.mark.parametrize("text", ["a|b", "*x*", "`x`", "<b>x</b>", "__init__", "$x$", "[a](b)", "~~x~~", "a\\|b",
-                                  "&lt;", "osnet_x1_0_bs8", "two\nlines"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a|b",
+        "*x*",
+        "`x`",
+        "<b>x</b>",
+        "__init__",
+        "$x$",
+        "[a](b)",
+        "~~x~~",
+        "a\\|b",
+        "&lt;",
+        "osnet_x1_0_bs8",
+        "two\nlines",
+    ],
+)
 def test_markdown_takes_nothing_for_markup(text):
     assert _markdown_cells(Table(("a", "b"), ((text, 1),)).to_markdown())[1] == [" ".join(text.split()), "1"]
 
 
-@pytest.mark.parametrize("value, spec, text", [
-    (None, None, NOTHING), (None, ".2f", NOTHING), (True, None, "yes"), (False, ".2f", "no"), ("x", ".2f", "x"),
-    ("", None, ""),
-    (2169508, None, "2,169,508"), (7, "04d", "0007"), (0.911817, None, "0.9118"), (0.911817, ".2%", "91.18%"),
-    (6e-8, None, "6e-08"), (123456.7, None, "123,457"), (1234.56, None, "1,235"), (0.0, None, "0"),
-    (-20000.4, None, "-20,000"),
-    (12.345, "{:.1f} ms", "12.3 ms"), (3, "{:.1%}", "300.0%"), (float("nan"), None, "nan"), (float("inf"), None, "inf"),
-    (np.float32(0.5), None, "0.5"), (np.int64(1000), None, "1,000"), (np.bool_(True), None, "yes"),
-    (np.str_("a"), None, "a"),
-])
+@pytest.mark.parametrize(
+    "value, spec, text",
+    [
+        (None, None, NOTHING),
+        (None, ".2f", NOTHING),
+        (True, None, "yes"),
+        (False, ".2f", "no"),
+        ("x", ".2f", "x"),
+        ("", None, ""),
+        (2169508, None, "2,169,508"),
+        (7, "04d", "0007"),
+        (0.911817, None, "0.9118"),
+        (0.911817, ".2%", "91.18%"),
+        (6e-8, None, "6e-08"),
+        (123456.7, None, "123,457"),
+        (1234.56, None, "1,235"),
+        (0.0, None, "0"),
+        (-20000.4, None, "-20,000"),
+        (12.345, "{:.1f} ms", "12.3 ms"),
+        (3, "{:.1%}", "300.0%"),
+        (float("nan"), None, "nan"),
+        (float("inf"), None, "inf"),
+        (np.float32(0.5), None, "0.5"),
+        (np.int64(1000), None, "1,000"),
+        (np.bool_(True), None, "yes"),
+        (np.str_("a"), None, "a"),
+    ],
+)
 def test_how_a_value_is_written(value, spec, text):
     table = Table(("name", "x"), (("row", value),), formats={"x": spec} if spec else {})
     assert _Html(table._repr_html_()).rows[1] == ["row", text]
@@ -158,8 +197,10 @@ def test_cells_become_plain_python_values():
     assert row == (1.5, 2) and [type(cell) for cell in row] == [float, int]
 
 
-@pytest.mark.parametrize("cells, right", [((1, None), True), ((1.5, 2), True), ((None, None), False), ((1, "x"), False),
-                                          ((True, False), False)])
+@pytest.mark.parametrize(
+    "cells, right",
+    [((1, None), True), ((1.5, 2), True), ((None, None), False), ((1, "x"), False), ((True, False), False)],
+)
 def test_only_columns_of_numbers_are_right_aligned(cells, right):
     rule = Table(("column",), tuple((cell,) for cell in cells)).to_markdown().splitlines()[1]
     assert rule.endswith(": |") == right
@@ -192,22 +233,29 @@ def test_a_table_cannot_be_changed_and_compares_by_content():
         table.rows = ()
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda: Table(("a", "b"), ((1, 2), (1,))), "table row 2: 1 cells for 2 columns. Give one cell per column"),
-    (lambda: Table(("a", "a")), "table: heading 'a' is no text or occurs twice. Rename"),
-    (lambda: Table((1,)), "table: heading 1 is no text"),
-    (lambda: Table(("a",), (([1],),)), "table row 1: 'a' is a list. A cell is text"),
-    (lambda: Table(("a",), formats={"b": ".1f"}), "table: format for 'b', which is no column. Columns are a"),
-    (lambda: Table(("a",), ((1.5,),), formats={"a": "d"}), "table column 'a': format 'd' does not fit 1.5"),
-    (lambda: Table(("a",), ((1.5,),), formats={"a": "{:.1f} {ms}"}),
-     "table column 'a': format '{:.1f} {ms}' does not fit"),
-    (lambda: Table(("a",), ((1.5,),), formats={"a": "{.x}"}), "table column 'a': format"),
-    (lambda: Table.from_records([{"a": 1}], columns=["a", "a"]), "table: heading 'a' is no text or occurs twice"),
-    (lambda: Table.from_records([{"a": 1}], columns=["b"]), "table: no record has 'b'. They have a"),
-    (lambda: Table.from_mapping({"a": 1}, formats={"b": ".1f"}),
-     "table: format for 'b', which is no name. Names are a"),
-    (lambda: Table.from_mapping({"a": {}}), "table row 1: 'value' is a dict"),
-])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Table(("a", "b"), ((1, 2), (1,))), "table row 2: 1 cells for 2 columns. Give one cell per column"),
+        (lambda: Table(("a", "a")), "table: heading 'a' is no text or occurs twice. Rename"),
+        (lambda: Table((1,)), "table: heading 1 is no text"),
+        (lambda: Table(("a",), (([1],),)), "table row 1: 'a' is a list. A cell is text"),
+        (lambda: Table(("a",), formats={"b": ".1f"}), "table: format for 'b', which is no column. Columns are a"),
+        (lambda: Table(("a",), ((1.5,),), formats={"a": "d"}), "table column 'a': format 'd' does not fit 1.5"),
+        (
+            lambda: Table(("a",), ((1.5,),), formats={"a": "{:.1f} {ms}"}),
+            "table column 'a': format '{:.1f} {ms}' does not fit",
+        ),
+        (lambda: Table(("a",), ((1.5,),), formats={"a": "{.x}"}), "table column 'a': format"),
+        (lambda: Table.from_records([{"a": 1}], columns=["a", "a"]), "table: heading 'a' is no text or occurs twice"),
+        (lambda: Table.from_records([{"a": 1}], columns=["b"]), "table: no record has 'b'. They have a"),
+        (
+            lambda: Table.from_mapping({"a": 1}, formats={"b": ".1f"}),
+            "table: format for 'b', which is no name. Names are a",
+        ),
+        (lambda: Table.from_mapping({"a": {}}), "table row 1: 'value' is a dict"),
+    ],
+)
 def test_refusals(make, message):
     with pytest.raises(ResultError) as caught:
         make()

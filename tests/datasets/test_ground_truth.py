@@ -6,12 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.market import TINY
 from scipy.io import savemat
 
-from osnet_lib.errors import DatasetError
+from helpers.market import TINY
 from osnet_lib.datasets.ground_truth import read_ground_truth
 from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.errors import DatasetError
 from osnet_lib.metrics import evaluate, evaluate_lists
 
 NAMES = sorted(TINY["bounding_box_test"])  # -1, 0000 twice, 0001 twice, 0002, 0003
@@ -34,10 +34,15 @@ def read(path):
         return read_ground_truth(data)
 
 
-@pytest.mark.parametrize("shape", [
-    lambda values: np.array([values], float), lambda values: np.array([values], np.uint16).T,
-    lambda values: np.array(values, float) if values else np.empty((0, 0)),
-], ids=["row of doubles", "column of integers", "empty matrix"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda values: np.array([values], float),
+        lambda values: np.array([values], np.uint16).T,
+        lambda values: np.array(values, float) if values else np.empty((0, 0)),
+    ],
+    ids=["row of doubles", "column of integers", "empty matrix"],
+)
 @pytest.mark.parametrize("zipped", [False, True])
 def test_lists_are_file_names(tiny_market, pack, shape, zipped):
     root = write(tiny_market(), shape=shape)
@@ -45,10 +50,13 @@ def test_lists_are_file_names(tiny_market, pack, shape, zipped):
     assert truth and truth.good == {
         "0001_c1s1_000001_00.jpg": ("0001_c2s1_000011_01.jpg",),
         "0002_c2s1_000002_00.jpg": ("0002_c3s1_000013_02.jpg",),
-        "0003_c6s3_000003_00.jpg": ("0003_c5s2_000014_01.jpg.jpg",)}
+        "0003_c6s3_000003_00.jpg": ("0003_c5s2_000014_01.jpg.jpg",),
+    }
     assert truth.junk == {
-        "0001_c1s1_000001_00.jpg": ("0001_c1s1_000012_01.jpg",), "0002_c2s1_000002_00.jpg": ("-1_c3s2_000017_01.jpg",),
-        "0003_c6s3_000003_00.jpg": ()}
+        "0001_c1s1_000001_00.jpg": ("0001_c1s1_000012_01.jpg",),
+        "0002_c2s1_000002_00.jpg": ("-1_c3s2_000017_01.jpg",),
+        "0003_c6s3_000003_00.jpg": (),
+    }
 
 
 def test_indices_follow_the_names_given(tiny_market):
@@ -56,7 +64,10 @@ def test_indices_follow_the_names_given(tiny_market):
     gallery = np.array([name for name in reversed(NAMES) if not name.startswith("-1")])  # junk is not extracted
     good, junk = truth.indices(np.array([THREE + ".jpg", ONE + ".jpg", TWO + ".jpg"]), gallery)
     assert [gallery[part].tolist() for part in good] == [
-        ["0003_c5s2_000014_01.jpg.jpg"], ["0001_c2s1_000011_01.jpg"], ["0002_c3s1_000013_02.jpg"]]
+        ["0003_c5s2_000014_01.jpg.jpg"],
+        ["0001_c2s1_000011_01.jpg"],
+        ["0002_c3s1_000013_02.jpg"],
+    ]
     assert [gallery[part].tolist() for part in junk] == [[], ["0001_c1s1_000012_01.jpg"], []]
 
 
@@ -87,15 +98,21 @@ def test_the_lists_of_the_protocol_score_as_the_protocol(tmp_path):
     for folder, boxes, people in (("query", (0,), range(1, 7)), ("bounding_box_test", (1, 2), range(-1, 7))):
         (root / folder).mkdir(parents=True)
         for pid, camid, box in itertools.product(people, range(1, 7), boxes):
-            name = f"{'-1' if pid < 0 else format(pid, '04d')}_c{camid}s1_{rng.integers(10 ** 6):06d}_{box:02d}.jpg"
+            name = f"{'-1' if pid < 0 else format(pid, '04d')}_c{camid}s1_{rng.integers(10**6):06d}_{box:02d}.jpg"
             (root / folder / name).touch()
     with open_market1501(root) as data:
         everything = sorted((*data.gallery, *data.junk), key=lambda sample: sample.name)
         query, gallery = data.query, data.gallery
-    write(root, {q.name.removesuffix(".jpg"): (
-        [i for i, g in enumerate(everything, 1) if g.pid == q.pid and g.camid != q.camid],
-        [i for i, g in enumerate(everything, 1) if g.pid == -1 or (g.pid == q.pid and g.camid == q.camid)],
-    ) for q in query})
+    write(
+        root,
+        {
+            q.name.removesuffix(".jpg"): (
+                [i for i, g in enumerate(everything, 1) if g.pid == q.pid and g.camid != q.camid],
+                [i for i, g in enumerate(everything, 1) if g.pid == -1 or (g.pid == q.pid and g.camid == q.camid)],
+            )
+            for q in query
+        },
+    )
     truth = read(root)
     features = [rng.integers(-3, 4, (len(part), 3)).astype(np.float32) for part in (query, gallery)]
     labels = [([s.pid for s in part], [s.camid for s in part]) for part in (query, gallery)]
@@ -112,28 +129,50 @@ def variables(**values):
     return lambda path: savemat(path, values)
 
 
-@pytest.mark.parametrize("name, change, message, cure", [
-    (f"{ONE}_good.mat", lambda path: path.unlink(), "is missing: every query needs a list", "Copy gt_query/ again"),
-    (f"{ONE}_junk.mat", lambda path: path.unlink(), "is missing: every query needs a list", "Copy gt_query/ again"),
-    ("0009_c1s1_000001_00_good.mat", variables(good_index=[1.0]), "is a list of no query in query/", "Move it out of"),
-    ("readme.txt", lambda path: path.write_text("x"), "is no list of good or junk images", "Move it out of gt_query/"),
-    (f"{ONE}_good.mat", lambda path: path.write_bytes(b""), "is no MATLAB file", "Copy gt_query/ again"),
-    (f"{ONE}_good.mat", lambda path: path.write_bytes(path.read_bytes()[:150]), "is no MATLAB file", "Copy"),
-    (f"{ONE}_good.mat", lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file" + bytes(600)), "is no MATLAB", "Copy"),
-    (f"{ONE}_good.mat", variables(), "holds nothing and not the one vector good_index", "Copy"),
-    (f"{ONE}_good.mat", variables(junk_index=[4.0]), "holds junk_index and not the one vector good_index", "Copy"),
-    (f"{ONE}_good.mat", variables(good_index=[5.0], more=[1.0]), "and not the one vector good_index", "Copy"),
-    (f"{ONE}_good.mat", variables(good_index="five"), "holds good_index and not the one vector", "Copy"),
-    (f"{ONE}_good.mat", variables(good_index=np.ones((2, 2))), "holds good_index and not the one vector", "Copy"),
-    (f"{ONE}_good.mat", variables(good_index=[0.0]), "position 0.0 is none of the 7 images", "count from 1"),
-    (f"{ONE}_junk.mat", variables(junk_index=[8]), "position 8 is none of the 7 images", "the complete folder"),
-    (f"{ONE}_junk.mat", variables(junk_index=[4.5]), "position 4.5 is none of the 7 images", "the complete folder"),
-    (f"{ONE}_junk.mat", variables(junk_index=[np.nan]), "position nan is none of the 7 images", "the complete folder"),
-    (f"{ONE}_junk.mat", variables(junk_index=[4, 4]), "lists an image twice", "Copy gt_query/ again"),
-    (f"{ONE}_junk.mat", variables(junk_index=[5, 4]), "0001_c2s1_000011_01.jpg is good and junk at once", "Copy"),
-    (f"{ONE}_good.mat", variables(good_index=[6]), "calls 0002_c3s1_000013_02.jpg good, which shows another identity",
-     "Positions count in the complete bounding_box_test/, sorted by name"),
-])
+@pytest.mark.parametrize(
+    "name, change, message, cure",
+    [
+        (f"{ONE}_good.mat", lambda path: path.unlink(), "is missing: every query needs a list", "Copy gt_query/ again"),
+        (f"{ONE}_junk.mat", lambda path: path.unlink(), "is missing: every query needs a list", "Copy gt_query/ again"),
+        (
+            "0009_c1s1_000001_00_good.mat",
+            variables(good_index=[1.0]),
+            "is a list of no query in query/",
+            "Move it out of",
+        ),
+        (
+            "readme.txt",
+            lambda path: path.write_text("x"),
+            "is no list of good or junk images",
+            "Move it out of gt_query/",
+        ),
+        (f"{ONE}_good.mat", lambda path: path.write_bytes(b""), "is no MATLAB file", "Copy gt_query/ again"),
+        (f"{ONE}_good.mat", lambda path: path.write_bytes(path.read_bytes()[:150]), "is no MATLAB file", "Copy"),
+        (f"{ONE}_good.mat", lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file" + bytes(600)), "is no MATLAB", "Copy"),
+        (f"{ONE}_good.mat", variables(), "holds nothing and not the one vector good_index", "Copy"),
+        (f"{ONE}_good.mat", variables(junk_index=[4.0]), "holds junk_index and not the one vector good_index", "Copy"),
+        (f"{ONE}_good.mat", variables(good_index=[5.0], more=[1.0]), "and not the one vector good_index", "Copy"),
+        (f"{ONE}_good.mat", variables(good_index="five"), "holds good_index and not the one vector", "Copy"),
+        (f"{ONE}_good.mat", variables(good_index=np.ones((2, 2))), "holds good_index and not the one vector", "Copy"),
+        (f"{ONE}_good.mat", variables(good_index=[0.0]), "position 0.0 is none of the 7 images", "count from 1"),
+        (f"{ONE}_junk.mat", variables(junk_index=[8]), "position 8 is none of the 7 images", "the complete folder"),
+        (f"{ONE}_junk.mat", variables(junk_index=[4.5]), "position 4.5 is none of the 7 images", "the complete folder"),
+        (
+            f"{ONE}_junk.mat",
+            variables(junk_index=[np.nan]),
+            "position nan is none of the 7 images",
+            "the complete folder",
+        ),
+        (f"{ONE}_junk.mat", variables(junk_index=[4, 4]), "lists an image twice", "Copy gt_query/ again"),
+        (f"{ONE}_junk.mat", variables(junk_index=[5, 4]), "0001_c2s1_000011_01.jpg is good and junk at once", "Copy"),
+        (
+            f"{ONE}_good.mat",
+            variables(good_index=[6]),
+            "calls 0002_c3s1_000013_02.jpg good, which shows another identity",
+            "Positions count in the complete bounding_box_test/, sorted by name",
+        ),
+    ],
+)
 def test_refusals(tiny_market, name, change, message, cure):
     root = write(tiny_market())
     change(root / "gt_query" / name)
@@ -144,11 +183,22 @@ def test_refusals(tiny_market, name, change, message, cure):
     assert text.startswith(f"{where}: ") and message in text and cure in text and "\n" not in text
 
 
-@pytest.mark.parametrize("query, gallery, message", [
-    (["0009_c1s1_000001_00.jpg"], NAMES, "0009_c1s1_000001_00.jpg: has no list of good images. Take query features"),
-    ([ONE + ".jpg"], NAMES[:4], "1 of its good images are not in the gallery, the first is 0001_c2s1_000011_01.jpg."),
-    ([ONE + ".jpg"], [*NAMES, NAMES[0]], "gallery names: a name occurs twice. Give every gallery image once"),
-])
+@pytest.mark.parametrize(
+    "query, gallery, message",
+    [
+        (
+            ["0009_c1s1_000001_00.jpg"],
+            NAMES,
+            "0009_c1s1_000001_00.jpg: has no list of good images. Take query features",
+        ),
+        (
+            [ONE + ".jpg"],
+            NAMES[:4],
+            "1 of its good images are not in the gallery, the first is 0001_c2s1_000011_01.jpg.",
+        ),
+        ([ONE + ".jpg"], [*NAMES, NAMES[0]], "gallery names: a name occurs twice. Give every gallery image once"),
+    ],
+)
 def test_refused_names(tiny_market, query, gallery, message):
     with pytest.raises(DatasetError) as caught:
         read(write(tiny_market())).indices(query, gallery)

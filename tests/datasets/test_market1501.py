@@ -12,14 +12,13 @@ from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
 import pytest
-from helpers.market import TINY
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from helpers.market import TINY
 from osnet_lib.datasets import market1501
 from osnet_lib.datasets.archive import MAX_FILE_BYTES
-from osnet_lib.errors import DatasetError
 from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED, SPLITS, Sample, open_market1501, parse_name
+from osnet_lib.errors import DatasetError
 
 TABLES = ("query", "gallery", "junk", "train", "multi_query")
 LITTER = ["query/Thumbs.db", "bounding_box_test/.DS_Store", "query/._0001_c1s1_000001_00.jpg", "__MACOSX/query/x.jpg"]
@@ -36,31 +35,52 @@ def refusal(call, *args, **kwargs) -> str:
 # ---- names ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, fields", [
-    ("0002_c1s1_000451_03.jpg", (2, 1, 1, 451, 3)),
-    ("1501_c6s4_001877_01.jpg", (1501, 6, 4, 1877, 1)),
-    ("-1_c3s2_121967_09.jpg", (-1, 3, 2, 121967, 9)),
-    ("0000_c5s1_000151_10.jpg", (0, 5, 1, 151, 10)),
-    ("1488_c2s3_065527_00.jpg.jpg", (1488, 2, 3, 65527, 0)),  # as published
-])
+@pytest.mark.parametrize(
+    "name, fields",
+    [
+        ("0002_c1s1_000451_03.jpg", (2, 1, 1, 451, 3)),
+        ("1501_c6s4_001877_01.jpg", (1501, 6, 4, 1877, 1)),
+        ("-1_c3s2_121967_09.jpg", (-1, 3, 2, 121967, 9)),
+        ("0000_c5s1_000151_10.jpg", (0, 5, 1, 151, 10)),
+        ("1488_c2s3_065527_00.jpg.jpg", (1488, 2, 3, 65527, 0)),  # as published
+    ],
+)
 def test_parse_name(name, fields):
     assert parse_name(name, "gallery") == Sample(name, *fields, "gallery")
 
 
-@given(pid=st.integers(-1, 9999), camid=st.integers(1, 6), sequence=st.integers(0, 99), frame=st.integers(0, 999999),
-       box=st.integers(0, 99), split=st.sampled_from(sorted(SPLITS)))
+@given(
+    pid=st.integers(-1, 9999),
+    camid=st.integers(1, 6),
+    sequence=st.integers(0, 99),
+    frame=st.integers(0, 999999),
+    box=st.integers(0, 99),
+    split=st.sampled_from(sorted(SPLITS)),
+)
 def test_parse_name_returns_what_was_written(pid, camid, sequence, frame, box, split):
     name = f"{'-1' if pid < 0 else format(pid, '04d')}_c{camid}s{sequence}_{frame:06d}_{box:02d}.jpg"
     fields = {"pid": pid, "camid": camid, "sequence": sequence, "frame": frame, "box": box}
     assert asdict(parse_name(name, split)) == {"name": name, **fields, "split": split}
 
 
-@pytest.mark.parametrize("name", [
-    "", "photo.jpg", "0002_c1s1_000451_03.png", "0002_c1s1_000451_03.jpg.jpg.jpg", "0002_c0s1_000451_03.jpg",
-    "0002_c7s1_000451_03.jpg", "-2_c1s1_000451_03.jpg", "2_c1s1_000451_03.jpg", "0002c1s1_000451_03.jpg",
-    "0002_c1s1_000451_03.jpg\n", " 0002_c1s1_000451_03.jpg", "query/0002_c1s1_000451_03.jpg",
-    "０００２_c1s1_000451_03.jpg",  # digits, but not ASCII
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "photo.jpg",
+        "0002_c1s1_000451_03.png",
+        "0002_c1s1_000451_03.jpg.jpg.jpg",
+        "0002_c0s1_000451_03.jpg",
+        "0002_c7s1_000451_03.jpg",
+        "-2_c1s1_000451_03.jpg",
+        "2_c1s1_000451_03.jpg",
+        "0002c1s1_000451_03.jpg",
+        "0002_c1s1_000451_03.jpg\n",
+        " 0002_c1s1_000451_03.jpg",
+        "query/0002_c1s1_000451_03.jpg",
+        "０００２_c1s1_000451_03.jpg",  # digits, but not ASCII
+    ],
+)
 def test_parse_name_refuses(name):
     message = refusal(parse_name, name, "query", where=f"q/{name!r}")
     assert message.startswith(f"q/{name!r}: ") and "Rename it like 0002_c1s1_000451_03.jpg" in message
@@ -89,15 +109,34 @@ def test_tables(tiny_market):
     with open_market1501(tiny_market()) as data:
         names = {table: [sample.name for sample in getattr(data, table)] for table in TABLES}
         test = sorted(TINY["bounding_box_test"])
-        assert names == {"query": TINY["query"], "gallery": [name for name in test if name[:2] != "-1"],
-                         "junk": ["-1_c3s2_000017_01.jpg"], "train": TINY["bounding_box_train"], "multi_query": []}
+        assert names == {
+            "query": TINY["query"],
+            "gallery": [name for name in test if name[:2] != "-1"],
+            "junk": ["-1_c3s2_000017_01.jpg"],
+            "train": TINY["bounding_box_train"],
+            "multi_query": [],
+        }
         assert {sample.split for sample in data.gallery + data.junk} == {"gallery"}
         assert not data.is_market1501
         rows = {row.pop("split"): row for row in data.summary()}
-        assert rows["gallery"] == {"folder": "bounding_box_test", "images": 7, "kept": 6, "identities": 3, "cameras": 5,
-                                   "junk": 1, "distractors": 2}
-        assert rows["query"] == {"folder": "query", "images": 3, "kept": 3, "identities": 3, "cameras": 3,
-                                 "junk": 0, "distractors": 0}
+        assert rows["gallery"] == {
+            "folder": "bounding_box_test",
+            "images": 7,
+            "kept": 6,
+            "identities": 3,
+            "cameras": 5,
+            "junk": 1,
+            "distractors": 2,
+        }
+        assert rows["query"] == {
+            "folder": "query",
+            "images": 3,
+            "kept": 3,
+            "identities": 3,
+            "cameras": 3,
+            "junk": 0,
+            "distractors": 0,
+        }
         assert rows["train"]["identities"] == 2
         with pytest.raises(FrozenInstanceError):
             data.query = ()
@@ -112,7 +151,9 @@ def test_train_may_be_absent(tiny_market):
 
 DRAWN = {
     "0001_c1s1_000001_00.jpg": False,  # the query itself
-    "0001_c1s1_000031_00.jpg": True, "0001_c1s2_000032_00.jpg": True, "0003_c6s3_000033_00.jpg.jpg": True,
+    "0001_c1s1_000031_00.jpg": True,
+    "0001_c1s2_000032_00.jpg": True,
+    "0003_c6s3_000033_00.jpg.jpg": True,
     "0001_c2s1_000034_00.jpg": False,  # another camera
     "0007_c1s1_000035_00.jpg": False,  # of the training split
     "0000_c1s1_000036_00.jpg": False,
@@ -128,9 +169,19 @@ def test_multi_query_holds_the_other_boxes_of_the_queries(tiny_market, pack, zip
         assert [sample.name for sample in data.multi_query] == sorted(name for name, kept in DRAWN.items() if kept)
         assert {sample.split for sample in data.multi_query} == {"multi_query"}
         assert [len(getattr(data, table)) for table in ("query", "gallery", "junk", "train")] == [3, 6, 1, 3]
-        assert data.summary() == [*without, {
-            "split": "multi_query", "folder": "gt_bbox", "images": 3, "kept": 3, "identities": 2, "cameras": 2,
-            "junk": 0, "distractors": 0}]
+        assert data.summary() == [
+            *without,
+            {
+                "split": "multi_query",
+                "folder": "gt_bbox",
+                "images": 3,
+                "kept": 3,
+                "identities": 2,
+                "cameras": 2,
+                "junk": 0,
+                "distractors": 0,
+            },
+        ]
         sample = data.multi_query[0]
         assert data.read(sample) == (root / "gt_bbox" / sample.name).read_bytes()
         assert data.image(sample).size == (16, 32)
@@ -238,15 +289,18 @@ def test_refuses_two_data_sets_side_by_side(tiny_market, pack, tmp_path, zipped)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-@pytest.mark.parametrize("file, what, cure", [
-    ("query/IMG_0001.jpg", "file name", "Rename it like"),
-    ("bounding_box_test/readme.txt", "file name", "move it out of bounding_box_test/"),
-    ("bounding_box_train/0007_c9s1_000001_01.jpg", "file name", "camera 1 to 6"),
-    ("gt_bbox/IMG_0001.jpg", "file name", "move it out of gt_bbox/"),
-    ("query/more/0001_c1s1_000001_00.jpg", "only images belong", "query/"),
-    ("query/-1_c1s1_000001_00.jpg", "junk or a distractor", "Move it to bounding_box_test/"),
-    ("bounding_box_train/0000_c1s1_000001_00.jpg", "junk or a distractor", "Move it to bounding_box_test/"),
-])
+@pytest.mark.parametrize(
+    "file, what, cure",
+    [
+        ("query/IMG_0001.jpg", "file name", "Rename it like"),
+        ("bounding_box_test/readme.txt", "file name", "move it out of bounding_box_test/"),
+        ("bounding_box_train/0007_c9s1_000001_01.jpg", "file name", "camera 1 to 6"),
+        ("gt_bbox/IMG_0001.jpg", "file name", "move it out of gt_bbox/"),
+        ("query/more/0001_c1s1_000001_00.jpg", "only images belong", "query/"),
+        ("query/-1_c1s1_000001_00.jpg", "junk or a distractor", "Move it to bounding_box_test/"),
+        ("bounding_box_train/0000_c1s1_000001_00.jpg", "junk or a distractor", "Move it to bounding_box_test/"),
+    ],
+)
 def test_refuses_a_stray_file(tiny_market, pack, zipped, file, what, cure):
     root = tiny_market()
     (root / file).parent.mkdir(parents=True, exist_ok=True)
@@ -257,17 +311,22 @@ def test_refuses_a_stray_file(tiny_market, pack, zipped, file, what, cure):
     assert message.startswith(f"{path}/Market/" if zipped else str(path))
 
 
-SAME_CAMERA = {"query": ["0001_c2s1_000001_00.jpg", "0002_c3s1_000002_00.jpg"],
-               "bounding_box_test": ["0001_c2s1_000011_01.jpg", "0002_c3s1_000012_01.jpg"]}
+SAME_CAMERA = {
+    "query": ["0001_c2s1_000001_00.jpg", "0002_c3s1_000002_00.jpg"],
+    "bounding_box_test": ["0001_c2s1_000011_01.jpg", "0002_c3s1_000012_01.jpg"],
+}
 
 
-@pytest.mark.parametrize("folders, what, cure", [
-    ({"query": []}, "no usable image in query/", "Put the images of the test people into query/"),
-    ({"bounding_box_test": []}, "no usable image in bounding_box_test/", "into bounding_box_test/"),
-    ({"bounding_box_test": ["-1_c3s2_000017_01.jpg"]}, "junk does not count", "into bounding_box_test/"),
-    ({"query": ["0009_c1s1_000001_00.jpg"]}, "no identity of query/ appears", "number before _c"),
-    (SAME_CAMERA, "come from one camera (identity 0001 only from c2)", "camid is the digit after _c"),
-])
+@pytest.mark.parametrize(
+    "folders, what, cure",
+    [
+        ({"query": []}, "no usable image in query/", "Put the images of the test people into query/"),
+        ({"bounding_box_test": []}, "no usable image in bounding_box_test/", "into bounding_box_test/"),
+        ({"bounding_box_test": ["-1_c3s2_000017_01.jpg"]}, "junk does not count", "into bounding_box_test/"),
+        ({"query": ["0009_c1s1_000001_00.jpg"]}, "no identity of query/ appears", "number before _c"),
+        (SAME_CAMERA, "come from one camera (identity 0001 only from c2)", "camid is the digit after _c"),
+    ],
+)
 def test_refuses_what_cannot_be_scored(tiny_market, folders, what, cure):
     root = tiny_market(**folders)
     message = refusal(open_market1501, root)
@@ -288,8 +347,15 @@ def test_refuses_a_damaged_zip(tiny_market, pack, damage):
     path = pack(tiny_market())
     data = path.read_bytes()
     start = data.index(b"PK\x01\x02")  # the central directory
-    path.write_bytes({"empty": b"", "text": b"<html>404</html>", "half": data[:len(data) // 2],
-                      "no directory": data[:start], "directory": data[:start] + b"\0\0" + data[start + 2:]}[damage])
+    path.write_bytes(
+        {
+            "empty": b"",
+            "text": b"<html>404</html>",
+            "half": data[: len(data) // 2],
+            "no directory": data[:start],
+            "directory": data[:start] + b"\0\0" + data[start + 2 :],
+        }[damage]
+    )
     message = refusal(open_market1501, path)
     assert message.startswith(f"{path}: is not a readable zip") and "Download it again" in message
 
@@ -308,8 +374,18 @@ def test_names_the_damaged_member(tiny_market, pack):
         assert market.image(market.query[0]).mode == "RGB"
 
 
-@pytest.mark.parametrize("name", ["../evil.jpg", "query/../../evil.jpg", "/etc/evil.jpg", "C:/evil.jpg", "C:evil.jpg",
-                                  "\\\\host\\evil.jpg", "query\\..\\evil.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.jpg",
+        "query/../../evil.jpg",
+        "/etc/evil.jpg",
+        "C:/evil.jpg",
+        "C:evil.jpg",
+        "\\\\host\\evil.jpg",
+        "query\\..\\evil.jpg",
+    ],
+)
 def test_refuses_a_zip_that_leads_out(tiny_market, pack, name):
     path = pack(tiny_market())
     with zipfile.ZipFile(path, "a") as archive:
@@ -328,8 +404,14 @@ def test_refuses_a_name_twice(tiny_market, pack):
     assert message.startswith(f"{path}/query/{TINY['query'][0]}: is in the zip twice") and "unique" in message
 
 
-@pytest.mark.parametrize("field, value, what", [("flag_bits", 1, "encrypted"), ("compress_type", 14, "method"),
-                                                ("file_size", MAX_FILE_BYTES + 1, "claims 67,108,865 bytes")])
+@pytest.mark.parametrize(
+    "field, value, what",
+    [
+        ("flag_bits", 1, "encrypted"),
+        ("compress_type", 14, "method"),
+        ("file_size", MAX_FILE_BYTES + 1, "claims 67,108,865 bytes"),
+    ],
+)
 def test_refuses_members_it_will_not_unpack(tiny_market, pack, monkeypatch, field, value, what):
     path = pack(tiny_market())
     members = zipfile.ZipFile.infolist
@@ -348,8 +430,18 @@ def test_refuses_members_it_will_not_unpack(tiny_market, pack, monkeypatch, fiel
 # ---- single images --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keep, what", [(0, "empty file"), (1, "not a JPEG"), (2, "JPEG"), (20, "JPEG"), (300, "JPEG"),
-                                        (-1, "truncated"), (-40, "truncated")])
+@pytest.mark.parametrize(
+    "keep, what",
+    [
+        (0, "empty file"),
+        (1, "not a JPEG"),
+        (2, "JPEG"),
+        (20, "JPEG"),
+        (300, "JPEG"),
+        (-1, "truncated"),
+        (-40, "truncated"),
+    ],
+)
 def test_names_a_truncated_jpeg(tiny_market, keep, what):
     root = tiny_market()
     file = root / "query" / TINY["query"][0]
@@ -370,7 +462,7 @@ def test_any_damage_gives_an_image_or_the_one_error(tiny_market):
         for _ in range(300):
             damaged = np.frombuffer(whole, np.uint8).copy()
             damaged[rng.integers(0, len(whole), 8)] = rng.integers(0, 256, 8)
-            file.write_bytes(damaged[:rng.integers(1, len(whole) + 1)].tobytes())
+            file.write_bytes(damaged[: rng.integers(1, len(whole) + 1)].tobytes())
             try:
                 assert data.image(data.query[0]).mode == "RGB"
             except DatasetError as error:
@@ -412,17 +504,23 @@ def published_tiny(monkeypatch):
     counts = {"query": (3, 3, 3, 0, 0), "gallery": (7, 3, 5, 1, 2), "train": (3, 2, 3, 0, 0)}
     keys = ("images", "identities", "cameras", "junk", "distractors")
     monkeypatch.setattr(market1501, "PUBLISHED", {split: dict(zip(keys, row)) for split, row in counts.items()})
-    monkeypatch.setattr(market1501, "LANDMARKS", {"query": set(TINY["query"][:2]),
-                                                  "gallery": set(TINY["bounding_box_test"][:4])})
+    monkeypatch.setattr(
+        market1501, "LANDMARKS", {"query": set(TINY["query"][:2]), "gallery": set(TINY["bounding_box_test"][:4])}
+    )
 
 
-@pytest.mark.parametrize("folders, short", [
-    ({"query": TINY["query"][:2]}, "query/ holds 2 of 3 images"),
-    ({"bounding_box_test": TINY["bounding_box_test"][:6]}, "bounding_box_test/ holds 6 of 7 images"),
-    ({"bounding_box_train": TINY["bounding_box_train"][:1]}, "bounding_box_train/ holds 1 of 3 images"),
-    ({"query": TINY["query"][:1], "bounding_box_test": TINY["bounding_box_test"][:1]},
-     "query/ holds 1 of 3 images, bounding_box_test/ holds 1 of 7 images"),
-])
+@pytest.mark.parametrize(
+    "folders, short",
+    [
+        ({"query": TINY["query"][:2]}, "query/ holds 2 of 3 images"),
+        ({"bounding_box_test": TINY["bounding_box_test"][:6]}, "bounding_box_test/ holds 6 of 7 images"),
+        ({"bounding_box_train": TINY["bounding_box_train"][:1]}, "bounding_box_train/ holds 1 of 3 images"),
+        (
+            {"query": TINY["query"][:1], "bounding_box_test": TINY["bounding_box_test"][:1]},
+            "query/ holds 1 of 3 images, bounding_box_test/ holds 1 of 7 images",
+        ),
+    ],
+)
 def test_names_the_short_split(tiny_market, published_tiny, folders, short):
     root = tiny_market(**folders)
     message = refusal(open_market1501, root)
@@ -431,13 +529,19 @@ def test_names_the_short_split(tiny_market, published_tiny, folders, short):
         assert not data.is_market1501
 
 
-@pytest.mark.parametrize("folders, verdict", [
-    ({}, True),
-    ({"bounding_box_train": []}, True),
-    ({"query": ["0003_c6s3_000003_00.jpg"], "bounding_box_test": ["0003_c5s2_000014_01.jpg"]}, False),  # no landmark
-    ({"bounding_box_test": [*TINY["bounding_box_test"], "0000_c1s1_000018_01.jpg"]}, False),  # more distractors
-    ({"query": ["0001_c1s1_000001_00.jpg", "0002_c2s1_000002_00.jpg", "0001_c6s3_000003_00.jpg"]}, False),
-])
+@pytest.mark.parametrize(
+    "folders, verdict",
+    [
+        ({}, True),
+        ({"bounding_box_train": []}, True),
+        (
+            {"query": ["0003_c6s3_000003_00.jpg"], "bounding_box_test": ["0003_c5s2_000014_01.jpg"]},
+            False,
+        ),  # no landmark
+        ({"bounding_box_test": [*TINY["bounding_box_test"], "0000_c1s1_000018_01.jpg"]}, False),  # more distractors
+        ({"query": ["0001_c1s1_000001_00.jpg", "0002_c2s1_000002_00.jpg", "0001_c6s3_000003_00.jpg"]}, False),
+    ],
+)
 def test_recognises_the_release(tiny_market, published_tiny, folders, verdict):
     with open_market1501(tiny_market(**folders)) as data:
         assert data.is_market1501 is verdict
@@ -453,10 +557,13 @@ def test_real_data(market_zip):
         assert data.image(data.query[0]).size == (64, 128)
 
 
-@pytest.mark.parametrize("dropped, short", [
-    (r"query/1[0-9]{3}_", r"query/ holds 2,\d{3} of 3,368 images"),
-    (r"bounding_box_test/-1_c1s1_000", r"bounding_box_test/ holds 19,\d{3} of 19,732 images"),
-])
+@pytest.mark.parametrize(
+    "dropped, short",
+    [
+        (r"query/1[0-9]{3}_", r"query/ holds 2,\d{3} of 3,368 images"),
+        (r"bounding_box_test/-1_c1s1_000", r"bounding_box_test/ holds 19,\d{3} of 19,732 images"),
+    ],
+)
 def test_real_data_cut_short(market_zip, tmp_path, dropped, short):
     path = tmp_path / "short.zip"
     with zipfile.ZipFile(market_zip) as source, zipfile.ZipFile(path, "w") as target:

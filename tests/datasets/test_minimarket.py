@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT, TESTS
 from PIL import Image
 
+from helpers.paths import ROOT, TESTS
 from osnet_lib.datasets import minimarket
-from osnet_lib.errors import DatasetError
-from osnet_lib.datasets.pedestrian import draw_person
 from osnet_lib.datasets.market1501 import FOLDERS, open_market1501, parse_name
-from osnet_lib.datasets.minimarket import CAMERAS, SIZE, Picture, Recipe, plan, recipe_digest, render, render_minimarket
+from osnet_lib.datasets.minimarket import CAMERAS, SIZE, Picture, World, plan, render, render_minimarket, world_digest
+from osnet_lib.datasets.pedestrian import draw_person
+from osnet_lib.errors import DatasetError
 
-TINY = Recipe(train_pids=2, test_pids=2, pictures_per_camera=1, distractors=2, junk=2)
-PICTURES = plan(Recipe())
+TINY = World(train_pids=2, test_pids=2, pictures_per_camera=1, distractors=2, junk=2)
+PICTURES = plan(World())
 
 
 def of(split: str) -> list[Picture]:
@@ -37,8 +37,9 @@ def pixels(data: bytes) -> np.ndarray:
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     """The tiny data set, all splits; tests only read it."""
-    return render_minimarket(tmp_path_factory.mktemp("mini") / "mini-market", TINY, ("query", "gallery", "train"),
-                             progress=False)
+    return render_minimarket(
+        tmp_path_factory.mktemp("mini") / "mini-market", TINY, ("query", "gallery", "train"), progress=False
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -46,6 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 # The plan: counts and names, without rendering
+
 
 def test_sizes_are_those_of_the_study():
     assert len({p.pid for p in of("train")}) >= 150 and len({p.pid for p in of("query")}) >= 100
@@ -91,29 +93,36 @@ def test_all_six_cameras_are_used_evenly(split):
 
 
 def test_the_seed_decides_the_plan():
-    assert plan(Recipe()) == PICTURES and plan(Recipe(seed=2)) != PICTURES
+    assert plan(World()) == PICTURES and plan(World(seed=2)) != PICTURES
     assert [c.camid for c in CAMERAS] == [1, 2, 3, 4, 5, 6] and all(sum(c.views) == pytest.approx(1) for c in CAMERAS)
 
 
 # The pictures
+
 
 def sampled() -> list[Picture]:
     return PICTURES[:: len(PICTURES) // 7]
 
 
 def test_bytes_are_the_same_in_another_process():
-    script = ("from test_minimarket import *\n"
-              "print(hashlib.sha256(b''.join(render(p, Recipe()) for p in sampled())).hexdigest())")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS, Path(__file__).parent))), "PYTHONHASHSEED": "7"}
+    script = (
+        "from test_minimarket import *\n"
+        "print(hashlib.sha256(b''.join(render(p, World()) for p in sampled())).hexdigest())"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS, Path(__file__).parent))),
+        "PYTHONHASHSEED": "7",
+    }
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == hashlib.sha256(b"".join(render(p, Recipe()) for p in sampled())).hexdigest()
+    assert done.stdout.strip() == hashlib.sha256(b"".join(render(p, World()) for p in sampled())).hexdigest()
 
 
 def test_pictures_are_jpegs_of_a_crop_s_size_and_the_camera_s_quality():
     tables = {}
     for camera in CAMERAS:
         picture = next(p for p in of("gallery") if p.camid == camera.camid)
-        with Image.open(io.BytesIO(render(picture, Recipe()))) as image:
+        with Image.open(io.BytesIO(render(picture, World()))) as image:
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SIZE) == ("JPEG", "RGB", (64, 128))
             tables[camera.quality] = sum(image.quantization[0])
     assert [tables[q] for q in sorted(tables)] == sorted(tables.values(), reverse=True)
@@ -121,28 +130,37 @@ def test_pictures_are_jpegs_of_a_crop_s_size_and_the_camera_s_quality():
 
 
 def test_one_person_looks_different_from_camera_to_camera_and_shot_to_shot():
-    recipe = replace(Recipe(), pictures_per_camera=1)
+    world = replace(World(), pictures_per_camera=1)
     shots = [Picture("gallery", "x", 1, camid, (1501, 1, camid, frame, 1)) for camid in range(1, 7) for frame in (1, 2)]
-    images = [pixels(render(shot, recipe)) for shot in shots]
+    images = [pixels(render(shot, world)) for shot in shots]
     apart = [np.abs(a - b).mean() for i, a in enumerate(images) for b in images[:i]]
     assert min(apart) > 5  # of 255
 
 
 def test_cameras_have_their_own_light():
-    brightness = {camid: np.mean([pixels(render(p, Recipe())).mean()
-                                  for p in [q for q in of("gallery") if q.camid == camid and q.pid > 0][:6]])
-                  for camid in (3, 4)}
+    brightness = {
+        camid: np.mean(
+            [
+                pixels(render(p, World())).mean()
+                for p in [q for q in of("gallery") if q.camid == camid and q.pid > 0][:6]
+            ]
+        )
+        for camid in (3, 4)
+    }
     assert brightness[3] > 1.3 * brightness[4]  # the brightest and the darkest
 
 
 def test_clothes_tell_people_apart_through_one_camera():
     """Two strangers differ more than two shots of one person, on the whole; else nothing could be learnt."""
     plain = replace(CAMERAS[0], occlusion=0, views=(1, 0, 0, 0))
-    recipe = Recipe(cameras=(plain,) * 6)
-    chest = [[pixels(render(Picture("gallery", "x", who, 1, (1501, who, 1, frame, 1)), recipe))[35:55,
-                                                                                                24:40].mean((0, 1))
-              for frame in (1, 2, 3)]
-             for who in range(1, 9)]
+    world = World(cameras=(plain,) * 6)
+    chest = [
+        [
+            pixels(render(Picture("gallery", "x", who, 1, (1501, who, 1, frame, 1)), world))[35:55, 24:40].mean((0, 1))
+            for frame in (1, 2, 3)
+        ]
+        for who in range(1, 9)
+    ]
     chest = np.array(chest)  # people, shots, RGB
     within = np.linalg.norm(chest - chest.mean(1, keepdims=True), axis=2).mean()
     between = np.linalg.norm(chest.mean(1)[:, None] - chest.mean(1)[None], axis=2)[np.triu_indices(8, 1)].mean()
@@ -150,6 +168,7 @@ def test_clothes_tell_people_apart_through_one_camera():
 
 
 # The folder
+
 
 def test_the_layout_is_market_1501_s(rendered):
     with open_market1501(rendered) as dataset:
@@ -161,8 +180,9 @@ def test_the_layout_is_market_1501_s(rendered):
 
 
 def test_two_renderings_are_equal(rendered, tmp_path):
-    assert contents(render_minimarket(tmp_path / "again", TINY, ("train", "gallery", "query"),
-                                      progress=False)) == contents(rendered)
+    assert contents(
+        render_minimarket(tmp_path / "again", TINY, ("train", "gallery", "query"), progress=False)
+    ) == contents(rendered)
 
 
 def test_a_finished_rendering_is_left_alone(rendered, monkeypatch):
@@ -207,29 +227,30 @@ def test_a_picture_that_went_missing_is_rendered_again(rendered, tmp_path):
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_another_recipe_renders_everything_again(tmp_path, interrupted):
+def test_another_world_renders_everything_again(tmp_path, interrupted):
     render_minimarket(tmp_path, TINY, ("query",), progress=False)
     before = contents(tmp_path)
     if interrupted:
         (tmp_path / ".query").write_text((tmp_path / ".query").read_text() + " unfinished")
     render_minimarket(tmp_path, replace(TINY, seed=7), ("query",), progress=False)
     after = contents(tmp_path)
-    assert {name for name in after if name.startswith("query")} == {f"query/{p.name}"
-                                                                    for p in plan(replace(TINY, seed=7))
-                                                                    if p.split == "query"}
+    assert {name for name in after if name.startswith("query")} == {
+        f"query/{p.name}" for p in plan(replace(TINY, seed=7)) if p.split == "query"
+    }
     assert not set(before.values()) & set(after.values())
 
 
-@pytest.mark.parametrize("changes", [{"seed": 2}, {"junk": 3},
-                                     {"cameras": (replace(CAMERAS[0], light=1.0), *CAMERAS[1:])}])
-def test_every_number_of_the_recipe_counts(changes):
-    assert recipe_digest(replace(TINY, **changes)) != recipe_digest(TINY) == recipe_digest(replace(TINY))
+@pytest.mark.parametrize(
+    "changes", [{"seed": 2}, {"junk": 3}, {"cameras": (replace(CAMERAS[0], light=1.0), *CAMERAS[1:])}]
+)
+def test_every_number_of_the_world_counts(changes):
+    assert world_digest(replace(TINY, **changes)) != world_digest(TINY) == world_digest(replace(TINY))
 
 
 def test_the_code_of_the_renderer_counts(monkeypatch):
-    before = recipe_digest(TINY)
+    before = world_digest(TINY)
     monkeypatch.setattr(minimarket, "code_digest", lambda *functions: "other code")
-    assert recipe_digest(TINY) != before
+    assert world_digest(TINY) != before
 
 
 def test_files_of_others_are_not_deleted(tmp_path):

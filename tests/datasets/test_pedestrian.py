@@ -7,19 +7,41 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from osnet_lib.datasets.pedestrian import (BAGS, BOTTOMS, CANVAS, HAIR_STYLES, PATTERNS, VIEWS, Person, draw_person, make_person,
-                              shade_folds)
+from osnet_lib.datasets.pedestrian import (
+    BAGS,
+    BOTTOMS,
+    CANVAS,
+    HAIR_STYLES,
+    PATTERNS,
+    VIEWS,
+    Person,
+    draw_person,
+    make_person,
+    shade_folds,
+)
 
 
 def person(seed: int = 1) -> Person:
     return make_person(np.random.default_rng(seed))
 
 
-PLAIN = Person(skin=(200, 160, 130), hair=(20, 20, 20), hair_style="short", top=(200, 30, 30), second=(30, 30, 200),
-               pattern="plain", period=40,
-               long_sleeves=False, bottom=(30, 140, 30), bottom_kind="trousers", shoes=(90, 90, 90), bag="none",
-               bag_colour=(250, 250, 0),
-               height=1.0, width=1.0)
+PLAIN = Person(
+    skin=(200, 160, 130),
+    hair=(20, 20, 20),
+    hair_style="short",
+    top=(200, 30, 30),
+    second=(30, 30, 200),
+    pattern="plain",
+    period=40,
+    long_sleeves=False,
+    bottom=(30, 140, 30),
+    bottom_kind="trousers",
+    shoes=(90, 90, 90),
+    bag="none",
+    bag_colour=(250, 250, 0),
+    height=1.0,
+    width=1.0,
+)
 
 
 def drawn(who: Person = PLAIN, view: str = "front", swing: float = 0.3) -> np.ndarray:
@@ -37,11 +59,21 @@ def test_the_seed_decides_the_person():
 
 def test_every_trait_occurs():
     people = [person(seed) for seed in range(300)]
-    for trait, options in (("hair_style", HAIR_STYLES), ("pattern", PATTERNS), ("bottom_kind", BOTTOMS), ("bag", BAGS),
-                           ("long_sleeves", (True, False))):
+    for trait, options in (
+        ("hair_style", HAIR_STYLES),
+        ("pattern", PATTERNS),
+        ("bottom_kind", BOTTOMS),
+        ("bag", BAGS),
+        ("long_sleeves", (True, False)),
+    ):
         assert {getattr(p, trait) for p in people} == set(options)
-    assert all(0 <= channel <= 255 for p in people for f in fields(p) if isinstance(getattr(p, f.name), tuple)
-               for channel in getattr(p, f.name))
+    assert all(
+        0 <= channel <= 255
+        for p in people
+        for f in fields(p)
+        if isinstance(getattr(p, f.name), tuple)
+        for channel in getattr(p, f.name)
+    )
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -96,8 +128,11 @@ def test_a_backpack_covers_the_back_and_leaves_straps_in_front():
 
 @pytest.mark.parametrize("style", sorted(set(HAIR_STYLES) - {"bald", "cap"}))
 def test_hair_shows(style):
-    assert count(drawn(replace(PLAIN, hair_style=style), "back"),
-                 PLAIN.hair) > 1000 > count(drawn(replace(PLAIN, hair_style="bald"), "back"), PLAIN.hair)
+    assert (
+        count(drawn(replace(PLAIN, hair_style=style), "back"), PLAIN.hair)
+        > 1000
+        > count(drawn(replace(PLAIN, hair_style="bald"), "back"), PLAIN.hair)
+    )
 
 
 def test_sleeves_trousers_and_build():

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from helpers import networks
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from osnet_lib.network.checkpoint import load_checkpoint
+from helpers import networks
+from osnet_lib.diagnosis.findings import (
+    Finding,
+    check_features,
+    check_rows,
+    check_weights,
+    findings_text,
+    in_order,
+    repeated_rows,
+)
 from osnet_lib.errors import MetricError
 from osnet_lib.features.store import Features
-from osnet_lib.diagnosis.findings import (Finding, check_features, check_rows, check_weights, findings_text, in_order,
-                                repeated_rows)
+from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.network.osnet import build_model
 
 
@@ -25,11 +31,16 @@ def people(seed: int = 0, pids: int = 20, cameras: int = 3, noise: float = 0.5) 
     looks = random.gamma(1, size=(pids, 512))
 
     def split(name: str, shots: int) -> Features:
-        pid, camid, shot = (axis.ravel() for axis in np.meshgrid(range(pids), range(1, cameras + 1), range(shots),
-                                                                 indexing="ij"))
+        pid, camid, shot = (
+            axis.ravel() for axis in np.meshgrid(range(pids), range(1, cameras + 1), range(shots), indexing="ij")
+        )
         matrix = looks[pid] + noise * random.gamma(1, size=(len(pid), 512))
-        return Features(np.array([f"{name}_{p}_{c}_{s}" for p, c, s in zip(pid, camid, shot)]), pid + 1, camid,
-                        matrix.astype(np.float32))
+        return Features(
+            np.array([f"{name}_{p}_{c}_{s}" for p, c, s in zip(pid, camid, shot)]),
+            pid + 1,
+            camid,
+            matrix.astype(np.float32),
+        )
 
     return split("query", 1), split("gallery", 2)
 
@@ -66,19 +77,31 @@ def dead(matrix):
     return matrix
 
 
-@pytest.mark.parametrize("change, name, severity, words", [
-    (zeros, "rows of zeros", "wrong", "2 of 60 rows are all zero, the first is of query_0_3_0"),
-    (repeated, "repeated rows", "wrong", "1 of 60 rows repeat another one bit by bit, the first is query_19_3_0 like "
-     "query_1_2_0"),
-    (nan, "not finite", "wrong", "1 of 60 rows hold NaN or infinity, the first is of query_2_2_0"),
-    (lambda m: m * np.float32(np.inf), "not finite", "wrong", "60 of 60 rows"),
-    (lambda m: m[:1].repeat(60, 0), "all equal", "wrong", "their spread over 60 images"),
-    (lambda m: m[:1] + 1e-4 * m, "all equal", "wrong", "their spread over 60 images"),
-    (lambda m: m * 0, "all equal", "wrong", "their spread over 60 images is 0.0e+00 of 1"),
-    (lambda m: np.pad(m, ((0, 0), (0, 239))), "width", "wrong", "[60, 751] instead of [N, 512]; 751 or 1000 would be"),
-    (lambda m: m[:, :100], "width", "wrong", "[60, 100] instead of [N, 512]"),
-    (dead, "dead values", "harmless", "300 of 512 are zero for all 60 images"),
-])
+@pytest.mark.parametrize(
+    "change, name, severity, words",
+    [
+        (zeros, "rows of zeros", "wrong", "2 of 60 rows are all zero, the first is of query_0_3_0"),
+        (
+            repeated,
+            "repeated rows",
+            "wrong",
+            ("1 of 60 rows repeat another one bit by bit, the first is query_19_3_0 like query_1_2_0"),
+        ),
+        (nan, "not finite", "wrong", "1 of 60 rows hold NaN or infinity, the first is of query_2_2_0"),
+        (lambda m: m * np.float32(np.inf), "not finite", "wrong", "60 of 60 rows"),
+        (lambda m: m[:1].repeat(60, 0), "all equal", "wrong", "their spread over 60 images"),
+        (lambda m: m[:1] + 1e-4 * m, "all equal", "wrong", "their spread over 60 images"),
+        (lambda m: m * 0, "all equal", "wrong", "their spread over 60 images is 0.0e+00 of 1"),
+        (
+            lambda m: np.pad(m, ((0, 0), (0, 239))),
+            "width",
+            "wrong",
+            "[60, 751] instead of [N, 512]; 751 or 1000 would be",
+        ),
+        (lambda m: m[:, :100], "width", "wrong", "[60, 100] instead of [N, 512]"),
+        (dead, "dead values", "harmless", "300 of 512 are zero for all 60 images"),
+    ],
+)
 def test_rows_that_no_working_network_gives(change, name, severity, words):
     query, gallery = people()
     query = replace(query, features=change(query.features.copy()))
@@ -127,10 +150,13 @@ def test_repeated_rows_are_those_of_a_plain_loop(values):
     assert [tuple(pair) for pair in repeated_rows(matrix)] == expected
 
 
-@pytest.mark.parametrize("cameras, shift, name, words", [
-    (1, 0, "single camera", "the camid of all 20 queries and 40 gallery images is 1"),
-    (2, 100, "no score", "none of the 40 queries has a match"),
-])
+@pytest.mark.parametrize(
+    "cameras, shift, name, words",
+    [
+        (1, 0, "single camera", "the camid of all 20 queries and 40 gallery images is 1"),
+        (2, 100, "no score", "none of the 40 queries has a match"),
+    ],
+)
 def test_data_that_cannot_be_scored(cameras, shift, name, words):
     query, gallery = people(cameras=cameras)
     found = check_features(query, replace(gallery, pids=gallery.pids + shift))
@@ -156,11 +182,14 @@ def test_a_score_as_by_chance(seed):
         assert names(found) == ["chance"] and "where guessing gives an mAP of 0.0" in found[0].evidence
 
 
-@pytest.mark.parametrize("content, name, words", [
-    (lambda: networks.state_dict(classes=1000), "ImageNet weights", "1000 rows"),
-    (lambda: build_model("osnet_x0_25", 751, seed=3).state_dict(), "untrained weights", "batch norms hold mean 0"),
-    (lambda: build_model("osnet_ain_x1_0", 0, seed=3).state_dict(), "untrained weights", "batch norms hold mean 0"),
-])
+@pytest.mark.parametrize(
+    "content, name, words",
+    [
+        (lambda: networks.state_dict(classes=1000), "ImageNet weights", "1000 rows"),
+        (lambda: build_model("osnet_x0_25", 751, seed=3).state_dict(), "untrained weights", "batch norms hold mean 0"),
+        (lambda: build_model("osnet_ain_x1_0", 0, seed=3).state_dict(), "untrained weights", "batch norms hold mean 0"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::osnet_lib.network.checkpoint.CheckpointWarning")
 def test_weights_that_were_not_trained_for_it(tmp_path, content, name, words):
     torch.save(content(), tmp_path / "w.pt")
@@ -183,6 +212,7 @@ def test_text():
     bad = Finding("BGR", "wrong", "It is BGR", "we saw it", "Turn it.")
     assert bad.text() == "It is BGR: we saw it. Turn it." and right.text() == "All is well: we looked."
     assert in_order([right, bad]) == [bad, right]
-    assert findings_text([right, bad]) == ("**Wrong: BGR.**\n\n- *wrong*, BGR. It is BGR: we saw it. Turn it.\n"
-                                           "- *right*, agrees. All is well: we looked.")
+    assert findings_text([right, bad]) == (
+        "**Wrong: BGR.**\n\n- *wrong*, BGR. It is BGR: we saw it. Turn it.\n- *right*, agrees. All is well: we looked."
+    )
     assert findings_text([right]) == "**Nothing is wrong.**\n\n- *right*, agrees. All is well: we looked."

@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from helpers import networks
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from helpers import networks
+from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.diagnosis.findings import findings_text
+from osnet_lib.diagnosis.recompute import diagnose
+from osnet_lib.diagnosis.search import NEAR, Fit
+from osnet_lib.diagnosis.wrong_inputs import RIGHT, WRONG
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features
-from osnet_lib.diagnosis.findings import findings_text
-from osnet_lib.diagnosis.search import NEAR, Fit
-from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.diagnosis.recompute import diagnose
-from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.inference.session import open_session
-from osnet_lib.diagnosis.wrong_inputs import RIGHT, WRONG
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
@@ -64,11 +64,14 @@ class Place:
         samples = samples or self.dataset.query
         pictures = self.pictures if samples is self.dataset.query else map(self.dataset.image, samples)
         inputs = np.stack([prepare(picture) for picture in pictures]).astype(np.float32)
-        matrix = np.concatenate([session.run(inputs[i:i + 1]) for i in range(len(inputs))])
-        return Features(np.array([s.name for s in samples]), np.array([s.pid for s in samples]),
-                        np.array([s.camid for s in samples]), matrix,
-                        {"session": session.describe(),
-                         "dataset": {"file": self.dataset.path.name, "sha256": self.dataset.digest}})
+        matrix = np.concatenate([session.run(inputs[i : i + 1]) for i in range(len(inputs))])
+        return Features(
+            np.array([s.name for s in samples]),
+            np.array([s.pid for s in samples]),
+            np.array([s.camid for s in samples]),
+            matrix,
+            {"session": session.describe(), "dataset": {"file": self.dataset.path.name, "sha256": self.dataset.digest}},
+        )
 
 
 @pytest.fixture(scope="module")
@@ -235,13 +238,19 @@ def rough(matrix):
     return matrix
 
 
-@pytest.mark.parametrize("change, expected", [
-    (unit, ["unit length", "agrees"]), (lambda m: m * 0.125, ["scaled", "agrees"]),
-    (lambda m: m.astype(np.float16).astype(np.float32), ["float16", "agrees"]),
-    (lambda m: 10 * unit(m), ["lengths", "agrees"]),
-    (lambda m: m * np.linspace(1, 2, len(m), dtype=np.float32)[:, None], ["lengths", "agrees"]),
-    (coarse, ["reduced precision"]), (rough, ["reduced precision"]), (lambda m: m + 1e-6, ["agrees"]),
-])
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        (unit, ["unit length", "agrees"]),
+        (lambda m: m * 0.125, ["scaled", "agrees"]),
+        (lambda m: m.astype(np.float16).astype(np.float32), ["float16", "agrees"]),
+        (lambda m: 10 * unit(m), ["lengths", "agrees"]),
+        (lambda m: m * np.linspace(1, 2, len(m), dtype=np.float32)[:, None], ["lengths", "agrees"]),
+        (coarse, ["reduced precision"]),
+        (rough, ["reduced precision"]),
+        (lambda m: m + 1e-6, ["agrees"]),
+    ],
+)
 @pytest.mark.parametrize("seed", range(2))
 def test_what_is_harmless_is_said_and_no_alarm(published_size, change, expected, seed):
     place, session = published_size, Network(seed)
@@ -256,8 +265,14 @@ def test_what_changed_lengths_is_told(published_size):
     lengths = np.linalg.norm(right.features, axis=1)
     changed = replace(right, features=10 * unit(right.features))
     finding, _ = diagnose(changed, published_size.dataset, Network(0), 18, progress=False)
-    assert finding.evidence == (f"they are {10 / lengths.max():.4g} to {10 / lengths.min():.4g} times as long as the "
-                                "network gives them, and 10 to 10 long") and "compare by cosine" in finding.cure
+    assert (
+        finding.evidence
+        == (
+            f"they are {10 / lengths.max():.4g} to {10 / lengths.min():.4g} times as long as the "
+            "network gives them, and 10 to 10 long"
+        )
+        and "compare by cosine" in finding.cure
+    )
 
 
 @pytest.mark.parametrize("share", [1, 0.5])
@@ -291,20 +306,24 @@ def test_features_of_other_tools(published_size, names):
     """Stems for names, no conditions, another order."""
     features = published_size.features(Network(0))
     order = np.random.default_rng(0).permutation(len(features))
-    features = Features(np.array(names(features.names))[order], features.pids[order], features.camids[order],
-                        features.features[order])
+    features = Features(
+        np.array(names(features.names))[order], features.pids[order], features.camids[order], features.features[order]
+    )
     assert not wrong(diagnose(features, published_size.dataset, Network(0), 6, progress=False))
 
 
 # ---- whose features, which model ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order, words", [
-    (lambda n: np.roll(np.arange(n), 1), "; all are shifted by +1 rows"),
-    (lambda n: np.roll(np.arange(n), -1), "; all are shifted by -1 rows"),
-    (lambda n: np.arange(n)[::-1], "; the features are in the reverse order of the names"),
-    (lambda n: np.random.default_rng(1).permutation(n), ""),
-])
+@pytest.mark.parametrize(
+    "order, words",
+    [
+        (lambda n: np.roll(np.arange(n), 1), "; all are shifted by +1 rows"),
+        (lambda n: np.roll(np.arange(n), -1), "; all are shifted by -1 rows"),
+        (lambda n: np.arange(n)[::-1], "; the features are in the reverse order of the names"),
+        (lambda n: np.random.default_rng(1).permutation(n), ""),
+    ],
+)
 @pytest.mark.parametrize("seed", range(2))
 def test_features_under_the_wrong_names(published_size, seed, order, words):
     session = Network(seed)
@@ -327,14 +346,24 @@ def test_names_in_the_order_of_a_folder(published_size):
     assert finding.evidence.endswith("the features are in alphabetical order of the images, the names are not")
 
 
-@pytest.mark.parametrize("file, name, words", [
-    ({"session": {"model": "old.onnx", "model_sha256": "d" * 64}}, "other model",
-     "made by old.onnx (sha256 dddddddd…), here is random.onnx (00000000…)"),
-    ({}, "other model", "the file does not say which model made it"),
-    ({"session": "?", "dataset": 3}, "other model", "the file does not say which model made it"),
-    ("same", "other model", "though the file names this very model, random.onnx"),
-    ({"dataset": {"file": "old.zip", "sha256": "a" * 64}}, "other images", "made from old.zip with sha256 aaaaaaaa…"),
-])
+@pytest.mark.parametrize(
+    "file, name, words",
+    [
+        (
+            {"session": {"model": "old.onnx", "model_sha256": "d" * 64}},
+            "other model",
+            "made by old.onnx (sha256 dddddddd…), here is random.onnx (00000000…)",
+        ),
+        ({}, "other model", "the file does not say which model made it"),
+        ({"session": "?", "dataset": 3}, "other model", "the file does not say which model made it"),
+        ("same", "other model", "though the file names this very model, random.onnx"),
+        (
+            {"dataset": {"file": "old.zip", "sha256": "a" * 64}},
+            "other images",
+            "made from old.zip with sha256 aaaaaaaa…",
+        ),
+    ],
+)
 def test_a_stale_file(published_size, file, name, words):
     stale = published_size.features(Network(10))
     session = Network(0)
@@ -356,12 +385,15 @@ def test_rows_of_two_models(published_size, stale):
     assert f"{stale} of 18 recomputed features are not in the file" in finding.evidence
 
 
-@pytest.mark.parametrize("own, found, off, lost", [
-    ("exact", "own", 2, 2),      # the model is exact, so that these rows are of something else
-    ("rough", "own", 2, 0),      # the model is rough, as int8 is
-    ("rough", "another", 2, 2),  # nearest to the row of another image
-    ("rough", "own", 10, 10),    # most are far off: more than int8 does
-])
+@pytest.mark.parametrize(
+    "own, found, off, lost",
+    [
+        ("exact", "own", 2, 2),  # the model is exact, so that these rows are of something else
+        ("rough", "own", 2, 0),  # the model is rough, as int8 is
+        ("rough", "another", 2, 2),  # nearest to the row of another image
+        ("rough", "own", 10, 10),  # most are far off: more than int8 does
+    ],
+)
 def test_which_images_are_lost(own, found, off, lost):
     rows, spread = np.arange(16), 0.5
     distance = np.full(16, {"exact": 1e-8, "rough": 0.5 * NEAR}[own])
@@ -381,7 +413,8 @@ def test_labels_that_contradict_the_names(published_size):
     finding = only(diagnose(features, published_size.dataset, Network(0), 6, progress=False), "labels")
     count = int((features.pids != right.pids).sum())
     assert f"in {count} of {len(right)} rows, the first is {right.names[0]} with pid {right.pids[-1]} " in (
-        finding.evidence)
+        finding.evidence
+    )
 
 
 @pytest.mark.parametrize("count", [3, 18])
@@ -445,11 +478,16 @@ def repeated(matrix):
     matrix[-3:] = matrix[-4]
 
 
-@pytest.mark.parametrize("damage, name, words", [
-    (zeros, "rows of zeros", "2 of 18 rows are all zero"), (not_finite, "not finite", "1 of 18 rows hold NaN"),
-    (equal, "all equal", "their spread over 18 images is"), (nearly_equal, "all equal", "their spread over 18 images"),
-    (repeated, "repeated rows", "3 of 18 rows repeat another"),
-])
+@pytest.mark.parametrize(
+    "damage, name, words",
+    [
+        (zeros, "rows of zeros", "2 of 18 rows are all zero"),
+        (not_finite, "not finite", "1 of 18 rows hold NaN"),
+        (equal, "all equal", "their spread over 18 images is"),
+        (nearly_equal, "all equal", "their spread over 18 images"),
+        (repeated, "repeated rows", "3 of 18 rows repeat another"),
+    ],
+)
 def test_damaged_rows(published_size, damage, name, words):
     features = published_size.features(Network(0))
     damage(features.features)
@@ -470,7 +508,10 @@ def test_the_same_picture_under_two_names_is_no_mistake(small_market, tmp_path):
     assert [f.name for f in found] == ["agrees"]
 
 
-@pytest.mark.parametrize("change, words", [({"images": 1}, "Give at least 2"), ({"dtype": np.uint8}, "on the device")])
+@pytest.mark.parametrize(
+    "change, words",
+    [({"images": 1}, "images: 1 is not a whole number of 2 or more"), ({"dtype": np.uint8}, "on the device")],
+)
 def test_what_cannot_be_diagnosed(published_size, change, words):
     session = Network(0)
     features = published_size.features(session)

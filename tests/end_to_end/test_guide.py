@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.guide_files import content
 
+from helpers.guide_files import content
 from osnet_lib.cli import main as cli
-from osnet_lib.inference.benchmark import Benchmark
+from osnet_lib.core.results import NOT_MEASURED, read_results
 from osnet_lib.features.store import load_features
 from osnet_lib.guide.dump import read_dump
 from osnet_lib.guide.info import read_info
 from osnet_lib.guide.perf import parse_pure_perf, parse_vision_perf
-from osnet_lib.core.results import NOT_MEASURED, read_results
+from osnet_lib.inference.benchmark import Benchmark
 
 BATCH = "4"
 
@@ -38,8 +38,20 @@ def run(small_market, small_weights, tmp_path_factory) -> Path:
             osnet("preprocess", small_market / source, f"./{split}_prep_dataset/")
             osnet("info", "bin", f"./{split}_prep_dataset", f"./{split}_prep_bin.info", 128, 256)
             for form in ("txt", "bin"):
-                osnet("infer", "osnet_bs4_sim.onnx", f"./{split}_prep_bin.info", f"result/{form}/{split}",
-                      "--batch-size", BATCH, "--device-id", 0, "--format", form, "--threads", 1)
+                osnet(
+                    "infer",
+                    "osnet_bs4_sim.onnx",
+                    f"./{split}_prep_bin.info",
+                    f"result/{form}/{split}",
+                    "--batch-size",
+                    BATCH,
+                    "--device-id",
+                    0,
+                    "--format",
+                    form,
+                    "--threads",
+                    1,
+                )
         osnet("extract", "osnet_bs4_sim.onnx", small_market, "features", "--batch-size", BATCH, "--threads", 1)
     return folder
 
@@ -91,10 +103,12 @@ def test_features_are_the_same_in_every_form(run, split):
 @pytest.mark.parametrize("names", ["", "--info ./query_prep_bin.info ./gallery_prep_bin.info", "--dataset {market}"])
 def test_scores_are_the_same_in_every_form(steps, run, small_market, names):
     names, shown = names.format(market=small_market), {}
-    for form, query, gallery in [("txt", f"{dump('txt', 'query')}/", f"{dump('txt', 'gallery')}/"),
-                                 ("bin", dump("bin", "query"), dump("bin", "gallery")),
-                                 ("npz", "features/query.npz", "features/gallery.npz"),
-                                 ("mixed", dump("txt", "query"), "features/gallery.npz")]:
+    for form, query, gallery in [
+        ("txt", f"{dump('txt', 'query')}/", f"{dump('txt', 'gallery')}/"),
+        ("bin", dump("bin", "query"), dump("bin", "gallery")),
+        ("npz", "features/query.npz", "features/gallery.npz"),
+        ("mixed", dump("txt", "query"), "features/gallery.npz"),
+    ]:
         code, out, err = steps(f"evaluate {query} {gallery} ./ result_{form}.json {names}")
         assert code == 0 and not err
         shown[form] = out.splitlines()[:-1]
@@ -107,25 +121,35 @@ def test_scores_are_the_same_in_every_form(steps, run, small_market, names):
     assert (run / "result_txt.json").read_bytes() == (run / "result_bin.json").read_bytes()
 
 
-@pytest.mark.parametrize("line, what", [
-    ("evaluate gone {g} . r", "gone: no such feature file"),
-    ("evaluate query_prep_dataset {g} . r", r"osnet: query_prep_dataset/\S+\.bin: is no feature of a tool"),
-    ("evaluate {q} {q} . r", r"result/txt/query/dumpOutput_device0 and \S+: \d+ images are in both, the first is"),
-    ("evaluate {q} result/txt/gallery . r", r"dumpOutput_device0: a folder among the features"),
-    ("evaluate {g} {q} . r --info query_prep_bin.info gallery_prep_bin.info",
-     r"dumpOutput_device0: no feature of \d{4}_c"),
-    ("info bin ./gone out.info 128 256", "gone: no such folder"),
-    ("info bin ./query_prep_dataset out.info 256 128", "info: width 256, height 128"),
-    ("infer osnet_bs4_sim.onnx query_prep_bin.info result/txt/gallery --batch-size 4",
-     r"dumpOutput_device0: holds [\d,]+ features of other images"),
-    ("infer osnet_bs4_sim.onnx query_prep_bin.info new --batch-size 5", r"batch size 5\. Give 1 to 4"),
-    ("infer osnet_bs4_sim.onnx osnet.onnx new --batch-size 4", r"osnet\.onnx: (cannot be read|line 1 is not)"),
-    ("infer osnet_bs4_sim.onnx query_prep_bin.info new --batch-size 4 --device-id 3", "device 3 does not exist"),
-    ("preprocess gone new", r"gone: no such folder of images"),
-    ("preprocess query_prep_dataset new", r"\.bin: the file name is not in Market-1501's form"),
-    ("import-results osnet.onnx", r"osnet\.onnx: (cannot be read|not named like)"),
-    ("benchmark osnet_bs4_sim.onnx --batch-size 4 --devices 0,x", "devices: '0,x' is no list of device numbers"),
-])
+@pytest.mark.parametrize(
+    "line, what",
+    [
+        ("evaluate gone {g} . r", "gone: no such feature file"),
+        ("evaluate query_prep_dataset {g} . r", r"osnet: query_prep_dataset/\S+\.bin: is no feature of a tool"),
+        ("evaluate {q} {q} . r", r"result/txt/query/dumpOutput_device0 and \S+: \d+ images are in both, the first is"),
+        ("evaluate {q} result/txt/gallery . r", r"dumpOutput_device0: a folder among the features"),
+        (
+            "evaluate {g} {q} . r --info query_prep_bin.info gallery_prep_bin.info",
+            r"dumpOutput_device0: no feature of \d{4}_c",
+        ),
+        ("info bin ./gone out.info 128 256", "gone: no such folder"),
+        ("info bin ./query_prep_dataset out.info 256 128", "info: width 256, height 128"),
+        (
+            "infer osnet_bs4_sim.onnx query_prep_bin.info result/txt/gallery --batch-size 4",
+            r"dumpOutput_device0: holds [\d,]+ features of other images",
+        ),
+        (
+            "infer osnet_bs4_sim.onnx query_prep_bin.info new --batch-size 5",
+            r"batch size 5 is not a whole number from 1 to 4\. The",
+        ),
+        ("infer osnet_bs4_sim.onnx osnet.onnx new --batch-size 4", r"osnet\.onnx: (cannot be read|line 1 is not)"),
+        ("infer osnet_bs4_sim.onnx query_prep_bin.info new --batch-size 4 --device-id 3", "device 3 does not exist"),
+        ("preprocess gone new", r"gone: no such folder of images"),
+        ("preprocess query_prep_dataset new", r"\.bin: the file name is not in Market-1501's form"),
+        ("import-results osnet.onnx", r"osnet\.onnx: (cannot be read|not named like)"),
+        ("benchmark osnet_bs4_sim.onnx --batch-size 4 --devices 0,x", "devices: '0,x' is no list of device numbers"),
+    ],
+)
 def test_bad_input_ends_in_one_line(steps, run, line, what):
     before = content(run)
     code, _, err = steps(line.format(q=dump("txt", "query"), g=dump("txt", "gallery")))
@@ -153,21 +177,33 @@ def test_uint8_files_are_a_quarter_and_for_another_model(steps, run, small_marke
 
 # Benchmark on several devices; which of them compute is the business of osnet_lib.inference.devices.
 
+
 def timed(simulated=False):
     """What devices measured: 10, 20, … ms a batch together, and 8 ms for a device alone."""
 
     def measure(model, batch_size, devices, rounds, warmup, backend, *, threads):
         assert (batch_size, rounds, warmup, backend, threads) == (4, 3, 1, "auto", None)
         several = devices if len(devices) > 1 else ()
-        return [Benchmark(np.full(rounds, 10.0 * (n + 1) if several else 8.0), batch_size, warmup,
-                          {"simulated": simulated, "backend": "x"}, device, several, 0.9 if several else None)
-                for n, device in enumerate(devices)]
+        return [
+            Benchmark(
+                np.full(rounds, 10.0 * (n + 1) if several else 8.0),
+                batch_size,
+                warmup,
+                {"simulated": simulated, "backend": "x"},
+                device,
+                several,
+                0.9 if several else None,
+            )
+            for n, device in enumerate(devices)
+        ]
 
     return measure
 
 
-LINE = ("benchmark osnet_bs4_sim.onnx --batch-size 4 --rounds 3 --warmup 1 --devices 2,5 --output {new}/result "
-        "--json {new}/b.json")
+LINE = (
+    "benchmark osnet_bs4_sim.onnx --batch-size 4 --rounds 3 --warmup 1 --devices 2,5 --output {new}/result "
+    "--json {new}/b.json"
+)
 
 
 def test_devices_are_added_up_and_shown_beside_the_guide_s_product(steps, tmp_path, monkeypatch):
@@ -199,7 +235,8 @@ def test_a_simulated_device_has_no_speed(steps, tmp_path, monkeypatch, devices):
 def test_speeds_of_other_hosts_come_into_the_results(steps, tmp_path):
     for device in (0, 1):
         (tmp_path / f"PureInfer_perf_of_osnet_x1_0_bs16_in_device_{device}.txt").write_text(
-            "ave_throughputRate = 643.052samples/s, ave_latency = 1.55994ms")
+            "ave_throughputRate = 643.052samples/s, ave_latency = 1.55994ms"
+        )
     files = " ".join(map(str, sorted(tmp_path.glob("*.txt"))))
     code, out, _ = steps(f"import-results {files} --chip Ascend310 --results {tmp_path}/results")
     assert code == 0 and len(out.splitlines()) == 2

@@ -6,17 +6,17 @@ import re
 
 import numpy as np
 import pytest
+
 from helpers.networks import onnx_path
 from helpers.npu import make_om
-
-from osnet_lib.cli import main as cli
 from osnet_lib.ascend.aipp import imagenet_aipp
-from osnet_lib.guide.dump import read_dump
+from osnet_lib.cli import main as cli
 from osnet_lib.core.results import NOT_MEASURED
+from osnet_lib.guide.dump import read_dump
 
 
 @pytest.fixture
-def osnet(npu, small_market, tmp_path, monkeypatch, capsys):  # noqa: F811
+def osnet(npu, small_market, tmp_path, monkeypatch, capsys):
     """Run a command in a folder with preprocessed queries, float32 and uint8, and their info files; what it printed."""
     monkeypatch.chdir(tmp_path)
 
@@ -52,10 +52,13 @@ def test_an_om_with_aipp_reads_the_uint8_files(osnet, tmp_path):
     osnet("infer tiny.om uint8.info npu --batch-size 4")
     osnet(f"infer {onnx_path()} float32.info cpu --batch-size 4 --threads 1")
     npu_features, cpu_features = features("npu"), features("cpu")
-    cosine = (npu_features * cpu_features).sum(axis=1) / np.linalg.norm(npu_features, axis=1) / np.linalg.norm(
-        cpu_features, axis=1)
+    cosine = (
+        (npu_features * cpu_features).sum(axis=1)
+        / np.linalg.norm(npu_features, axis=1)
+        / np.linalg.norm(cpu_features, axis=1)
+    )
     assert cosine.min() > 0.999  # AIPP computes in float16
-    assert cli.main("infer tiny.om float32.info other --batch-size 4".split()) == 2
+    assert cli.main(["infer", "tiny.om", "float32.info", "other", "--batch-size", "4"]) == 2
 
 
 def test_a_float16_om_reads_the_float32_files(osnet, tmp_path):

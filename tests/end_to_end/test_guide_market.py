@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES
 
+from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES
 from osnet_lib.study.workspace import REPOSITORY
 
 FORMS = "txt", "bin"
@@ -25,8 +25,13 @@ QUERIES, GALLERY, JUNK = 3368, 15913, 3819
 def osnet(folder: Path, line: str, **names: Path) -> str:
     """Run a command in a process of its own in `folder`; what it printed."""
     arguments = [word.format(**names) for word in line.split()]
-    done = subprocess.run([sys.executable, "-m", "osnet_lib", *arguments], cwd=folder, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    done = subprocess.run(
+        [sys.executable, "-m", "osnet_lib", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
     assert done.returncode == 0, f"osnet {line}: {done.stderr[-500:]}"
     return done.stdout
 
@@ -39,15 +44,19 @@ def six_steps(folder: Path, weights: Path, market: Path) -> dict[str, tuple[str,
         osnet(folder, f"preprocess {{source}} ./{split}_prep_dataset/", source=market / source)
         osnet(folder, f"info bin ./{split}_prep_dataset ./{split}_prep_bin.info 128 256")
         for form in FORMS:
-            osnet(folder, f"infer osnet_x0_25_bs16_sim.onnx ./{split}_prep_bin.info {form}/{split} --batch-size 16 "
-                          f"--device-id 0 --format {form}")
+            osnet(
+                folder,
+                f"infer osnet_x0_25_bs16_sim.onnx ./{split}_prep_bin.info {form}/{split} --batch-size 16 "
+                f"--device-id 0 --format {form}",
+            )
     pairs = {form: (f"{form}/query/dumpOutput_device0/", f"{form}/gallery/dumpOutput_device0/") for form in FORMS}
     osnet(folder, "extract osnet_x0_25_bs16_sim.onnx {market} . --batch-size 16", market=market)
     pairs["npz"] = ("query.npz", "gallery.npz")
     found = {}
     for form, (query, gallery) in pairs.items():
-        shown = osnet(folder, f"evaluate {query} {gallery} ./ result_{form}.json "
-                              "--info query_prep_bin.info gallery_prep_bin.info")
+        shown = osnet(
+            folder, f"evaluate {query} {gallery} ./ result_{form}.json --info query_prep_bin.info gallery_prep_bin.info"
+        )
         values = [float(entry["value"]) for entry in json.loads((folder / f"result_{form}.json").read_text())["value"]]
         found[form] = (shown.splitlines()[1], *values)
     return found
@@ -63,7 +72,7 @@ def check(found: dict[str, tuple[str, float, float]], expected: tuple[int, float
 
 
 @pytest.mark.market
-def test_six_steps_on_the_subsample(subset, market_weights, tmp_path):  # noqa: F811
+def test_six_steps_on_the_subsample(subset, market_weights, tmp_path):
     check(six_steps(tmp_path, market_weights, subset), SUBSAMPLE["euclidean"], SUBSAMPLE_QUERIES)
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from helpers.paths import ROOT, STAND_INS
 
-from osnet_lib.study import accuracy, models as pipeline
-from osnet_lib.network.checkpoint import load_checkpoint
-from osnet_lib.features.store import load_features
+from helpers.paths import ROOT, STAND_INS
 from osnet_lib.core.results import NOT_MEASURED, read_results
+from osnet_lib.features.store import load_features
+from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.study import accuracy, models as pipeline
 from osnet_lib.study.workspace import Workspace
 
 SCRIPT = """
@@ -50,7 +50,10 @@ def study(tmp_path_factory, small_market, small_weights) -> Workspace:
     }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), str(small_market), str(small_weights)],
-        env=environment, cwd=folder, capture_output=True, text=True,
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Workspace(folder)

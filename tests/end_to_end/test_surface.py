@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from helpers import surface
 from helpers.surface import lacking
-
 from osnet_lib.core.cache import artefact
 from osnet_lib.core.results import KINDS, read_result
 from osnet_lib.features.store import load_features
@@ -35,8 +35,10 @@ def test_a_lost_option_would_be_noticed():
     found = json.loads(json.dumps(RECORD["commands"]))
     del found["extract"]["--threads"]
     found["study"]["--batch-size"]["default"] = 8
-    assert lacking(RECORD["commands"], found) == ["extract > --threads: gone",
-                                                  "study > --batch-size > default > 16 became 8"]
+    assert lacking(RECORD["commands"], found) == [
+        "extract > --threads: gone",
+        "study > --batch-size > default > 16 became 8",
+    ]
 
 
 def test_files_that_commands_write_keep_their_names(tmp_path, small_market, small_weights):
@@ -47,12 +49,15 @@ def osnet(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "osnet_lib", *words], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("code, words", [
-    (0, ["--version"]),
-    (1, ["compare", "{perfect}", str(BEFORE / "features")]),
-    (2, ["info", "bin", "no-such-folder", "x.info", "128", "256"]),
-    (2, ["no-such-command"]),
-])
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        (0, ["--version"]),
+        (1, ["compare", "{perfect}", str(BEFORE / "features")]),
+        (2, ["info", "bin", "no-such-folder", "x.info", "128", "256"]),
+        (2, ["no-such-command"]),
+    ],
+)
 def test_exit_codes(code, words, tmp_path):
     """Done, a gate that failed (these features are worse than perfect ones), refused."""
     for split in ("query", "gallery"):

@@ -1,4 +1,4 @@
-"""osnet_lib.features.projection: principal components against the eigenvectors of the covariance, whatever the order."""
+"""Principal components against the eigenvectors of the covariance, whatever the order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import MetricError
+from osnet_lib.features.projection import map_identities, project, project_identities
 from osnet_lib.features.store import Features
 from osnet_lib.metrics import evaluate
-from osnet_lib.features.projection import map_identities, project, project_identities
 
 
 @settings(max_examples=60, deadline=None)
@@ -42,26 +42,32 @@ def test_order_does_not_matter_and_cosine_forgets_length():
         straight.points[0] = 0
 
 
-@pytest.mark.parametrize("features, points, explained", [
-    ([[0.0], [2.0]], [[-1, 0], [1, 0]], [1, 0]),  # a single value has a single axis
-    ([[0, 0], [0, -4]], [[2, 0], [-2, 0]], [1, 0]),
-    (np.array([[3, 0], [-3, 0], [0, 1], [0, -1]], np.float16), [[3, 0], [-3, 0], [0, 1], [0, -1]], [0.9, 0.1]),
-])
+@pytest.mark.parametrize(
+    "features, points, explained",
+    [
+        ([[0.0], [2.0]], [[-1, 0], [1, 0]], [1, 0]),  # a single value has a single axis
+        ([[0, 0], [0, -4]], [[2, 0], [-2, 0]], [1, 0]),
+        (np.array([[3, 0], [-3, 0], [0, 1], [0, -1]], np.float16), [[3, 0], [-3, 0], [0, 1], [0, -1]], [0.9, 0.1]),
+    ],
+)
 def test_projections_worked_out_by_hand(features, points, explained):
     found = project(features)
     np.testing.assert_allclose(found.points, points, atol=1e-12)
     np.testing.assert_allclose(found.explained, explained, atol=1e-12)
 
 
-@pytest.mark.parametrize("features, metric, message", [
-    (np.eye(3), "manhattan", "metric: unknown distance 'manhattan'"),
-    (np.ones(3), "euclidean", "features: float64 of shape (3,) is no matrix"),
-    (np.ones((1, 3)), "euclidean", "features: one image makes no map"),
-    (np.ones((4, 3)), "euclidean", "features: all features are equal, so there is nothing to map"),
-    ([[1.0, 2], [2, 4]], "cosine", "features: all features are equal"),
-    ([[1.0, 2], [0, 0]], "cosine", "features: 1 of 2 rows are all zero"),
-    ([[1.0, 2], [np.inf, 0]], "euclidean", "features: 1 of 2 rows are not finite"),
-])
+@pytest.mark.parametrize(
+    "features, metric, message",
+    [
+        (np.eye(3), "manhattan", "metric: unknown distance 'manhattan'"),
+        (np.ones(3), "euclidean", "features: float64 of shape (3,) is no matrix"),
+        (np.ones((1, 3)), "euclidean", "features: one image makes no map"),
+        (np.ones((4, 3)), "euclidean", "features: all features are equal, so there is nothing to map"),
+        ([[1.0, 2], [2, 4]], "cosine", "features: all features are equal"),
+        ([[1.0, 2], [0, 0]], "cosine", "features: 1 of 2 rows are all zero"),
+        ([[1.0, 2], [np.inf, 0]], "euclidean", "features: 1 of 2 rows are not finite"),
+    ],
+)
 def test_project_refuses(features, metric, message):
     with pytest.raises(MetricError) as caught:
         project(features, metric)
@@ -102,11 +108,14 @@ def test_projecting_identities_says_what_each_point_is(split):
     np.testing.assert_array_equal(found.projection.points, project(rows, "cosine").points)
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(count=0), "identities: 0 identities in the order 'images'"),
-    (dict(order="random"), "identities: 8 identities in the order 'random'. Give a count of 1 or more and one of"),
-    (dict(order="worst"), "identities: no evaluation of these 6 queries"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(count=0), "identities: count 0 is not a whole number of 1 or more"),
+        (dict(order="random"), "identities: there is no order 'random'. Give one of"),
+        (dict(order="worst"), "identities: no evaluation of these 6 queries"),
+    ],
+)
 def test_map_identities_refuses(split, options, message):
     with pytest.raises(MetricError) as caught:
         map_identities(*split, **options)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features, average_mirrored, check_pair, load_features, save_features, without_junk
@@ -20,9 +19,13 @@ QUERY = [f"{pid:04d}_c{cam}s1_{pid:06d}_00.jpg" for pid in range(1, 7) for cam i
 @pytest.fixture
 def whole(tmp_path) -> Features:
     """Eleven features, also on disk as ``whole.npz``."""
-    made = Features(np.array(QUERY), np.array([int(name[:4]) for name in QUERY]),
-                    np.array([int(name[6]) for name in QUERY]),
-                    np.random.default_rng(0).standard_normal((11, 512)).astype(np.float32), {"images": 11})
+    made = Features(
+        np.array(QUERY),
+        np.array([int(name[:4]) for name in QUERY]),
+        np.array([int(name[6]) for name in QUERY]),
+        np.random.default_rng(0).standard_normal((11, 512)).astype(np.float32),
+        {"images": 11},
+    )
     save_features(tmp_path / "whole.npz", made)
     return made
 
@@ -44,8 +47,14 @@ def test_a_flip_test_takes_the_same_images_in_the_same_order(whole):
 
 
 def changed(features: Features, /, **arrays) -> dict:
-    return {"names": features.names, "pids": features.pids, "camids": features.camids, "features": features.features,
-            "conditions": np.array("{}"), **arrays}
+    return {
+        "names": features.names,
+        "pids": features.pids,
+        "camids": features.camids,
+        "features": features.features,
+        "conditions": np.array("{}"),
+        **arrays,
+    }
 
 
 def without(features: Features, /, *names: str) -> dict:
@@ -58,7 +67,8 @@ BAD_ARRAYS = {
     "arrays of different length: names 10, pids 11": lambda f: changed(f, names=f.names[:-1]),
     f"{QUERY[1]} occurs 2 times": lambda f: changed(f, names=np.array([QUERY[1], *QUERY[1:]])),
     f"1 features are not finite, the first is of {QUERY[2]}": lambda f: changed(
-        f, features=np.where(np.arange(11)[:, None] == 2, np.nan, f.features)),
+        f, features=np.where(np.arange(11)[:, None] == 2, np.nan, f.features)
+    ),
     "11 features are not finite": lambda f: changed(f, features=f.features * np.inf),
     "array pids is <U1": lambda f: changed(f, pids=np.array(["a"] * 11)),
     "array camids is float64": lambda f: changed(f, camids=f.camids + 0.5),
@@ -79,8 +89,9 @@ def test_arrays_that_do_not_belong_together(whole, tmp_path, what):
 
 
 def test_files_of_other_tools_need_no_conditions(whole, tmp_path):
-    np.savez_compressed(tmp_path / "q.npz", **without(whole,
-                                                      "conditions") | {"features": whole.features.astype(np.float16)})
+    np.savez_compressed(
+        tmp_path / "q.npz", **without(whole, "conditions") | {"features": whole.features.astype(np.float16)}
+    )
     read = load_features(tmp_path / "q.npz")
     assert read.conditions == {} and read.features.dtype == np.float32
     assert np.allclose(read.features, whole.features, atol=1e-2)
@@ -101,8 +112,9 @@ BAD_FILES = {
     "text": lambda path, content: path.write_text("names,pids\n"),
     "cut short": lambda path, content: path.write_bytes(content[:-100]),
     "half": lambda path, content: path.write_bytes(content[: len(content) // 2]),
-    "a bit flipped": lambda path,
-    content: path.write_bytes(content[:9000] + bytes([content[9000] ^ 1]) + content[9001:]),
+    "a bit flipped": lambda path, content: path.write_bytes(
+        content[:9000] + bytes([content[9000] ^ 1]) + content[9001:]
+    ),
     "npy": lambda path, content: np.save(path.open("wb"), np.zeros(3)),
     "another npz": lambda path, content: np.savez(path, 1, 2),
     "a zip of raw members": raw,
@@ -114,9 +126,11 @@ BAD_FILES = {
 def test_files_that_are_no_feature_files(whole, tmp_path, kind):
     path = tmp_path / "q.npz"
     BAD_FILES[kind](path, (tmp_path / "whole.npz").read_bytes())
-    with pytest.raises(FeatureError,
-                       match=r"q\.npz: (damaged, or not a feature file|no array names|array names is \|S3).*Run the "
-                             r"extraction again\."):
+    with pytest.raises(
+        FeatureError,
+        match=r"q\.npz: (damaged, or not a feature file|no array names|array names is \|S3).*Run the "
+        r"extraction again\.",
+    ):
         load_features(path)
 
 
@@ -130,8 +144,13 @@ def test_no_such_file_says_how_to_make_it(tmp_path, path):
 @given(st.integers(0, 10**6), st.integers(0, 255))
 def test_no_damage_gets_through(position, value):
     """One byte set to any value: the same features, or a refusal, never another error or other numbers."""
-    made = Features(np.array(["a", "b"]), np.array([1, 2]), np.array([1, 2]),
-                    np.arange(16, dtype=np.float32).reshape(2, 8), {"k": 1})
+    made = Features(
+        np.array(["a", "b"]),
+        np.array([1, 2]),
+        np.array([1, 2]),
+        np.arange(16, dtype=np.float32).reshape(2, 8),
+        {"k": 1},
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = save_features(Path(folder, "q.npz"), made)
         content = bytearray(path.read_bytes())
@@ -146,13 +165,15 @@ def test_no_damage_gets_through(position, value):
 
 def features_of(dataset: str | None, model: str | None) -> Features:
     conditions = ({"dataset": {"file": f"{dataset}.zip", "sha256": dataset}} if dataset else {}) | (
-        {"session": {"model": f"{model}.onnx", "model_sha256": model}} if model else {})
+        {"session": {"model": f"{model}.onnx", "model_sha256": model}} if model else {}
+    )
     return Features(np.array(["a"]), np.array([1]), np.array([1]), np.ones((1, 4), np.float32), conditions)
 
 
 def test_query_and_gallery_of_two_data_sets_are_refused():
-    with pytest.raises(FeatureError,
-                       match=r"query and gallery: features of two data sets \(a\.zip and b\.zip\)\. Take query\.npz"):
+    with pytest.raises(
+        FeatureError, match=r"query and gallery: features of two data sets \(a\.zip and b\.zip\)\. Take query\.npz"
+    ):
         check_pair(features_of("a", "m"), features_of("b", "m"))
 
 
@@ -177,8 +198,9 @@ def test_conditions_of_other_tools_are_left_alone(recwarn):
 @pytest.mark.parametrize("junk", [(), (0,), (2, 3, 10), range(11)])
 def test_junk_is_left_out(whole, junk):
     kept = [row for row in range(11) if row not in junk]
-    mixed = Features(whole.names, np.where(np.isin(range(11), junk), -1, whole.pids), whole.camids, whole.features,
-                     whole.conditions)
+    mixed = Features(
+        whole.names, np.where(np.isin(range(11), junk), -1, whole.pids), whole.camids, whole.features, whole.conditions
+    )
     found = without_junk(mixed)
     assert same(found, Features(*(getattr(whole, name)[kept] for name in ("names", "pids", "camids", "features"))))
     assert found.conditions == whole.conditions and (mixed.pids == -1).sum() == len(junk)

@@ -8,17 +8,16 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from helpers.market import TINY
-from helpers.guide_files import content
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
-from osnet_lib.errors import DatasetError
+from helpers.guide_files import content
+from helpers.market import TINY
 from osnet_lib.core.files import stem
+from osnet_lib.datasets.preprocess import preprocess, to_uint8
+from osnet_lib.errors import DatasetError
 from osnet_lib.guide import binfiles
 from osnet_lib.guide.binfiles import SHAPES, bin_bytes, preprocess_folder, read_bin
-from osnet_lib.datasets.preprocess import preprocess, to_uint8
 
 BINS = sorted(f"{name.split('.')[0]}.bin" for name in TINY["bounding_box_test"])
 
@@ -135,15 +134,21 @@ def test_two_splits_in_one_folder_are_refused(tiny_market, tmp_path):
     assert len(content(tmp_path / "prep")) == 3
 
 
-@pytest.mark.parametrize("name, what", [
-    ("gone", r"gone: no such folder of images\. Give a folder, or ZIP/query"),
-    ("empty", r"empty: holds no images\. Give a folder such as"),
-    ("twins", r"twins/0001_c1s1_000001_00\.jpg\.jpg: has the same stem as 0001_c1s1_000001_00\.jpg\. Rename"),
-    ("odd", r"odd/me\.jpg: the file name is not in Market-1501's form"),
-])
+@pytest.mark.parametrize(
+    "name, what",
+    [
+        ("gone", r"gone: no such folder of images\. Give a folder, or ZIP/query"),
+        ("empty", r"empty: holds no images\. Give a folder such as"),
+        ("twins", r"twins/0001_c1s1_000001_00\.jpg\.jpg: has the same stem as 0001_c1s1_000001_00\.jpg\. Rename"),
+        ("odd", r"odd/me\.jpg: the file name is not in Market-1501's form"),
+    ],
+)
 def test_what_is_no_folder_of_images_is_refused(tmp_path, name, what):
-    for folder, files in {"empty": [], "twins": ["0001_c1s1_000001_00.jpg", "0001_c1s1_000001_00.jpg.jpg"],
-                          "odd": ["me.jpg"]}.items():
+    for folder, files in {
+        "empty": [],
+        "twins": ["0001_c1s1_000001_00.jpg", "0001_c1s1_000001_00.jpg.jpg"],
+        "odd": ["me.jpg"],
+    }.items():
         (tmp_path / folder).mkdir()
         for file in files:
             (tmp_path / folder / file).write_bytes(b"")
@@ -155,17 +160,22 @@ def test_what_is_no_folder_of_images_is_refused(tmp_path, name, what):
 @given(st.sampled_from(sorted(SHAPES)), st.binary(min_size=8, max_size=64))
 def test_any_image_is_read_back(tmp_path_factory, dtype, seed):
     path = tmp_path_factory.getbasetemp() / "any.bin"
-    data = (seed * (bin_bytes(dtype) // len(seed) + 1))[:bin_bytes(dtype)]
+    data = (seed * (bin_bytes(dtype) // len(seed) + 1))[: bin_bytes(dtype)]
     path.write_bytes(data)
     image = read_bin(path, dtype)
     assert image.shape == SHAPES[dtype] and image.tobytes() == data
 
 
-@pytest.mark.parametrize("size, dtype, what", [
-    (98_304, "float32", r"holds 98,304 bytes instead of 393,216, one image of float32\. .*uint8.*without --uint8"),
-    (393_216, "uint8", r"holds 393,216 bytes instead of 98,304, one image of uint8\. .*float32.*with --uint8"),
-    (393_215, "float32", r"holds 393,215 bytes .*\. Preprocess the images again"), (0, "uint8", "holds 0 bytes"),
-    (None, "float32", r"cannot be read \(No such file or directory\)\. Preprocess the images again, or run from")])
+@pytest.mark.parametrize(
+    "size, dtype, what",
+    [
+        (98_304, "float32", r"holds 98,304 bytes instead of 393,216, one image of float32\. .*uint8.*without --uint8"),
+        (393_216, "uint8", r"holds 393,216 bytes instead of 98,304, one image of uint8\. .*float32.*with --uint8"),
+        (393_215, "float32", r"holds 393,215 bytes .*\. Preprocess the images again"),
+        (0, "uint8", "holds 0 bytes"),
+        (None, "float32", r"cannot be read \(No such file or directory\)\. Preprocess the images again, or run from"),
+    ],
+)
 def test_a_file_of_another_size_is_refused(tmp_path, size, dtype, what):
     if size is not None:
         (tmp_path / "a.bin").write_bytes(bytes(size))

@@ -6,16 +6,24 @@ import time
 
 import numpy as np
 import pytest
-from helpers.guide_files import STEMS, features
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as some
 
+from helpers.guide_files import STEMS, features
+from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED
 from osnet_lib.errors import DatasetError, FeatureError
 from osnet_lib.features.store import Features
-from osnet_lib.guide.dump import (FORMATS, check_apart, check_complete, check_published, dump_folder, format_feature,
-                            parse_feature, read_dump, write_feature)
-from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED
+from osnet_lib.guide.dump import (
+    FORMATS,
+    check_apart,
+    check_complete,
+    check_published,
+    dump_folder,
+    format_feature,
+    parse_feature,
+    read_dump,
+    write_feature,
+)
 
 # The head and the tail of a file as the old tool writes it: decimals, one space behind each, no end of line.
 SAMPLE = "0.5 -1.25 1e-05 3.40282e+38 0 " + "0.125 " * 506 + "1.0625 "
@@ -77,8 +85,10 @@ def test_any_bytes_are_read_or_refused(form, data):
         assert form != "bin" or len(data) != 2048
 
 
-@pytest.mark.parametrize("tool, form", [("benchmark", "txt"), ("benchmark", "bin"), ("ais_bench", "txt"),
-                                        ("ais_bench", "bin"), ("ais_bench", "npy")])
+@pytest.mark.parametrize(
+    "tool, form",
+    [("benchmark", "txt"), ("benchmark", "bin"), ("ais_bench", "txt"), ("ais_bench", "bin"), ("ais_bench", "npy")],
+)
 def test_folders_of_every_tool_are_read_alike(tmp_path, tool, form):
     rows = fill(tmp_path / "dump", form, STEMS[::-1], tool)[::-1]
     (tmp_path / "dump" / ".DS_Store").write_bytes(b"")
@@ -119,8 +129,10 @@ BAD = {
     "nan": (spoil(FEATURE, "0.5 " * 511 + "nan "), rf"{FEATURE}: holds NaN or infinity\. Check the model's precision"),
     "infinity": (spoil(FEATURE, "inf " * 512), rf"{FEATURE}: holds NaN or infinity"),
     "too large": (spoil(FEATURE, "1e39 " * 512), rf"{FEATURE}: holds NaN or infinity"),
-    "double": (spoil(f"{STEMS[1]}_1.bin"),
-               rf"{STEMS[1]}_1\.(bin|txt): is a second feature of the image of .*{STEMS[1]}_1"),
+    "double": (
+        spoil(f"{STEMS[1]}_1.bin"),
+        rf"{STEMS[1]}_1\.(bin|txt): is a second feature of the image of .*{STEMS[1]}_1",
+    ),
     "two tools": (spoil("0009_c1s1_000009_00_0.bin"), r"is output _\d, and others are _\d: two tools"),
     "third output": (spoil(f"{STEMS[1]}_2.txt"), rf"{STEMS[1]}_2\.txt: is no feature of a tool"),
     "images": (spoil(f"{STEMS[1]}.bin"), rf"{STEMS[1]}\.bin: is no feature of a tool, whose names are <stem>_1\.txt"),
@@ -138,10 +150,16 @@ def test_a_wrong_file_is_named(tmp_path, change, what):
         read_dump(tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("form, data, what", [
-    ("bin", bytes(2047), "2,047 bytes are no float32 numbers"), ("bin", bytes(2044), "holds 511 numbers"),
-    ("bin", bytes(1024), "holds 256 numbers instead of 512"), ("npy", b"", "is no npy"),
-    ("npy", bytes(99), "is no npy")])
+@pytest.mark.parametrize(
+    "form, data, what",
+    [
+        ("bin", bytes(2047), "2,047 bytes are no float32 numbers"),
+        ("bin", bytes(2044), "holds 511 numbers"),
+        ("bin", bytes(1024), "holds 256 numbers instead of 512"),
+        ("npy", b"", "is no npy"),
+        ("npy", bytes(99), "is no npy"),
+    ],
+)
 def test_a_wrong_binary_file_is_named(tmp_path, form, data, what):
     fill(tmp_path, "bin", tool="ais_bench")
     (tmp_path / f"{STEMS[0]}_0.bin").unlink()
@@ -150,8 +168,16 @@ def test_a_wrong_binary_file_is_named(tmp_path, form, data, what):
         read_dump(tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("array", [np.zeros(511, np.float32), np.zeros((2, 256), np.float32), np.zeros(512, np.int64),
-                                   np.zeros((512, 1), np.float32), np.array([{}] * 512)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros(511, np.float32),
+        np.zeros((2, 256), np.float32),
+        np.zeros(512, np.int64),
+        np.zeros((512, 1), np.float32),
+        np.array([{}] * 512),
+    ],
+)
 def test_a_wrong_array_is_named(tmp_path, array):
     fill(tmp_path, "npy", tool="ais_bench")
     np.save(tmp_path / f"{STEMS[0]}_0.npy", array)
@@ -160,8 +186,9 @@ def test_a_wrong_array_is_named(tmp_path, array):
         read_dump(tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("stems, what", [(None, "no such folder"), ([], "holds no features"),
-                                         (["-1_c3s2_000017_01"], "holds no features")])
+@pytest.mark.parametrize(
+    "stems, what", [(None, "no such folder"), ([], "holds no features"), (["-1_c3s2_000017_01"], "holds no features")]
+)
 def test_a_folder_without_features_is_refused(tmp_path, stems, what):
     if stems is not None:
         fill(tmp_path / "dump", stems=stems)
@@ -171,21 +198,25 @@ def test_a_folder_without_features_is_refused(tmp_path, stems, what):
 
 # Completeness
 
+
 def named(*names):
     return Features(np.array(names), np.ones(len(names), int), np.ones(len(names), int), features(len(names)))
 
 
-@pytest.mark.parametrize("names", [STEMS, [f"{stem}.jpg" for stem in STEMS],
-                                   [*STEMS, "-1_c3s2_000017_01.jpg"]])
+@pytest.mark.parametrize("names", [STEMS, [f"{stem}.jpg" for stem in STEMS], [*STEMS, "-1_c3s2_000017_01.jpg"]])
 def test_features_of_all_images_are_complete(names):
     check_complete(named(*STEMS), names, "dump")
     check_complete(named(*(f"{stem}.jpg.jpg" for stem in STEMS)), names, "gallery.npz")
 
 
-@pytest.mark.parametrize("held, wanted, what", [
-    (STEMS[1:], STEMS, f"dump: no feature of {STEMS[0]}. Run"),
-    (STEMS[2:], STEMS, f"dump: no feature of {STEMS[0]}, and 1 more. Run"),
-    (STEMS, STEMS[:2], f"dump: a feature of another image, {STEMS[2]}. Give")])
+@pytest.mark.parametrize(
+    "held, wanted, what",
+    [
+        (STEMS[1:], STEMS, f"dump: no feature of {STEMS[0]}. Run"),
+        (STEMS[2:], STEMS, f"dump: no feature of {STEMS[0]}, and 1 more. Run"),
+        (STEMS, STEMS[:2], f"dump: a feature of another image, {STEMS[2]}. Give"),
+    ],
+)
 def test_a_missing_or_foreign_feature_is_named(held, wanted, what):
     with pytest.raises(FeatureError) as caught:
         check_complete(named(*held), wanted, "dump")
@@ -199,8 +230,11 @@ def test_market_1501_is_known_to_be_short_without_a_list(split, count):
     assert PUBLISHED[split]["images"] - PUBLISHED[split]["junk"] == count
     check_published(named(*known, *others), split, "dump")
     check_published(named(*STEMS), split, "dump")  # other data
-    with pytest.raises(FeatureError, match=rf"dump: {count - 1:,} features of the {count:,} of Market-1501's {split}\. "
-                                           "Give the data set with --dataset"):
+    with pytest.raises(
+        FeatureError,
+        match=rf"dump: {count - 1:,} features of the {count:,} of Market-1501's {split}\. "
+        "Give the data set with --dataset",
+    ):
         check_published(named(*known, *others[1:]), split, "dump")
 
 

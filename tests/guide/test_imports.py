@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from helpers.guide_files import PURE, VISION
 from helpers.results import rows
-
 from osnet_lib import plots
+from osnet_lib.core.files import sha256
+from osnet_lib.core.results import read_result, read_results
+from osnet_lib.errors import ResultError
+from osnet_lib.guide.imports import import_results
 from osnet_lib.report.performance import performance_table, throughput_series
 from osnet_lib.report.provenance import provenance_table
-from osnet_lib.errors import ResultError
-from osnet_lib.core.files import sha256
-from osnet_lib.guide.imports import import_results
-from osnet_lib.core.results import read_result, read_results
 
 PURE_NAME = "PureInfer_perf_of_osnet_x1_0_bs16_sim_in_device_2.txt"
 VISION_NAME = "perf_vision_batchsize_16_device_1.txt"
@@ -27,7 +27,9 @@ SUMMARY = {
     "NPU_compute_time": {"min": 3.9, "max": 4.1, "mean": 4.0, "median": 4.0, "percentile(99%)": 4.098, "count": 3},
     "H2D_latency": {"min": 1, "max": 1, "mean": 1, "median": 1, "percentile(99%)": 1, "count": 3},
     "D2H_latency": {"min": 1, "max": 1, "mean": 1, "median": 1, "percentile(99%)": 1, "count": 3},
-    "npu_compute_time_list": TIMES, "throughput": 4000.0, "pid": 123,
+    "npu_compute_time_list": TIMES,
+    "throughput": 4000.0,
+    "pid": 123,
 }
 
 
@@ -37,7 +39,7 @@ def imported(tmp_path):
 
     def write(name, content, **options):
         (tmp_path / name).write_text(content if isinstance(content, str) else json.dumps(content))
-        path, = import_results([tmp_path / name], tmp_path / "results", **options)
+        (path,) = import_results([tmp_path / name], tmp_path / "results", **options)
         return read_result(path)
 
     return write
@@ -50,8 +52,11 @@ def test_a_pure_inference_file(imported, tmp_path):
     assert result.conditions["model"]["architecture"] == "osnet_x1_0" and result.conditions["batch_size"] == 16
     assert (session["backend"], session["device"], session["device_id"]) == ("benchmark PureInfer", "Ascend310", 2)
     assert session["model"] == "osnet_x1_0_bs16_sim" and session["precision"] == "precision not stated"
-    assert result.conditions["imported"] == {"tool": "benchmark PureInfer", "file": PURE_NAME,
-                                             "sha256": sha256(tmp_path / PURE_NAME)}
+    assert result.conditions["imported"] == {
+        "tool": "benchmark PureInfer",
+        "file": PURE_NAME,
+        "sha256": sha256(tmp_path / PURE_NAME),
+    }
     assert set(result.conditions["environment"]["versions"].values()) == {None}  # not those of this machine
 
 
@@ -63,8 +68,15 @@ def test_a_file_of_a_run_over_images(imported):
     assert result.conditions["session"]["device"] == "chip not stated"
 
 
-@pytest.mark.parametrize("model", [["--model", "./osnet_x1_0_bs16.om"], ["--model=a/osnet_x1_0_bs16.om"],
-                                   ["-m", "osnet_x1_0_bs16.om"], ["--om-model", "osnet_x1_0_bs16.om"]])
+@pytest.mark.parametrize(
+    "model",
+    [
+        ["--model", "./osnet_x1_0_bs16.om"],
+        ["--model=a/osnet_x1_0_bs16.om"],
+        ["-m", "osnet_x1_0_bs16.om"],
+        ["--om-model", "osnet_x1_0_bs16.om"],
+    ],
+)
 def test_a_summary_of_ais_bench(imported, model):
     result = imported("run_summary.json", {**SUMMARY, "args": ["x", *model, "--device=3"]})
     session, values = result.conditions["session"], result.values
@@ -81,8 +93,9 @@ def test_a_summary_of_pairs_of_begin_and_end(imported):
 
 
 def test_a_summary_of_threads_states_less(imported):
-    result = imported("summary.json", {"NPU_compute_time": {"mean": 4.0, "count": 9}, "throughput": 4000.0},
-                      network="osnet_x1_0")
+    result = imported(
+        "summary.json", {"NPU_compute_time": {"mean": 4.0, "count": 9}, "throughput": 4000.0}, network="osnet_x1_0"
+    )
     assert result.values["latency_ms"]["median"] is None and result.values["relative_spread"] is None
     assert result.conditions["batch_size"] == 16 and result.conditions["session"]["device_id"] is None
 
@@ -93,15 +106,17 @@ def test_the_book_shows_imported_speeds_as_such(imported, tmp_path):
     imported("run_summary.json", SUMMARY, chip="Ascend310P3")
     results = read_results(tmp_path / "results", "performance")
     found = {row["computed by"]: row for row in rows(performance_table(results))}
-    assert set(found) == {"benchmark PureInfer, imported, precision not stated, Ascend310",
-                          "benchmark, imported, precision not stated, chip not stated",
-                          "ais_bench, imported, precision not stated, Ascend310P3"}
+    assert set(found) == {
+        "benchmark PureInfer, imported, precision not stated, Ascend310",
+        "benchmark, imported, precision not stated, chip not stated",
+        "ais_bench, imported, precision not stated, Ascend310P3",
+    }
     assert {row["images/s"] for row in found.values()} == {244.742, 382.328, 4000}
     assert "4000.0" in str(performance_table(results))
     measured, _, points = throughput_series(results)
     assert measured == [] and sorted(point[2] for point in points) == [244.742, 382.328, 4000]
     figure = plots.plot_throughput(*throughput_series(results))
-    legend, = figure.legends
+    (legend,) = figure.legends
     entries = [text.get_text() for text in legend.get_texts()]
     assert entries.index("imported") < entries.index("osnet_x1_0, ais_bench") < entries.index("published")
     assert "measured here" not in entries
@@ -114,22 +129,31 @@ def test_importing_again_replaces_the_result(imported, tmp_path):
     assert len(list((tmp_path / "results").iterdir())) == 1
 
 
-@pytest.mark.parametrize("name, content, options, what", [
-    ("speed.txt", PURE, {}, "not named like a file of Huawei's tools"),
-    (PURE_NAME, "fast", {}, "not in the form of the benchmark tool"),
-    (PURE_NAME, PURE.replace("244.742", "0"), {}, r"a throughput of 0\.0\. Measure again"),
-    ("PureInfer_perf_of_model_bs1_in_device_0.txt", PURE, {}, "does not tell the network. Give it, such as --network"),
-    ("PureInfer_perf_of_osnet_x1_0_in_device_0.txt", PURE, {}, "does not tell the batch size. Give --batch-size"),
-    ("PureInfer_perf_of_osnet_x1_0_in_device_0.txt", PURE, {"batch_size": 0}, "does not tell the batch size"),
-    (PURE_NAME, PURE, {"batch_size": 8}, "was measured at batch 16, not 8. Leave --batch-size out"),
-    (VISION_NAME, VISION, {}, "does not tell the network"),
-    ("a_summary.json", "{", {}, "not a summary of ais_bench"), ("a_summary.json", [], {}, "not a summary of ais_bench"),
-    ("a_summary.json", {}, {}, "not a summary of ais_bench"),
-    ("a_summary.json", {**SUMMARY, "NPU_compute_time": {"mean": "fast", "count": 1}}, {}, "not a summary"),
-    ("a_summary.json", {**SUMMARY, "npu_compute_time_list": [[1], [2, 3]]}, {}, "not a summary"),
-    ("a_summary.json", {**SUMMARY, "throughput": 0}, {}, r"a throughput of 0\.0\. Measure again: this run failed"),
-    ("a_summary.json", {**SUMMARY, "throughput": 4100.0}, {}, "does not tell the batch size"),
-])
+@pytest.mark.parametrize(
+    "name, content, options, what",
+    [
+        ("speed.txt", PURE, {}, "not named like a file of Huawei's tools"),
+        (PURE_NAME, "fast", {}, "not in the form of the benchmark tool"),
+        (PURE_NAME, PURE.replace("244.742", "0"), {}, r"a throughput of 0\.0\. Measure again"),
+        (
+            "PureInfer_perf_of_model_bs1_in_device_0.txt",
+            PURE,
+            {},
+            "does not tell the network. Give it, such as --network",
+        ),
+        ("PureInfer_perf_of_osnet_x1_0_in_device_0.txt", PURE, {}, "does not tell the batch size. Give --batch-size"),
+        ("PureInfer_perf_of_osnet_x1_0_in_device_0.txt", PURE, {"batch_size": 0}, "does not tell the batch size"),
+        (PURE_NAME, PURE, {"batch_size": 8}, "was measured at batch 16, not 8. Leave --batch-size out"),
+        (VISION_NAME, VISION, {}, "does not tell the network"),
+        ("a_summary.json", "{", {}, "not a summary of ais_bench"),
+        ("a_summary.json", [], {}, "not a summary of ais_bench"),
+        ("a_summary.json", {}, {}, "not a summary of ais_bench"),
+        ("a_summary.json", {**SUMMARY, "NPU_compute_time": {"mean": "fast", "count": 1}}, {}, "not a summary"),
+        ("a_summary.json", {**SUMMARY, "npu_compute_time_list": [[1], [2, 3]]}, {}, "not a summary"),
+        ("a_summary.json", {**SUMMARY, "throughput": 0}, {}, r"a throughput of 0\.0\. Measure again: this run failed"),
+        ("a_summary.json", {**SUMMARY, "throughput": 4100.0}, {}, "does not tell the batch size"),
+    ],
+)
 def test_what_states_no_speed_is_refused(imported, tmp_path, name, content, options, what):
     with pytest.raises(ResultError, match=rf"{name}: {what}"):
         imported(name, content, **options)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.guide_files import STEMS, content
 
+from helpers.guide_files import STEMS, content
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.guide.binfiles import SHAPES
 from osnet_lib.guide.dump import read_dump
@@ -101,21 +101,37 @@ def test_running_again_replaces_the_features(prepared):
 def test_another_run_into_the_same_folder_is_refused(prepared, form, some):
     session, lines = prepared()
     before = content(infer(session, lines, "out", 2, progress=False).folder)
-    with pytest.raises(FeatureError, match=r"dumpOutput_device0: holds \d features of other images or in another "
-                                           r"format, the first is 000\d_.*_1\.txt\. Give each run a folder of its own"):
+    with pytest.raises(
+        FeatureError,
+        match=r"dumpOutput_device0: holds \d features of other images or in another "
+        r"format, the first is 000\d_.*_1\.txt\. Give each run a folder of its own",
+    ):
         infer(session, lines[some], "out", 2, form=form, progress=False)
     assert content(infer(session, lines, "out", 2, progress=False).folder) == before
 
 
-@pytest.mark.parametrize("change, options, error, what", [
-    ("gone", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: cannot be read"),
-    ("short", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: holds 98,304 bytes instead of 393,216.*without --uint8"),
-    ("wide", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: width 256, height 128\. The network reads width 128"),
-    (None, {"batch_size": 3}, FeatureError, r"m\.om: batch size 3\. Give 1 to 2, the model's own"),
-    (None, {"batch_size": 0}, FeatureError, r"m\.om: batch size 0"),
-    (None, {"form": "npy"}, FeatureError, r"format: unknown format 'npy'\. Use one of txt, bin"),
-    ("fails", {}, FeatureError, rf"\./prep/{STEMS[0]}\.bin to \./prep/{STEMS[1]}\.bin: no current\. Plug it in"),
-])
+@pytest.mark.parametrize(
+    "change, options, error, what",
+    [
+        ("gone", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: cannot be read"),
+        (
+            "short",
+            {},
+            DatasetError,
+            rf"\./prep/{STEMS[1]}\.bin: holds 98,304 bytes instead of 393,216.*without --uint8",
+        ),
+        ("wide", {}, DatasetError, rf"\./prep/{STEMS[1]}\.bin: width 256, height 128\. The network reads width 128"),
+        (
+            None,
+            {"batch_size": 3},
+            FeatureError,
+            r"m\.om: batch size 3 is not a whole number from 1 to 2\. The model's own",
+        ),
+        (None, {"batch_size": 0}, FeatureError, r"m\.om: batch size 0"),
+        (None, {"form": "npy"}, FeatureError, r"format: unknown format 'npy'\. Use one of txt, bin"),
+        ("fails", {}, FeatureError, rf"\./prep/{STEMS[0]}\.bin to \./prep/{STEMS[1]}\.bin: no current\. Plug it in"),
+    ],
+)
 def test_what_cannot_be_computed_is_named(prepared, tmp_path, change, options, error, what):
     session, lines = prepared()
     path = tmp_path / "prep" / f"{STEMS[1]}.bin"

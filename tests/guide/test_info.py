@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers.guide_files import STEMS
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from helpers.guide_files import STEMS
 from osnet_lib.errors import DatasetError
 from osnet_lib.guide.binfiles import bin_bytes
 from osnet_lib.guide.info import InfoLine, format_info, parse_info, read_info, write_info
@@ -66,13 +65,21 @@ def test_any_text_is_read_or_refused(text):
     assert lines and all(re.fullmatch(r"\d+ \S+ \d+ \d+", str(line)) for line in lines)
 
 
-@pytest.mark.parametrize("text, what", [
-    ("", "lists no images"), ("0  a.bin 128 256\n", "line 1 is not 'index path width height'"),
-    ("0 a.bin 128\n", "line 1 is not"), ("0 a b.bin 128 256", "line 1 is not"), ("0 a.bin 128 256 \n", "line 1 is not"),
-    ("0 a.bin 128 256\n\n1 b.bin 128 256\n", "line 2 is not"), ("0 a.bin 128 256.0\n", "line 1 is not"),
-    ("1 a.bin 128 256\n", "line 1 has the index 1 instead of 0"),
-    (SAMPLE + SAMPLE, "line 4 has the index 0 instead of 3"),
-    ("0 x/a.bin 128 256\n1 y/a.bin 128 256\n", "line 2 lists a again")])
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ("", "lists no images"),
+        ("0  a.bin 128 256\n", "line 1 is not 'index path width height'"),
+        ("0 a.bin 128\n", "line 1 is not"),
+        ("0 a b.bin 128 256", "line 1 is not"),
+        ("0 a.bin 128 256 \n", "line 1 is not"),
+        ("0 a.bin 128 256\n\n1 b.bin 128 256\n", "line 2 is not"),
+        ("0 a.bin 128 256.0\n", "line 1 is not"),
+        ("1 a.bin 128 256\n", "line 1 has the index 1 instead of 0"),
+        (SAMPLE + SAMPLE, "line 4 has the index 0 instead of 3"),
+        ("0 x/a.bin 128 256\n1 y/a.bin 128 256\n", "line 2 lists a again"),
+    ],
+)
 def test_what_is_no_info_file_is_refused(tmp_path, text, what):
     (tmp_path / "a.info").write_text(text)
     with pytest.raises(DatasetError, match=rf"a\.info: {what}.*\. Write it again with osnet info\."):
@@ -87,13 +94,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, data, what):
         read_info(tmp_path / "a.info")
 
 
-@pytest.mark.parametrize("folder, size, what", [
-    ("gone", (128, 256), r"gone: no such folder\. Make it with osnet preprocess"),
-    ("empty", (128, 256), r"empty: holds no \.bin files"),
-    ("prep", (256, 128), r"info: width 256, height 128\. The network reads width 128, height 256, in this order"),
-    ("two words", (128, 256), r"two words/0001.*: white space in a path"),
-    ("short", (128, 256), r"short/0002.*: holds 393,215 bytes; an image has 393,216 \(float32\) or 98,304 \(uint8\)"),
-    ("mixed", (128, 256), r"mixed/0002.*: holds 98,304 bytes; .* all must be of one kind")])
+@pytest.mark.parametrize(
+    "folder, size, what",
+    [
+        ("gone", (128, 256), r"gone: no such folder\. Make it with osnet preprocess"),
+        ("empty", (128, 256), r"empty: holds no \.bin files"),
+        ("prep", (256, 128), r"info: width 256, height 128\. The network reads width 128, height 256, in this order"),
+        ("two words", (128, 256), r"two words/0001.*: white space in a path"),
+        (
+            "short",
+            (128, 256),
+            r"short/0002.*: holds 393,215 bytes; an image has 393,216 \(float32\) or 98,304 \(uint8\)",
+        ),
+        ("mixed", (128, 256), r"mixed/0002.*: holds 98,304 bytes; .* all must be of one kind"),
+    ],
+)
 def test_what_the_tools_would_stumble_over_is_refused(prep, tmp_path, folder, size, what):
     (tmp_path / "empty").mkdir()
     for name, second in {"two words": 393_216, "short": 393_215, "mixed": 98_304}.items():

@@ -6,13 +6,18 @@ import re
 from dataclasses import astuple
 
 import pytest
-from helpers.guide_files import PURE, VISION
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from helpers.guide_files import PURE, VISION
 from osnet_lib.errors import ResultError
-from osnet_lib.guide.perf import (PurePerf, VisionPerf, parse_pure_perf, parse_vision_perf, pure_perf_name,
-                                  vision_perf_name)
+from osnet_lib.guide.perf import (
+    PurePerf,
+    VisionPerf,
+    parse_pure_perf,
+    parse_vision_perf,
+    pure_perf_name,
+    vision_perf_name,
+)
 
 speeds = st.floats(1e-6, 1e9)
 
@@ -50,13 +55,24 @@ def test_the_model_zoo_takes_the_eighth_number(values):
     assert float(numbers[7]) == six(VisionPerf(*values).interface_rate)
 
 
-@pytest.mark.parametrize("parse, text", [
-    (parse_pure_perf, ""), (parse_pure_perf, "ave_throughputRate = samples/s, ave_latency = ms"),
-    (parse_pure_perf, PURE.replace("244.742", "nan")), (parse_pure_perf, PURE.replace("244.742", "-1")),
-    (parse_pure_perf, PURE.replace("244.742", "1e999")), (parse_pure_perf, PURE + PURE), (parse_pure_perf, VISION),
-    (parse_pure_perf, PURE.replace("samples/s", "")), (parse_vision_perf, ""), (parse_vision_perf, PURE),
-    (parse_vision_perf, VISION.replace("[post]", "")), (parse_vision_perf, VISION[:-12]),
-    (parse_vision_perf, VISION.replace("382.328", "inf"))])
+@pytest.mark.parametrize(
+    "parse, text",
+    [
+        (parse_pure_perf, ""),
+        (parse_pure_perf, "ave_throughputRate = samples/s, ave_latency = ms"),
+        (parse_pure_perf, PURE.replace("244.742", "nan")),
+        (parse_pure_perf, PURE.replace("244.742", "-1")),
+        (parse_pure_perf, PURE.replace("244.742", "1e999")),
+        (parse_pure_perf, PURE + PURE),
+        (parse_pure_perf, VISION),
+        (parse_pure_perf, PURE.replace("samples/s", "")),
+        (parse_vision_perf, ""),
+        (parse_vision_perf, PURE),
+        (parse_vision_perf, VISION.replace("[post]", "")),
+        (parse_vision_perf, VISION[:-12]),
+        (parse_vision_perf, VISION.replace("382.328", "inf")),
+    ],
+)
 def test_anything_else_is_refused(parse, text):
     with pytest.raises(ResultError, match=r"^x\.txt: not in the form of the benchmark tool\. Copy the file again"):
         parse(text, "x.txt")

@@ -1,4 +1,4 @@
-"""Sessions that processes of `osnet_lib.inference.devices` open in tests: no network, but features that tell images apart.
+"""Sessions that processes of `inference.devices` open in tests: no network, but features that tell images apart.
 
 The name of the model file says what happens on which device: ``open2=raise,run0=kill3`` lets device 2 fail when it is
 opened and device 0 kill itself at its third batch. Words: raise, kill, exit, hang, bug, late (opens after `LATE`
@@ -27,8 +27,10 @@ class FakeSession:
 
     def __init__(self, model: Path, device: int):
         self.model, self.device, self.batches = Path(model), device, 0
-        self.plan = {(m[1], int(m[2])): (m[3], int(m[4] or 1))
-                     for m in re.finditer(r"(open|run)(\d+)=([a-z]+)(\d*)", self.model.name)}
+        self.plan = {
+            (m[1], int(m[2])): (m[3], int(m[4] or 1))
+            for m in re.finditer(r"(open|run)(\d+)=([a-z]+)(\d*)", self.model.name)
+        }
         fixed = re.search(r"bs(\d+)", self.model.name)
         self.batch_size = int(fixed[1]) if fixed else None
         self._act("open", 1)
@@ -54,9 +56,15 @@ class FakeSession:
             time.sleep(0.01)
 
     def describe(self) -> dict:
-        return {"backend": "fake", "device": f"fake NPU device {self.device}", "precision": "float32", "threads": 1,
-                "simulated": "simulated" in self.model.name,
-                "model_sha256": f"{self.device}" if "differ" in self.model.name else "f" * 64, "model": "fake"}
+        return {
+            "backend": "fake",
+            "device": f"fake NPU device {self.device}",
+            "precision": "float32",
+            "threads": 1,
+            "simulated": "simulated" in self.model.name,
+            "model_sha256": f"{self.device}" if "differ" in self.model.name else "f" * 64,
+            "model": "fake",
+        }
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         self.batches += 1

@@ -24,8 +24,11 @@ def _draw(figure: Figure) -> list[Text]:
         for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
             if not low <= tick.get_loc() <= high:
                 unseen.update(map(id, (tick.label1, tick.label2)))
-    return [text for text in figure.findobj(Text)
-            if text.get_visible() and text.get_text().strip() and id(text) not in unseen]
+    return [
+        text
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in unseen
+    ]
 
 
 def texts(figure: Figure) -> list[str]:

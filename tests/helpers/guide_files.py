@@ -19,6 +19,7 @@ def content(folder: Path) -> dict[str, bytes]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
+
 PURE = "ave_throughputRate = 244.742samples/s, ave_latency = 4.15733ms\n"
 VISION = """[e2e] throughputRate: 243.034, latency: 205733
 [data read] throughputRate: 258.963, moduleLatency: 3.86155

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from osnet_lib.published.quoted import find_published
 from osnet_lib.comparison.score import Score, published_score
+from osnet_lib.published.quoted import find_published
 
 ZOO = published_score(find_published("osnet_x1_0"))
 GUIDE = published_score(find_published("osnet_x1_0:Ascend 310"))

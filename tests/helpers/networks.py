@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.conversion.export import export_onnx, simplify_onnx
+from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.network.osnet import build_model
 
 torch.set_num_threads(1)  # networks this small gain nothing from a second, and lose much where cores are shared

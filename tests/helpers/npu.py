@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from helpers.paths import STAND_INS
 from onnx import TensorProto, helper, numpy_helper
 
+from helpers.paths import STAND_INS
 from osnet_lib.ascend import acl as acl_api
 from osnet_lib.inference import ascend as ascend
 
@@ -54,7 +54,7 @@ class Npu:
         ACL.stand_in.reset(**settings)
         self.process = acl_api.Process()
         for module in (acl_api, ascend):
-            self._monkeypatch.setattr(module, "process", self.process)
+            self._monkeypatch.setattr(module, "this_process", self.process)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -75,11 +75,18 @@ def tiny_onnx() -> bytes:
     """A network of OSNet's shape that takes no time: means of 32 x 32 pixels, mixed to 512 numbers."""
     random = np.random.default_rng(3)
     weights = numpy_helper.from_array(random.normal(size=(96, 512)).astype(np.float32), "mix")
-    nodes = [helper.make_node("AveragePool", ["image"], ["means"], kernel_shape=[32, 32], strides=[32, 32]),
-             helper.make_node("Flatten", ["means"], ["flat"]), helper.make_node("MatMul", ["flat", "mix"], ["feature"])]
-    graph = helper.make_graph(nodes, "tiny", [
-        helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 256, 128])], [
-        helper.make_tensor_value_info("feature", TensorProto.FLOAT, ["batch", 512])], [weights])
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["means"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "mix"], ["feature"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 256, 128])],
+        [helper.make_tensor_value_info("feature", TensorProto.FLOAT, ["batch", 512])],
+        [weights],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
     onnx.checker.check_model(model)
     return model.SerializeToString()
@@ -92,8 +99,9 @@ def tiny_features(images: np.ndarray) -> np.ndarray:
     return (means.reshape(len(images), -1) @ mix).astype(np.float32)
 
 
-def make_om(folder: Path, batch_sizes=(2,), onnx: bytes | None = None, name: str = "tiny", header: dict | None = None,
-            **options) -> Path:
+def make_om(
+    folder: Path, batch_sizes=(2,), onnx: bytes | None = None, name: str = "tiny", header: dict | None = None, **options
+) -> Path:
     """A stand-in OM of the tiny network, unless another is given; `header` changes what the file says of itself."""
     path = folder / f"{name}.om"
     om.pack(path, onnx or tiny_onnx(), **{"soc_version": "Ascend310", "batch_sizes": list(batch_sizes), **options})

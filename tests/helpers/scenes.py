@@ -21,13 +21,19 @@ def make_scene(rng: np.random.Generator, integers: bool = True) -> tuple[np.ndar
             return rng.integers(-spread, spread + 1, (number, width)).astype(np.float32)
         return rng.standard_normal((number, width + 6)).astype(np.float32)
 
-    return (features(queries), rng.integers(1, identities + 1, queries), rng.integers(1, cameras + 1, queries),
-            features(gallery), rng.integers(-1, identities + 1, gallery), rng.integers(1, cameras + 1, gallery))
+    return (
+        features(queries),
+        rng.integers(1, identities + 1, queries),
+        rng.integers(1, cameras + 1, queries),
+        features(gallery),
+        rng.integers(-1, identities + 1, gallery),
+        rng.integers(1, cameras + 1, gallery),
+    )
 
 
 def scenes(integers: bool = True) -> st.SearchStrategy[tuple[np.ndarray, ...]]:
     """Scenes, by seed."""
-    return st.integers(0, 2 ** 32 - 1).map(lambda seed: make_scene(np.random.default_rng(seed), integers))
+    return st.integers(0, 2**32 - 1).map(lambda seed: make_scene(np.random.default_rng(seed), integers))
 
 
 def squares(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What people and their scripts rely on, gathered from the project as it is; `tests/end_to_end/surface.json` recorded it.
+"""What people and their scripts rely on, gathered from the project as it is; ``end_to_end/surface.json`` recorded it.
 
 A change that is meant is written into the record by hand, and into the CHANGELOG.
 """
@@ -13,34 +13,51 @@ from pathlib import Path
 
 import papermill
 
-from osnet_lib.cli.main import _parser
-
 from helpers.paths import ROOT
+from osnet_lib.cli.main import _parser
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, dict]:
     """Every subcommand with its arguments: how they are written, what they default to, whether they must be given."""
     group = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    return {name: {"/".join(action.option_strings) or action.dest: {
-        "dest": action.dest, "default": action.default, "required": action.required, "nargs": action.nargs,
-        "choices": action.choices and list(action.choices), "type": action.type and action.type.__name__,
-        "metavar": action.metavar, "action": type(action).__name__,
-    } for action in command._actions if action.dest != "help"} for name, command in sorted(group.choices.items())}
+    return {
+        name: {
+            "/".join(action.option_strings) or action.dest: {
+                "dest": action.dest,
+                "default": action.default,
+                "required": action.required,
+                "nargs": action.nargs,
+                "choices": action.choices and list(action.choices),
+                "type": action.type and action.type.__name__,
+                "metavar": action.metavar,
+                "action": type(action).__name__,
+            }
+            for action in command._actions
+            if action.dest != "help"
+        }
+        for name, command in sorted(group.choices.items())
+    }
 
 
 def make_words() -> dict[str, list[str]]:
     """Targets of the Makefile, and the variables that people set."""
     text = (ROOT / "Makefile").read_text("utf-8")
     exported = re.findall(r"^export (.+)$", text, re.M)
-    return {"targets": sorted(re.findall(r"^([a-z][\w-]*):", text, re.M)),
-            "variables": sorted({*" ".join(exported).split(), *re.findall(r"^(\w+)\s*\?=", text, re.M)})}
+    return {
+        "targets": sorted(re.findall(r"^([a-z][\w-]*):", text, re.M)),
+        "variables": sorted({*" ".join(exported).split(), *re.findall(r"^(\w+)\s*\?=", text, re.M)}),
+    }
 
 
 def notebook_parameters() -> dict[str, dict]:
     """Type and default of every parameter of every notebook."""
-    return {path.stem: {name: [facts["inferred_type_name"], facts["default"]]
-                        for name, facts in papermill.inspect_notebook(str(path)).items()}
-            for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+    return {
+        path.stem: {
+            name: [facts["inferred_type_name"], facts["default"]]
+            for name, facts in papermill.inspect_notebook(str(path)).items()
+        }
+        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    }
 
 
 def keys(value: object, depth: int = 6) -> object:
@@ -74,7 +91,8 @@ def lacking(record: object, found: object, place: str = "") -> list[str]:
     """Where `found` does not hold what `record` does; it may hold more names and more choices."""
     if isinstance(record, dict) and isinstance(found, dict):
         return [f"{place}{name}: gone" for name in record if name not in found] + [
-            text for name in record if name in found for text in lacking(record[name], found[name], f"{place}{name} > ")]
+            text for name in record if name in found for text in lacking(record[name], found[name], f"{place}{name} > ")
+        ]
     if isinstance(record, list) and isinstance(found, list) and record != found:
         if all(isinstance(item, str) for item in record):
             return [f"{place}{item}: gone" for item in record if item not in found]

@@ -10,10 +10,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers import networks
-from helpers.npu import make_om
-from helpers.npu import tiny_features as compute
 
+from helpers import networks
+from helpers.npu import make_om, tiny_features as compute
 from osnet_lib.ascend.acl import AclError
 from osnet_lib.ascend.acl_codes import BARE
 from osnet_lib.errors import SessionError
@@ -23,22 +22,42 @@ images, tiny_features = cache(networks.images), cache(lambda n, seed=0: compute(
 
 MEMORY, LOST, WRONG = (207001, 245000), (507033, 507899), (107000, 107002)
 PLAUSIBLE = {
-    "acl.init": (100003, 500000, 507033), "acl.finalize": (500000, 507899),
-    "acl.rt.get_device_count": (207004, *LOST), "acl.rt.set_device": (107001, 207005, *LOST),
-    "acl.rt.reset_device": LOST, "acl.rt.create_context": (107001, *MEMORY), "acl.rt.destroy_context": (507007, 107000),
-    "acl.rt.set_context": WRONG, "acl.rt.get_run_mode": WRONG, "acl.rt.create_stream": (207008, *MEMORY),
-    "acl.rt.destroy_stream": (507000, 107003), "acl.mdl.load_from_file": (145002, 145006, 245000, 507008, 500002),
-    "acl.mdl.unload": (145003, 545009), "acl.mdl.get_desc": (145003, 545008), "acl.mdl.destroy_desc": (100000, 500000),
-    "acl.mdl.get_input_dims": (100000, 545008), "acl.mdl.get_output_dims": (100000, 545008),
-    "acl.mdl.get_input_index_by_name": (100000, 500001), "acl.mdl.get_dynamic_batch": (100000, 545008),
-    "acl.rt.malloc": MEMORY, "acl.rt.free": (107000, 207002), "acl.rt.malloc_host": MEMORY,
-    "acl.rt.free_host": (107000, 207002), "acl.mdl.add_dataset_buffer": (100000, 200000),
-    "acl.destroy_data_buffer": (100000, 500000), "acl.mdl.destroy_dataset": (100000, 500000),
-    "acl.rt.memcpy": (107000, 507899), "acl.rt.memcpy_async": (107003, 507002),
-    "acl.rt.create_event": (207007, 207001), "acl.rt.record_event": (107003, 507000),
-    "acl.rt.stream_wait_event": (107003, 507000), "acl.rt.synchronize_event": (507011, 507047),
-    "acl.rt.destroy_event": (507000, 107000), "acl.mdl.set_dynamic_batch_size": (145013, 100000),
-    "acl.mdl.execute": (107002, 145000, 507011, 507014), "acl.mdl.execute_async": (107003, 145000, 507011),
+    "acl.init": (100003, 500000, 507033),
+    "acl.finalize": (500000, 507899),
+    "acl.rt.get_device_count": (207004, *LOST),
+    "acl.rt.set_device": (107001, 207005, *LOST),
+    "acl.rt.reset_device": LOST,
+    "acl.rt.create_context": (107001, *MEMORY),
+    "acl.rt.destroy_context": (507007, 107000),
+    "acl.rt.set_context": WRONG,
+    "acl.rt.get_run_mode": WRONG,
+    "acl.rt.create_stream": (207008, *MEMORY),
+    "acl.rt.destroy_stream": (507000, 107003),
+    "acl.mdl.load_from_file": (145002, 145006, 245000, 507008, 500002),
+    "acl.mdl.unload": (145003, 545009),
+    "acl.mdl.get_desc": (145003, 545008),
+    "acl.mdl.destroy_desc": (100000, 500000),
+    "acl.mdl.get_input_dims": (100000, 545008),
+    "acl.mdl.get_output_dims": (100000, 545008),
+    "acl.mdl.get_input_index_by_name": (100000, 500001),
+    "acl.mdl.get_dynamic_batch": (100000, 545008),
+    "acl.rt.malloc": MEMORY,
+    "acl.rt.free": (107000, 207002),
+    "acl.rt.malloc_host": MEMORY,
+    "acl.rt.free_host": (107000, 207002),
+    "acl.mdl.add_dataset_buffer": (100000, 200000),
+    "acl.destroy_data_buffer": (100000, 500000),
+    "acl.mdl.destroy_dataset": (100000, 500000),
+    "acl.rt.memcpy": (107000, 507899),
+    "acl.rt.memcpy_async": (107003, 507002),
+    "acl.rt.create_event": (207007, 207001),
+    "acl.rt.record_event": (107003, 507000),
+    "acl.rt.stream_wait_event": (107003, 507000),
+    "acl.rt.synchronize_event": (507011, 507047),
+    "acl.rt.destroy_event": (507000, 107000),
+    "acl.mdl.set_dynamic_batch_size": (145013, 100000),
+    "acl.mdl.execute": (107002, 145000, 507011, 507014),
+    "acl.mdl.execute_async": (107003, 145000, 507011),
     "acl.rt.synchronize_stream": (507011, 507046),
 }
 SILENT = {"acl.get_soc_name"}  # without it the chip has no name, and all else works
@@ -112,7 +131,7 @@ def last_of(called: list[tuple[str, int]], name: str) -> set[int]:
     names = [call for call, _ in called]
     first = names.index("acl.rt.synchronize_stream")
     end = names.index("acl.rt.free_host", first)
-    around = called[first - 1:end - 1]  # set_context comes just before, and once more for close
+    around = called[first - 1 : end - 1]  # set_context comes just before, and once more for close
     return {nth for call, nth in around if call == name}
 
 

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.figures import texts
 
+from helpers.figures import texts
+from osnet_lib.core.results import NOT_MEASURED
+from osnet_lib.errors import SessionError
 from osnet_lib.inference import benchmark
 from osnet_lib.inference.benchmark import Benchmark, run_benchmark, sum_throughput
-from osnet_lib.errors import SessionError
 from osnet_lib.plots import plot_latency
-from osnet_lib.core.results import NOT_MEASURED
 
 GUIDE = "[INFO] ave_throughputRate: 240.622samples/s, ave_latency: 4.24716ms"
 
@@ -51,8 +51,9 @@ def timed(monkeypatch):
     def run(*milliseconds: float, batch_size: int = 8, warmup: int = 0, **options) -> tuple[Benchmark, Fake]:
         session = Fake(Clock(*milliseconds))
         monkeypatch.setattr(benchmark, "time", session.clock)
-        return run_benchmark(session, batch_size, len(milliseconds) - warmup, warmup, progress=False,
-                             **options), session
+        return run_benchmark(
+            session, batch_size, len(milliseconds) - warmup, warmup, progress=False, **options
+        ), session
 
     return run
 
@@ -65,12 +66,16 @@ def test_figures_by_hand(timed):
     assert measured.ave_latency == pytest.approx(25 / 8)  # per image
     values = measured.values()
     deviation = ((15**2 + 5**2 + 15**2 + 5**2) / 3) ** 0.5
-    assert values["latency_ms"] == pytest.approx({"mean": 25, "median": 25, "p90": 37, "p99": 39.7, "min": 10,
-                                                  "max": 40, "std": deviation})
+    assert values["latency_ms"] == pytest.approx(
+        {"mean": 25, "median": 25, "p90": 37, "p99": 39.7, "min": 10, "max": 40, "std": deviation}
+    )
     assert values["relative_spread"] == pytest.approx(deviation / 25)
     assert values["rounds"] == 4 and values["times_ms"] == [10, 20, 40, 30]
     assert (values["throughput"], values["ave_throughputRate"], values["ave_latency"]) == (
-        measured.throughput, measured.ave_throughput_rate, measured.ave_latency)
+        measured.throughput,
+        measured.ave_throughput_rate,
+        measured.ave_latency,
+    )
     assert json.loads(json.dumps(values)) == values  # plain numbers, fit for a result file
 
 
@@ -120,21 +125,29 @@ def test_the_guide_s_own_figures_fit_our_definitions():
     assert measured.ave_throughput_rate == pytest.approx(rate, rel=0.002)
 
 
-@pytest.mark.parametrize("batch_size, rounds, warmup", [(0, 50, 5), (-1, 50, 5), (8, 0, 5), (8, 50, -1)])
-def test_nothing_to_time(batch_size, rounds, warmup):
-    with pytest.raises(SessionError,
-                       match=f"benchmark: batch_size {batch_size}, rounds {rounds}, warmup {warmup}. "
-                                           "Give a batch size and rounds of at least 1"):
+@pytest.mark.parametrize(
+    "batch_size, rounds, warmup, words",
+    [
+        (0, 50, 5, "batch_size 0 is not a whole number of 1 or more"),
+        (-1, 50, 5, "batch_size -1 is not"),
+        (8, 0, 5, "rounds 0 is not a whole number of 1"),
+        (8, 50, -1, "warmup -1 is not a whole number of 0 or more"),
+    ],
+)
+def test_nothing_to_time(batch_size, rounds, warmup, words):
+    with pytest.raises(SessionError, match=f"^benchmark: {words}"):
         run_benchmark(SimpleNamespace(batch_size=None), batch_size, rounds, warmup)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 9])
 def test_a_fixed_batch_is_not_padded(batch_size):
     session = Fake(Clock(), batch_size=8)
-    with pytest.raises(SessionError,
-                       match=rf"fixed to batch 8, not {batch_size}\. "
-                                            rf"Benchmark it with --batch-size 8, or simplify the ONNX for "
-                                            rf"{batch_size}"):
+    with pytest.raises(
+        SessionError,
+        match=rf"fixed to batch 8, not {batch_size}\. "
+        rf"Benchmark it with --batch-size 8, or simplify the ONNX for "
+        rf"{batch_size}",
+    ):
         run_benchmark(session, batch_size, 1, 0, progress=False)
     assert not session.batches
 
@@ -147,8 +160,15 @@ def test_a_fixed_batch_of_its_own_size_runs(monkeypatch):
 
 def test_the_start_signal_comes_between_warm_up_and_the_first_round(timed):
     events = []
-    measured, session = timed(1, 2, 3, 4, warmup=1, start=lambda: events.append(len(events)),
-                              advance=lambda index: events.append(f"round {index}"))
+    measured, _session = timed(
+        1,
+        2,
+        3,
+        4,
+        warmup=1,
+        start=lambda: events.append(len(events)),
+        advance=lambda index: events.append(f"round {index}"),
+    )
     assert events == ["round -1", 1, "round 0", "round 1", "round 2"]
     assert measured.times.tolist() == [2, 3, 4]
 
@@ -174,10 +194,20 @@ def test_a_simulated_device_never_reports_a_speed():
     values = json.loads(json.dumps(measured.values()))
     assert values.pop("not_measured") == NOT_MEASURED == "simulated device: not measured"
     assert values.pop("latency_ms") == dict.fromkeys(("mean", "median", "p90", "p99", "min", "max", "std"))
-    assert values == {"throughput": None, "ave_throughputRate": None, "ave_latency": None, "relative_spread": None,
-                      "rounds": 3, "times_ms": [], "device": 1, "together": [0, 1], "overlap": None}
-    assert measured.summary().splitlines()[1] == (f"[INFO] ave_throughputRate: {NOT_MEASURED}, "
-                                                  f"ave_latency: {NOT_MEASURED}")
+    assert values == {
+        "throughput": None,
+        "ave_throughputRate": None,
+        "ave_latency": None,
+        "relative_spread": None,
+        "rounds": 3,
+        "times_ms": [],
+        "device": 1,
+        "together": [0, 1],
+        "overlap": None,
+    }
+    assert measured.summary().splitlines()[1] == (
+        f"[INFO] ave_throughputRate: {NOT_MEASURED}, ave_latency: {NOT_MEASURED}"
+    )
     assert measured.details() == f"device 1, batch 8: {NOT_MEASURED}"
     assert not re.search(r"\d", measured.summary())
 
@@ -195,8 +225,9 @@ def test_the_figure_of_a_simulated_device_says_so():
 
 
 def test_details_in_one_line(timed):
-    assert timed(10, 20, 40, 30)[0].details() == ("batch 8: 320.00 images/s; per batch mean 25.000 ms, median 25.000, "
-                                                  "p90 37.000, p99 39.700, spread 51.6 %")
+    assert timed(10, 20, 40, 30)[0].details() == (
+        "batch 8: 320.00 images/s; per batch mean 25.000 ms, median 25.000, p90 37.000, p99 39.700, spread 51.6 %"
+    )
 
 
 def test_a_card_is_the_sum_of_devices_timed_together():

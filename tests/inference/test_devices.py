@@ -12,20 +12,19 @@ import warnings
 from multiprocessing import resource_tracker
 from pathlib import Path
 
-from helpers import networks
-from helpers import npu
 import numpy as np
 import pytest
-from helpers.fake_devices import LATE, open_fake
 
-from osnet_lib.inference.devices import benchmark_devices, extract_on_devices, parse_devices
-from osnet_lib.inference.fleet import Fleet
-from osnet_lib.inference.benchmark import sum_throughput
-from osnet_lib.errors import DatasetError, FeatureError, SessionError
-from osnet_lib.inference.extract import extract_features
-from osnet_lib.features.store import load_features
+from helpers import networks, npu
+from helpers.fake_devices import LATE, open_fake
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.errors import DatasetError, FeatureError, SessionError
+from osnet_lib.features.store import load_features
+from osnet_lib.inference.benchmark import sum_throughput
+from osnet_lib.inference.devices import benchmark_devices, extract_on_devices, parse_devices
+from osnet_lib.inference.extract import extract_features
+from osnet_lib.inference.fleet import Fleet
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +37,9 @@ def dataset(small_market):
 def expected(dataset, tmp_path_factory):
     """What one device computes, batch 2."""
     with open_fake(Path("one")) as session:
-        return extract_features(session, dataset, dataset.gallery, tmp_path_factory.mktemp("one") / "f.npz", 2,
-                                progress=False)
+        return extract_features(
+            session, dataset, dataset.gallery, tmp_path_factory.mktemp("one") / "f.npz", 2, progress=False
+        )
 
 
 @pytest.fixture
@@ -47,8 +47,17 @@ def extract(dataset, tmp_path):
     """A function that extracts the gallery on fake devices: ``extract("run1=kill2", "0,1")``."""
 
     def run(plan: str, devices: str, batch_size: int = 2, **options):
-        return extract_on_devices(tmp_path / f"fake,{plan}", dataset, dataset.gallery, tmp_path / "gallery.npz",
-                                  batch_size, devices, progress=False, opener=open_fake, **options)
+        return extract_on_devices(
+            tmp_path / f"fake,{plan}",
+            dataset,
+            dataset.gallery,
+            tmp_path / "gallery.npz",
+            batch_size,
+            devices,
+            progress=False,
+            opener=open_fake,
+            **options,
+        )
 
     return run
 
@@ -73,16 +82,29 @@ def assert_same(features, expected):
         assert np.array_equal(getattr(features, array), getattr(expected, array)), array
 
 
-@pytest.mark.parametrize("given, devices", [("0", (0,)), ("0,1,2,3", (0, 1, 2, 3)), (" 3, 1", (3, 1)), (2, (2,)),
-                                            ([1, 0], (1, 0)), ((np.int64(5),), (5,))])
+@pytest.mark.parametrize(
+    "given, devices",
+    [("0", (0,)), ("0,1,2,3", (0, 1, 2, 3)), (" 3, 1", (3, 1)), (2, (2,)), ([1, 0], (1, 0)), ((np.int64(5),), (5,))],
+)
 def test_device_lists(given, devices):
     assert parse_devices(given) == devices
 
 
-@pytest.mark.parametrize("given, words", [
-    ("", "no list of device numbers"), ("0,", "no list"), ("-1", "no list"), ("a", "no list"), ([], "no list"),
-    ("0-3", "no list"), ([0.5], "no list"), (True, "no list"), ("1,1", "names a device twice"),
-    ("1,01", "names a device twice")])
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ("", "no list of device numbers"),
+        ("0,", "no list"),
+        ("-1", "no list"),
+        ("a", "no list"),
+        ([], "no list"),
+        ("0-3", "no list"),
+        ([0.5], "no list"),
+        (True, "no list"),
+        ("1,1", "names a device twice"),
+        ("1,01", "names a device twice"),
+    ],
+)
 def test_device_lists_that_are_refused(given, words):
     with pytest.raises(SessionError, match=words):
         parse_devices(given)
@@ -106,13 +128,18 @@ def test_the_real_session_on_two_devices_is_the_real_session_on_one(dataset, tmp
     model, some = networks.onnx_path(2), dataset.query[:5]
     with pytest.warns(UserWarning, match="device 1 failed .device: device 1 does not exist, the CPU backend sees 1"):
         features = extract_on_devices(model, dataset, some, tmp_path / "two.npz", 2, "0,1", threads=1, progress=False)
-    assert_same(features, extract_on_devices(model, dataset, some, tmp_path / "one.npz", 2, 0, threads=1,
-                                             progress=False))
+    assert_same(
+        features, extract_on_devices(model, dataset, some, tmp_path / "one.npz", 2, 0, threads=1, progress=False)
+    )
     assert features.conditions["devices"] == {"0": 5, "1": 0}
 
 
-CAUSES = {"raise": "507011", "kill": "its process was killed by SIGKILL", "exit": "its process ended with exit code 7",
-          "bug": "KeyError: 'a mistake in a backend'"}
+CAUSES = {
+    "raise": "507011",
+    "kill": "its process was killed by SIGKILL",
+    "exit": "its process ended with exit code 7",
+    "bug": "KeyError: 'a mistake in a backend'",
+}
 
 
 @pytest.mark.parametrize("word", CAUSES)
@@ -161,8 +188,10 @@ def test_a_slow_start_is_not_silence(extract, expected):
 def test_what_does_not_open_in_time_is_refused_and_gone(extract, tmp_path):
     resource_tracker.ensure_running()  # of multiprocessing's own, it stays
     before = children(os.getpid())
-    with (pytest.warns(UserWarning, match="device 0 failed .not open after 1 s"),
-          pytest.raises(SessionError, match="hang: device 0, 1 failed: not open after 1 s. Remove the cause, or")):
+    with (
+        pytest.warns(UserWarning, match="device 0 failed .not open after 1 s"),
+        pytest.raises(SessionError, match="hang: device 0, 1 failed: not open after 1 s. Remove the cause, or"),
+    ):
         extract("open0=hang,open1=hang", "0,1", opening=1.0)
     assert children(os.getpid()) == before and not (tmp_path / "gallery.npz").exists()
     with pytest.raises(SessionError, match="device 0 failed: not open after 1 s"):
@@ -177,12 +206,23 @@ def test_batches_that_a_device_finished_before_it_failed_are_kept(extract, expec
     assert features.conditions["devices"]["1"] == 6  # three batches of two
 
 
-@pytest.mark.parametrize("plan, words", [
-    ("open0=raise,open1=raise", ["device 0 failed: device 0: acl.open gave 507011", "device 1 failed: device 1: acl"]),
-    ("run0=kill,run1=kill", ["device 0, 1 failed: its process was killed by SIGKILL"]),
-    ("run0=exit2,run1=bug3", ["device 0 failed: its process ended with exit code 7",
-                              "device 1 failed: KeyError: 'a mistake in a backend'"]),
-])
+@pytest.mark.parametrize(
+    "plan, words",
+    [
+        (
+            "open0=raise,open1=raise",
+            ["device 0 failed: device 0: acl.open gave 507011", "device 1 failed: device 1: acl"],
+        ),
+        ("run0=kill,run1=kill", ["device 0, 1 failed: its process was killed by SIGKILL"]),
+        (
+            "run0=exit2,run1=bug3",
+            [
+                "device 0 failed: its process ended with exit code 7",
+                "device 1 failed: KeyError: 'a mistake in a backend'",
+            ],
+        ),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:device . failed:UserWarning")
 def test_when_no_device_is_left_one_error_names_all_of_them(extract, tmp_path, plan, words):
     with pytest.raises(SessionError) as error:
@@ -207,15 +247,19 @@ def test_the_next_run_goes_on_behind_what_all_devices_had_done(extract, expected
 def test_a_damaged_image_is_no_fault_of_a_device(tiny_market, tmp_path):
     root = tiny_market()
     (root / "query" / "0002_c2s1_000002_00.jpg").write_bytes(b"no JPEG")
-    with (open_market1501(root) as dataset, warnings.catch_warnings(),
-          pytest.raises(DatasetError, match="0002_c2s1_000002_00.jpg: is not a JPEG. Copy")):
+    with (
+        open_market1501(root) as dataset,
+        warnings.catch_warnings(),
+        pytest.raises(DatasetError, match="0002_c2s1_000002_00.jpg: is not a JPEG. Copy"),
+    ):
         warnings.simplefilter("error")
-        extract_on_devices(tmp_path / "fake", dataset, dataset.query, tmp_path / "q.npz", 1, "0,1", progress=False,
-                           opener=open_fake)
+        extract_on_devices(
+            tmp_path / "fake", dataset, dataset.query, tmp_path / "q.npz", 1, "0,1", progress=False, opener=open_fake
+        )
 
 
 def test_a_batch_size_that_the_model_does_not_take(extract):
-    with pytest.raises(FeatureError, match="batch size 3. Give 1 to 2"):
+    with pytest.raises(FeatureError, match="batch size 3 is not a whole number from 1 to 2"):
         extract("bs2", "0,1", batch_size=3)
 
 
@@ -257,8 +301,12 @@ def test_a_killed_parent_leaves_no_process_behind(small_market, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     script, part = tmp_path / "script.py", tmp_path / "g.npz.part"
     script.write_text(SCRIPT)
-    with subprocess.Popen([sys.executable, str(script), str(small_market), str(tmp_path)], env=environment,
-                          stderr=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, str(script), str(small_market), str(tmp_path)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as parent:
         assert until(lambda: part.exists() and part.stat().st_size > 0)
         below = children(parent.pid)
         assert len(below) >= 2
@@ -288,8 +336,9 @@ def test_a_process_killed_from_outside_in_the_middle(extract, expected, tmp_path
 def test_benchmark_of_devices_together(tmp_path, devices):
     """All meet in a timed round, which devices timed one after the other never do."""
     plan = ",".join(f"run{device}=meet5" for device in devices)
-    measured = benchmark_devices(tmp_path / f"fake,slow,{plan}", 2, devices, rounds=10, warmup=1, progress=False,
-                                 opener=open_fake)
+    measured = benchmark_devices(
+        tmp_path / f"fake,slow,{plan}", 2, devices, rounds=10, warmup=1, progress=False, opener=open_fake
+    )
     assert [m.device for m in measured] == list(devices)
     assert all(len(m.times) == 10 and (m.times >= 20).all() for m in measured)
     assert sum_throughput(measured) == pytest.approx(sum(m.throughput for m in measured))
@@ -305,14 +354,21 @@ def test_devices_timed_one_after_the_other_are_not_added_up(tmp_path):
         sum_throughput(alone)
 
 
-@pytest.mark.parametrize("plan, words", [
-    ("open1=raise", "device 1 failed: device 1: acl.open gave 507011"), ("run1=kill", "device 1 failed: its process"),
-    ("run0=raise4", "device 0 failed: device 0: acl.run gave"), ("bs4", "the model is fixed to batch 4, not 2"),
-    ("run1=hang5", "device 1 failed: no sign of life for 5 s")])
+@pytest.mark.parametrize(
+    "plan, words",
+    [
+        ("open1=raise", "device 1 failed: device 1: acl.open gave 507011"),
+        ("run1=kill", "device 1 failed: its process"),
+        ("run0=raise4", "device 0 failed: device 0: acl.run gave"),
+        ("bs4", "the model is fixed to batch 4, not 2"),
+        ("run1=hang5", "device 1 failed: no sign of life for 5 s"),
+    ],
+)
 def test_a_benchmark_needs_all_its_devices(tmp_path, plan, words):
     with pytest.raises(SessionError) as error:
-        benchmark_devices(tmp_path / f"fake,{plan}", 2, "0,1", rounds=5, warmup=1, progress=False, opener=open_fake,
-                          silence=5.0)
+        benchmark_devices(
+            tmp_path / f"fake,{plan}", 2, "0,1", rounds=5, warmup=1, progress=False, opener=open_fake, silence=5.0
+        )
     assert words in str(error.value)
 
 
@@ -343,8 +399,9 @@ def stand_in(monkeypatch, tmp_path):
     def run(dataset, devices: str, fault: str = "", count: int = 4, **options):
         monkeypatch.setenv("STAND_IN_ACL_DEVICES", str(count))
         monkeypatch.setenv("STAND_IN_ACL_FAULT", fault)
-        return extract_on_devices(model, dataset, dataset.gallery, tmp_path / "gallery.npz", 2, devices, "ascend",
-                                  progress=False, **options)
+        return extract_on_devices(
+            model, dataset, dataset.gallery, tmp_path / "gallery.npz", 2, devices, "ascend", progress=False, **options
+        )
 
     return run
 
@@ -359,9 +416,14 @@ def test_stand_in_devices_give_identical_and_complete_features(stand_in, dataset
     assert four.conditions["not_measured"] == "simulated device: not measured" and four.conditions["seconds"] is None
 
 
-@pytest.mark.parametrize("fault, words", [
-    ("acl.mdl.execute_async@1:2:exit", "device 1 failed (its process ended with exit code 9)"),
-    ("acl.mdl.execute_async@1:2:507011", "507011"), ("acl.mdl.load_from_file@1:1:507008", "507008")])
+@pytest.mark.parametrize(
+    "fault, words",
+    [
+        ("acl.mdl.execute_async@1:2:exit", "device 1 failed (its process ended with exit code 9)"),
+        ("acl.mdl.execute_async@1:2:507011", "507011"),
+        ("acl.mdl.load_from_file@1:1:507008", "507008"),
+    ],
+)
 def test_a_stand_in_device_that_fails_leaves_no_gap(stand_in, dataset, fault, words):
     expected = stand_in(dataset, "0,1")
     with pytest.warns(UserWarning, match="device 1 failed") as found:
@@ -385,8 +447,10 @@ def test_stand_in_devices_timed_together_report_no_speed(stand_in, monkeypatch, 
 
 def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("from helpers.fake_devices import open_fake\nfrom osnet_lib.inference.devices import benchmark_devices\n"
-                      "benchmark_devices('fake', 1, '0,1', 1, 0, progress=False, opener=open_fake)\n")
+    script.write_text(
+        "from helpers.fake_devices import open_fake\nfrom osnet_lib.inference.devices import benchmark_devices\n"
+        "benchmark_devices('fake', 1, '0,1', 1, 0, progress=False, opener=open_fake)\n"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT, TESTS
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import ImageOps
 
-from osnet_lib.errors import FeatureError, SessionError
-from osnet_lib.inference.extract import _open_alone, _resume, extract_features
-from osnet_lib.features.store import Features, average_mirrored, load_features
+from helpers.paths import ROOT, TESTS
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
+from osnet_lib.errors import FeatureError, SessionError
+from osnet_lib.features.store import Features, average_mirrored, load_features
+from osnet_lib.inference.extract import _open_alone, _resume, extract_features
 
 ROW = 2048  # bytes
 QUERY = [f"{pid:04d}_c{cam}s1_{pid:06d}_00.jpg" for pid in range(1, 7) for cam in (1, 2)][:11]
@@ -35,8 +34,13 @@ class Fake:
 
     input_dtype = np.dtype(np.float32)
 
-    def __init__(self, batch_size: int | None = None, fail_at: int | None = None, pause: float = 0,
-                 error: Exception = KeyboardInterrupt()):
+    def __init__(
+        self,
+        batch_size: int | None = None,
+        fail_at: int | None = None,
+        pause: float = 0,
+        error: Exception = KeyboardInterrupt(),
+    ):
         self.model, self.batch_size = Path("fake.onnx"), batch_size
         self.fail_at, self.pause, self.error = fail_at, pause, error
         self.seen: list[int] = []
@@ -87,8 +91,9 @@ def test_features_are_in_the_order_of_the_samples(dataset, whole):
 
 def test_a_flip_test_sees_every_image_mirrored(dataset, whole, tmp_path):
     def tilt(batch):  # tells left from right
-        return np.repeat((batch * np.linspace(0, 1, batch.shape[-1], dtype=np.float32)).mean(axis=(1, 2, 3))[:, None],
-                         512, axis=1)
+        return np.repeat(
+            (batch * np.linspace(0, 1, batch.shape[-1], dtype=np.float32)).mean(axis=(1, 2, 3))[:, None], 512, axis=1
+        )
 
     session = Fake()
     session.run = tilt
@@ -182,8 +187,9 @@ def damage_key(dataset, tmp_path, monkeypatch):
     return extract(dataset, tmp_path / "q.npz")
 
 
-@pytest.mark.parametrize("change", [change_batch_size, change_session, change_code, change_samples, change_pixels,
-                                    lose_key, damage_key])
+@pytest.mark.parametrize(
+    "change", [change_batch_size, change_session, change_code, change_samples, change_pixels, lose_key, damage_key]
+)
 def test_rows_of_other_conditions_are_not_used(dataset, tmp_path, monkeypatch, change):
     with pytest.raises(KeyboardInterrupt):
         extract(dataset, tmp_path / "q.npz", Fake(fail_at=2))
@@ -193,13 +199,18 @@ def test_rows_of_other_conditions_are_not_used(dataset, tmp_path, monkeypatch, c
 
 def test_a_killed_process_leaves_rows_that_the_next_one_uses(dataset, whole, tmp_path):
     path = tmp_path / "q.npz"
-    script = ("import sys; sys.path[:0] = sys.argv[1:4]; from test_extract import Fake, extract, open_market1501\n"
-              "with open_market1501(sys.argv[4]) as d: extract(d, sys.argv[5], Fake(pause=600))")
+    script = (
+        "import sys; sys.path[:0] = sys.argv[1:4]; from test_extract import Fake, extract, open_market1501\n"
+        "with open_market1501(sys.argv[4]) as d: extract(d, sys.argv[5], Fake(pause=600))"
+    )
     arguments = [*map(str, (ROOT, TESTS, Path(__file__).parent, dataset.path, path))]
     process = subprocess.Popen([sys.executable, "-c", script, *arguments])
     part, deadline = tmp_path / "q.npz.part", time.monotonic() + 300
-    while not (part.exists()
-               and part.stat().st_size >= 4 * ROW) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not (part.exists() and part.stat().st_size >= 4 * ROW)
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL and not path.exists()
@@ -209,8 +220,13 @@ def test_a_killed_process_leaves_rows_that_the_next_one_uses(dataset, whole, tmp
 
 
 @settings(max_examples=200, deadline=None)
-@given(images=st.integers(0, 40), held=st.integers(0, 45), odd=st.integers(0, ROW - 1), batch_size=st.integers(1, 17),
-       same_key=st.booleans())
+@given(
+    images=st.integers(0, 40),
+    held=st.integers(0, 45),
+    odd=st.integers(0, ROW - 1),
+    batch_size=st.integers(1, 17),
+    same_key=st.booleans(),
+)
 def test_what_is_kept_of_an_earlier_run(images, held, odd, batch_size, same_key):
     with tempfile.TemporaryDirectory() as folder:
         part, key = Path(folder, "part"), Path(folder, "part.json")
@@ -237,17 +253,25 @@ def test_two_processes_never_mix_their_rows(dataset, tmp_path):
     assert len(extract(dataset, tmp_path / "q.npz")) == 11
 
 
-@pytest.mark.parametrize("own, batch_size, cure", [(None, 0, "Give at least 1."), (None, -2, "Give at least 1."),
-                                                   (8, 16, "Give 1 to 8, the model's own."), (8, 0, "Give 1 to 8")])
+@pytest.mark.parametrize(
+    "own, batch_size, cure",
+    [
+        (None, 0, "of 1 or more. Give"),
+        (None, -2, "of 1 or more. Give"),
+        (8, 16, "from 1 to 8. The model's own is 8."),
+        (8, 0, "from 1 to 8. The"),
+    ],
+)
 def test_a_batch_the_session_does_not_take(dataset, tmp_path, own, batch_size, cure):
     for _ in range(2):  # what the first attempt leaves must not make the second one worse
-        with pytest.raises(FeatureError, match=rf"fake\.onnx: batch size {batch_size}\. {cure}"):
+        with pytest.raises(FeatureError, match=rf"fake\.onnx: batch size {batch_size} is not a whole number {cure}"):
             extract(dataset, tmp_path / "q.npz", Fake(own), batch_size)
     assert not list(tmp_path.glob("q.npz*"))
 
 
 def test_a_failed_batch_names_its_images(dataset, tmp_path):
     failure = SessionError("the network gave NaN", where="fake.onnx", cure="Look for damaged weights")
-    with pytest.raises(FeatureError,
-                       match=rf"{QUERY[4]} to {QUERY[7]}: the network gave NaN\. Look for damaged weights"):
+    with pytest.raises(
+        FeatureError, match=rf"{QUERY[4]} to {QUERY[7]}: the network gave NaN\. Look for damaged weights"
+    ):
         extract(dataset, tmp_path / "q.npz", Fake(fail_at=1, error=failure))

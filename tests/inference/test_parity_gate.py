@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 
-from helpers import networks
 import numpy as np
 import pytest
 import torch
 
-from osnet_lib.network.checkpoint import load_checkpoint
+from helpers import networks
 from osnet_lib.errors import ParityError
 from osnet_lib.inference.parity_gate import pass_gate, sample_people
 from osnet_lib.inference.session import open_session
+from osnet_lib.network.checkpoint import load_checkpoint
 
 
 def test_people_are_what_the_network_sees():

@@ -9,22 +9,21 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
+from hypothesis import given, settings, strategies as st
 
 import osnet_lib
-from osnet_lib.network import checkpoint as checkpoint_module
-from osnet_lib.inference import session as session_module
-from osnet_lib.errors import CheckpointError, SessionError
+from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
+from osnet_lib.errors import CheckpointError, SessionError
+from osnet_lib.inference import session as session_module
 from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_session
 
 FIXED = 4
@@ -197,11 +196,17 @@ def test_the_checkpoint_stays_the_callers_own():
 # ---- opening, describing, closing -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model, backend, precise", [
-    (checkpoint_path, "auto", "torch"), (checkpoint, "auto", "torch"), (checkpoint, "torch", "torch"),
-    (onnx_path, "auto", "onnxruntime"), (onnx_path, "onnxruntime", "onnxruntime"),
-    (lambda: str(onnx_path()), "auto", "onnxruntime"),
-])
+@pytest.mark.parametrize(
+    "model, backend, precise",
+    [
+        (checkpoint_path, "auto", "torch"),
+        (checkpoint, "auto", "torch"),
+        (checkpoint, "torch", "torch"),
+        (onnx_path, "auto", "onnxruntime"),
+        (onnx_path, "onnxruntime", "onnxruntime"),
+        (lambda: str(onnx_path()), "auto", "onnxruntime"),
+    ],
+)
 def test_describe(model, backend, precise):
     model = model()
     path = getattr(model, "path", model)
@@ -209,11 +214,17 @@ def test_describe(model, backend, precise):
         facts = session.describe()
     assert json.loads(json.dumps(facts)) == facts
     assert facts == {
-        "backend": precise, "provider": {"torch": "cpu", "onnxruntime": "CPUExecutionProvider"}[precise],
-        "device": cpu_name(), "threads": 1, "precision": "float32", "simulated": False, "batch_size": None,
+        "backend": precise,
+        "provider": {"torch": "cpu", "onnxruntime": "CPUExecutionProvider"}[precise],
+        "device": cpu_name(),
+        "threads": 1,
+        "precision": "float32",
+        "simulated": False,
+        "batch_size": None,
         "model": os.path.basename(path),
         "model_sha256": sha256(path),
-        "versions": {"onnxruntime": onnxruntime.__version__, "torch": torch.__version__, "numpy": np.__version__}}
+        "versions": {"onnxruntime": onnxruntime.__version__, "torch": version("torch"), "numpy": np.__version__},
+    }
     facts["versions"].clear()
     assert session.describe()["versions"]  # a copy each time
 
@@ -249,9 +260,12 @@ def test_close_reaches_the_engine_once_and_after_errors():
 
 def test_sessions_without_torch():
     """An ONNX file runs where torch is not installed, and the module is quick to import where it is."""
-    code = ("import sys; sys.modules['torch'] = None\nimport numpy as np\nfrom osnet_lib.inference.session import open_session\n"
-            "image = np.zeros((1, 3, 256, 128), np.float32)\n"
-            "with open_session(sys.argv[1], threads=1) as session: print(session.run(image).shape)")
+    code = (
+        "import sys; sys.modules['torch'] = None\nimport numpy as np\n"
+        "from osnet_lib.inference.session import open_session\n"
+        "image = np.zeros((1, 3, 256, 128), np.float32)\n"
+        "with open_session(sys.argv[1], threads=1) as session: print(session.run(image).shape)"
+    )
     root = os.path.dirname(os.path.dirname(osnet_lib.__file__))
     run = subprocess.run([sys.executable, "-c", code, onnx_path(FIXED)], capture_output=True, text=True, cwd=root)
     assert (run.stdout, run.stderr) == ("(1, 512)\n", "")
@@ -267,10 +281,15 @@ def test_no_such_file(tmp_path, file):
     assert "no such model file" in refusal(open_session, tmp_path / file)
 
 
-@pytest.mark.parametrize("content, words", [
-    (b"", "the file is empty"), (b"\xff" * 100, "damaged"), ("half", "damaged"),
-    ("renamed", "not an OSNet of this study"),
-])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "the file is empty"),
+        (b"\xff" * 100, "damaged"),
+        ("half", "damaged"),
+        ("renamed", "not an OSNet of this study"),
+    ],
+)
 def test_damaged_and_foreign_onnx(tmp_path, content, words):
     path = tmp_path / "x.onnx"
     if content == "half":
@@ -309,24 +328,40 @@ def test_unknown_backend(backend):
         assert message == f"backend: {backend!r} is not a backend. Choose one of auto, onnxruntime, torch, ascend."
 
 
-@pytest.mark.parametrize("model, backend, words", [
-    (onnx_path, "torch", r"the torch backend does not read it, onnxruntime does\. Give a \.pth or .*or backend auto"),
-    (checkpoint_path, "onnxruntime", r"the onnxruntime backend does not read it, torch does\. Give a \.onnx file"),
-    (checkpoint, "onnxruntime", "does not run a Checkpoint. Export it"),
-    (checkpoint, "ascend", "the ascend backend does not run a Checkpoint"),
-    (onnx_path, "ascend", r"the ascend backend does not read it, onnxruntime does\. Give a \.om file"),
-])
+@pytest.mark.parametrize(
+    "model, backend, words",
+    [
+        (
+            onnx_path,
+            "torch",
+            r"the torch backend does not read it, onnxruntime does\. Give a \.pth or .*or backend auto",
+        ),
+        (checkpoint_path, "onnxruntime", r"the onnxruntime backend does not read it, torch does\. Give a \.onnx file"),
+        (checkpoint, "onnxruntime", "does not run a Checkpoint. Export it"),
+        (checkpoint, "ascend", "the ascend backend does not run a Checkpoint"),
+        (onnx_path, "ascend", r"the ascend backend does not read it, onnxruntime does\. Give a \.om file"),
+    ],
+)
 def test_backend_and_file_must_fit(model, backend, words):
     assert re.search(words, refusal(open_session, model(), backend))
 
 
-@pytest.mark.parametrize("backend, model, chosen", [
-    ("auto", None, "onnxruntime"), ("torch", None, "torch"), ("onnxruntime", None, "onnxruntime"),
-    ("auto", "x.om", "ascend"), ("ascend", None, "ascend"), ("auto", "x.onnx", "onnxruntime"),
-    ("auto", "X.ONNX", "onnxruntime"), ("auto", "x.pth.tar", "torch"),
-    ("torch", "model.pth.tar-60", "torch"), ("onnxruntime", "model.bin", "onnxruntime"),
-    *(("auto", f"x{suffix}", "torch") for suffix in checkpoint_module.SUFFIXES),
-])
+@pytest.mark.parametrize(
+    "backend, model, chosen",
+    [
+        ("auto", None, "onnxruntime"),
+        ("torch", None, "torch"),
+        ("onnxruntime", None, "onnxruntime"),
+        ("auto", "x.om", "ascend"),
+        ("ascend", None, "ascend"),
+        ("auto", "x.onnx", "onnxruntime"),
+        ("auto", "X.ONNX", "onnxruntime"),
+        ("auto", "x.pth.tar", "torch"),
+        ("torch", "model.pth.tar-60", "torch"),
+        ("onnxruntime", "model.bin", "onnxruntime"),
+        *(("auto", f"x{suffix}", "torch") for suffix in (".pth", ".pt", ".pth.tar", ".tar", ".safetensors")),
+    ],
+)
 def test_choose_backend(monkeypatch, backend, model, chosen):
     monkeypatch.setattr("osnet_lib.inference.backends.count_devices", lambda: 0)  # with a device: see test_ascend
     assert choose_backend(backend, model) == chosen and chosen in BACKENDS
@@ -338,10 +373,21 @@ def test_a_suffix_that_tells_nothing(tmp_path, file):
     assert message.startswith(f"{tmp_path / file}: its suffix") and "Name one of" in message
 
 
-@pytest.mark.parametrize("setting, value", [
-    ("device", -1), ("device", 1.0), ("device", "0"), ("device", True), ("device", None),
-    ("threads", 0), ("threads", -2), ("threads", 1.5), ("threads", "2"), ("threads", False),
-])
+@pytest.mark.parametrize(
+    "setting, value",
+    [
+        ("device", -1),
+        ("device", 1.0),
+        ("device", "0"),
+        ("device", True),
+        ("device", None),
+        ("threads", 0),
+        ("threads", -2),
+        ("threads", 1.5),
+        ("threads", "2"),
+        ("threads", False),
+    ],
+)
 def test_device_and_threads_must_be_numbers(setting, value):
     message = refusal(open_session, onnx_path(), **{setting: value})
     assert message.startswith(f"{setting}: {value!r} is not a whole number")
@@ -379,21 +425,26 @@ def test_a_package_that_is_not_there(monkeypatch, model, package):
 # ---- refused batches ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch, words", [
-    (images(1).astype(np.float64),
-     r"a batch of float64 instead of float32\. Give a numpy array \[4, 3, 256, 128\] of float32"),
-    (np.zeros((1, 3, 256, 128), np.uint8), "a batch of uint8 instead of float32"),
-    (np.zeros((1, 3, 256, 128), ">f4"), "a batch of >f4 instead of float32"),
-    (images(1).tolist(), "a batch of list"),
-    (torch.zeros(1, 3, 256, 128), "a batch of Tensor"),
-    (images(1)[0], r"shape \[3, 256, 128\]"),
-    (np.zeros((1, 256, 128, 3), np.float32), r"shape \[1, 256, 128, 3\]"),
-    (np.zeros((1, 3, 128, 256), np.float32), r"shape \[1, 3, 128, 256\]"),
-    (np.zeros((0, 3, 256, 128), np.float32), r"shape \[0, 3, 256, 128\].*at least one"),
-    (np.float32(1), "a batch of float32|numpy array"),
-    (np.array(1, np.float32), r"shape \[\]"),
-    (np.zeros((5, 3, 256, 128), np.float32), "5 images, but the model takes 4. Give at most 4"),
-])
+@pytest.mark.parametrize(
+    "batch, words",
+    [
+        (
+            images(1).astype(np.float64),
+            r"a batch of float64 instead of float32\. Give a numpy array \[4, 3, 256, 128\] of float32",
+        ),
+        (np.zeros((1, 3, 256, 128), np.uint8), "a batch of uint8 instead of float32"),
+        (np.zeros((1, 3, 256, 128), ">f4"), "a batch of >f4 instead of float32"),
+        (images(1).tolist(), "a batch of list"),
+        (torch.zeros(1, 3, 256, 128), "a batch of Tensor"),
+        (images(1)[0], r"shape \[3, 256, 128\]"),
+        (np.zeros((1, 256, 128, 3), np.float32), r"shape \[1, 256, 128, 3\]"),
+        (np.zeros((1, 3, 128, 256), np.float32), r"shape \[1, 3, 128, 256\]"),
+        (np.zeros((0, 3, 256, 128), np.float32), r"shape \[0, 3, 256, 128\].*at least one"),
+        (np.float32(1), "a batch of float32|numpy array"),
+        (np.array(1, np.float32), r"shape \[\]"),
+        (np.zeros((5, 3, 256, 128), np.float32), "5 images, but the model takes 4. Give at most 4"),
+    ],
+)
 def test_batches_that_do_not_fit(fixed, batch, words):
     message = refusal(fixed.run, batch)
     assert message.startswith(f"{onnx_path(FIXED)}: ") and re.search(words, message)
@@ -422,12 +473,15 @@ def test_opposite_infinities_and_large_values():
     assert session.run(huge).shape == (1, 512)
 
 
-@pytest.mark.parametrize("features, words", [
-    (np.full((2, 512), np.nan, np.float32), r"the features of rows \[0\] of the batch are not finite"),
-    (np.zeros((2, 751), np.float32), r"gave float32 \[2, 751\] for 2 images"),
-    (np.zeros((1, 512), np.float32), r"gave float32 \[1, 512\] for 2 images"),
-    (np.zeros((2, 512), np.float16), "gave float16"),
-])
+@pytest.mark.parametrize(
+    "features, words",
+    [
+        (np.full((2, 512), np.nan, np.float32), r"the features of rows \[0\] of the batch are not finite"),
+        (np.zeros((2, 751), np.float32), r"gave float32 \[2, 751\] for 2 images"),
+        (np.zeros((1, 512), np.float32), r"gave float32 \[1, 512\] for 2 images"),
+        (np.zeros((2, 512), np.float16), "gave float16"),
+    ],
+)
 def test_an_engine_that_fails(features, words):
     engine = Rows((2, 4))
     engine.compute = lambda batch: features

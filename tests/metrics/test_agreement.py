@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.stats import kendalltau
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import distances
-from osnet_lib.metrics.agreement import agreement, kendall_tau
+from osnet_lib.metrics.agreement import kendall_tau, rank_agreement
 
 NAN = np.nan
 
@@ -24,11 +23,20 @@ def test_tau_is_that_of_scipy_ties_included(pairs):
     assert kendall_tau(a[None], b[None])[0] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("a, b, expected", [
-    ([1, 2, 3, 4], [10, 20, 30, 40], 1), ([1, 2, 3, 4], [4, 3, 2, 1], -1), ([1, 2, 3, 4], [1, 2, 4, 3], 2 / 3),
-    ([1, 2, NAN], [5, 6, 0], 1), ([1, 2, 9], [5, 6, NAN], 1), ([1, NAN], [2, NAN], 1), ([3, 3], [1, 2], 0),
-    ([3, 3], [7, 7], 1), ([1, 1, 2], [1, 2, 3], 2 / np.sqrt(6)),
-])
+@pytest.mark.parametrize(
+    "a, b, expected",
+    [
+        ([1, 2, 3, 4], [10, 20, 30, 40], 1),
+        ([1, 2, 3, 4], [4, 3, 2, 1], -1),
+        ([1, 2, 3, 4], [1, 2, 4, 3], 2 / 3),
+        ([1, 2, NAN], [5, 6, 0], 1),
+        ([1, 2, 9], [5, 6, NAN], 1),
+        ([1, NAN], [2, NAN], 1),
+        ([3, 3], [1, 2], 0),
+        ([3, 3], [7, 7], 1),
+        ([1, 1, 2], [1, 2, 3], 2 / np.sqrt(6)),
+    ],
+)
 def test_tau_by_hand(a, b, expected):
     assert kendall_tau([a], [b]) == pytest.approx([expected])
 
@@ -36,8 +44,12 @@ def test_tau_by_hand(a, b, expected):
 def market(queries: int, gallery: int, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Labels with junk and dropped images, and random features of both splits."""
     random = np.random.default_rng(seed)
-    labels = [random.integers(1, 4, queries), random.integers(1, 3, queries), random.integers(-1, 4, gallery),
-              random.integers(1, 3, gallery)]
+    labels = [
+        random.integers(1, 4, queries),
+        random.integers(1, 3, queries),
+        random.integers(-1, 4, gallery),
+        random.integers(1, 3, gallery),
+    ]
     return labels, random.normal(size=(queries, 8)), random.normal(size=(gallery, 8))
 
 
@@ -61,7 +73,7 @@ def test_agreement_with_a_slow_reference(metric, k):
     labels, query, gallery = market(40, 30, seed=k)
     random = np.random.default_rng(9)
     candidate = [values + random.normal(scale=0.3, size=values.shape) for values in (query, gallery)]
-    found = agreement((query, gallery), candidate, *labels, k, metric)
+    found = rank_agreement((query, gallery), candidate, *labels, k, metric)
     changed, tau = slow((query, gallery), candidate, labels, k, metric)
     assert found.top1_changed.tolist() == changed and any(changed) and not all(changed)
     assert found.tau == pytest.approx(tau)
@@ -70,7 +82,7 @@ def test_agreement_with_a_slow_reference(metric, k):
 def test_a_ranking_agrees_with_itself_and_with_every_monotone_transform():
     labels, query, gallery = market(30, 40)
     for candidate in ((query, gallery), (3 * query, 3 * gallery)):
-        found = agreement((query, gallery), candidate, *labels)
+        found = rank_agreement((query, gallery), candidate, *labels)
         assert not found.top1_changed.any() and (found.tau == 1).all()
 
 
@@ -78,29 +90,42 @@ def test_order_of_images_does_not_matter():
     labels, query, gallery = market(30, 40)
     random = np.random.default_rng(1)
     candidate = [values + random.normal(scale=0.3, size=values.shape) for values in (query, gallery)]
-    found = agreement((query, gallery), candidate, *labels)
+    found = rank_agreement((query, gallery), candidate, *labels)
     rows, images = random.permutation(30), random.permutation(40)
-    again = agreement((query[rows], gallery[images]), (candidate[0][rows], candidate[1][images]), labels[0][rows],
-                      labels[1][rows], labels[2][images], labels[3][images])
+    again = rank_agreement(
+        (query[rows], gallery[images]),
+        (candidate[0][rows], candidate[1][images]),
+        labels[0][rows],
+        labels[1][rows],
+        labels[2][images],
+        labels[3][images],
+    )
     assert np.array_equal(again.top1_changed, found.top1_changed[rows]) and again.tau == pytest.approx(found.tau[rows])
 
 
-@pytest.mark.parametrize("places, changed", [
-    ([1, 2, 3], False), ([2, 1, 3], True), ([1, 1, 3], False), ([1, 1, 1], False), ([3, 1, 1], True),
-])
+@pytest.mark.parametrize(
+    "places, changed",
+    [
+        ([1, 2, 3], False),
+        ([2, 1, 3], True),
+        ([1, 1, 3], False),
+        ([1, 1, 1], False),
+        ([3, 1, 1], True),
+    ],
+)
 def test_a_tie_for_the_first_place_changes_nothing(places, changed):
     labels = [[1], [1], [1, 2, 3], [2, 2, 2]]
     reference, candidate = (([[0.0]], np.array(at, float)[:, None]) for at in ([1, 2, 3], places))
-    assert agreement(reference, candidate, *labels).top1_changed.tolist() == [changed]
-    assert agreement(candidate, reference, *labels).top1_changed.tolist() == [changed]
+    assert rank_agreement(reference, candidate, *labels).top1_changed.tolist() == [changed]
+    assert rank_agreement(candidate, reference, *labels).top1_changed.tolist() == [changed]
 
 
 def test_a_query_without_ranked_images_agrees():
-    found = agreement(([[0.0]], [[1.0], [2.0]]), ([[0.0]], [[2.0], [1.0]]), [1], [1], [1, -1], [1, 1])
+    found = rank_agreement(([[0.0]], [[1.0], [2.0]]), ([[0.0]], [[2.0], [1.0]]), [1], [1], [1, -1], [1, 1])
     assert found.top1_changed.tolist() == [False] and found.tau.tolist() == [1]
 
 
 def test_bad_input_is_refused_as_elsewhere():
     labels, query, gallery = market(3, 4)
     with pytest.raises(MetricError, match="unknown distance"):
-        agreement((query, gallery), (query, gallery), *labels, metric="manhattan")
+        rank_agreement((query, gallery), (query, gallery), *labels, metric="manhattan")

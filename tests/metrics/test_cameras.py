@@ -17,16 +17,29 @@ def scene(seed: int, queries: int, gallery: int, values: int | None = None):
     def features(rows: int) -> np.ndarray:
         return rng.integers(0, values, (rows, 2)) if values else rng.standard_normal((rows, 4))
 
-    return (features(queries), rng.integers(0, 5, queries), rng.integers(1, 4, queries), features(gallery),
-            rng.integers(-1, 5, gallery), rng.integers(2, 6, gallery))
+    return (
+        features(queries),
+        rng.integers(0, 5, queries),
+        rng.integers(1, 4, queries),
+        features(gallery),
+        rng.integers(-1, 5, gallery),
+        rng.integers(2, 6, gallery),
+    )
 
 
 def by_cutting(query, query_pids, query_camids, gallery, gallery_pids, gallery_camids, one, other, **options):
     """Hits and queries of a pair of cameras: both sides cut to it, and evaluated."""
     asked, shown = query_camids == one, gallery_camids == other
     try:
-        score = evaluate(query[asked], query_pids[asked], query_camids[asked], gallery[shown], gallery_pids[shown],
-                         gallery_camids[shown], **options)
+        score = evaluate(
+            query[asked],
+            query_pids[asked],
+            query_camids[asked],
+            gallery[shown],
+            gallery_pids[shown],
+            gallery_camids[shown],
+            **options,
+        )
     except MetricError as error:
         assert "has a match" in str(error)
         return 0, 0
@@ -38,8 +51,9 @@ def by_cutting(query, query_pids, query_camids, gallery, gallery_pids, gallery_c
 def test_camera_pairs_agree_with_evaluating_each_pair(seed, queries, gallery, values):
     arguments = scene(seed, queries, gallery, values)
     camids, seen = arguments[2], arguments[5][arguments[4] >= 0]
-    expected = np.array([[by_cutting(*arguments, one, other) for other in np.unique(seen)]
-                         for one in np.unique(camids)])
+    expected = np.array(
+        [[by_cutting(*arguments, one, other) for other in np.unique(seen)] for one in np.unique(camids)]
+    )
     if not expected.any():
         with pytest.raises(MetricError, match="none of the .* queries has a match"):
             camera_pairs(*arguments)
@@ -77,12 +91,15 @@ def test_junk_and_ties_count_as_they_do_in_evaluate():
         pairs.rank1[0, 0] = 0
 
 
-@pytest.mark.parametrize("change, message", [
-    ({2: [1]}, "query camids: int64 of shape (1,) for 2 images"),
-    ({0: [[1.0], [np.nan]]}, "query features: 1 of 2 rows are not finite"),
-    ({4: [7, 8, 9]}, "query and gallery: none of the 2 queries has a match"),
-    ({4: [-1, -1, -1]}, "query and gallery: none of the 2 queries has a match"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({2: [1]}, "query camids: int64 of shape (1,) for 2 images"),
+        ({0: [[1.0], [np.nan]]}, "query features: 1 of 2 rows are not finite"),
+        ({4: [7, 8, 9]}, "query and gallery: none of the 2 queries has a match"),
+        ({4: [-1, -1, -1]}, "query and gallery: none of the 2 queries has a match"),
+    ],
+)
 def test_camera_pairs_refuse(change, message):
     good = [[[1.0], [2.0]], [1, 2], [1, 1], [[1.0], [2.0], [3.0]], [1, 2, 0], [2, 2, 3]]
     assert camera_pairs(*good).rank1[0, 0] == 1

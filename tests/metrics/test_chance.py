@@ -11,8 +11,15 @@ from osnet_lib.errors import MetricError
 from osnet_lib.metrics.chance import chance_map
 
 
-@pytest.mark.parametrize("pids, camids", [([1, 1, 2, 3, 3], [2, 3, 1, 2, 2]), ([1, 2, 2, 1, 1], [1, 2, 3, 2, 2]),
-                                          ([1, -1, -1, 0, 1], [2, 1, 1, 1, 1]), ([1], [2])])
+@pytest.mark.parametrize(
+    "pids, camids",
+    [
+        ([1, 1, 2, 3, 3], [2, 3, 1, 2, 2]),
+        ([1, 2, 2, 1, 1], [1, 2, 3, 2, 2]),
+        ([1, -1, -1, 0, 1], [2, 1, 1, 1, 1]),
+        ([1], [2]),
+    ],
+)
 def test_chance_is_the_mean_over_all_orders(pids, camids):
     ranked = [(pid, camid) for pid, camid in zip(pids, camids) if pid >= 0 and (pid, camid) != (1, 1)]
     scores = []

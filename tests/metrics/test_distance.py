@@ -6,16 +6,17 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import METRICS, distance, distances, normalize
 from osnet_lib.metrics.distance import Gallery
 
 
-@pytest.mark.parametrize("dtype, result", [(np.float16, np.float32), (np.float32, np.float32), (np.int64, np.float32),
-                                           (np.float64, np.float64)])
+@pytest.mark.parametrize(
+    "dtype, result",
+    [(np.float16, np.float32), (np.float32, np.float32), (np.int64, np.float32), (np.float64, np.float64)],
+)
 def test_normalize_by_hand(dtype, result):
     rows = np.array([[3, 4], [0, -2], [1, 0]], dtype)
     found = normalize(rows)
@@ -24,22 +25,30 @@ def test_normalize_by_hand(dtype, result):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2 ** 32 - 1), st.floats(-12, 12))
+@given(st.integers(0, 2**32 - 1), st.floats(-12, 12))
 def test_normalize_forgets_the_length_only(seed, exponent):
-    rows = np.random.default_rng(seed).standard_normal((7, 5)) * 10 ** exponent
+    rows = np.random.default_rng(seed).standard_normal((7, 5)) * 10**exponent
     found = normalize(rows)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-14)
     np.testing.assert_allclose(found * np.linalg.norm(rows, axis=1, keepdims=True), rows, rtol=1e-13)
     np.testing.assert_allclose(normalize(found), found, rtol=1e-14)
 
 
-@pytest.mark.parametrize("features, message", [
-    ([[1, 2], [0, 0], [0, 0]], "features: 2 of 3 rows are all zero, first row 1: they have no direction, so no cosine "
-     "and no unit length. Check the model's output, or use the euclidean distance without normalising"),
-    ([[1, np.nan]], "features: 1 of 1 rows are not finite or too large to square, first row 0. Look for NaN"),
-    ([1, 2], "features: int64 of shape (2,) is no matrix of real numbers. Give one row per image"),
-    (np.ones((0, 2)), "features: no features (shape (0, 2)). Check that the split"),
-])
+@pytest.mark.parametrize(
+    "features, message",
+    [
+        (
+            [[1, 2], [0, 0], [0, 0]],
+            (
+                "features: 2 of 3 rows are all zero, first row 1: they have no direction, so no cosine "
+                "and no unit length. Check the model's output, or use the euclidean distance without normalising"
+            ),
+        ),
+        ([[1, np.nan]], "features: 1 of 1 rows are not finite or too large to square, first row 0. Look for NaN"),
+        ([1, 2], "features: int64 of shape (2,) is no matrix of real numbers. Give one row per image"),
+        (np.ones((0, 2)), "features: no features (shape (0, 2)). Check that the split"),
+    ],
+)
 def test_normalize_refuses(features, message):
     with pytest.raises(MetricError) as caught:
         normalize(features)
@@ -56,8 +65,9 @@ def test_normalised_distances_are_those_of_unit_rows():
         distances(query, gallery * (np.arange(7) != 3)[:, None], normalize=True)
 
 
-@pytest.mark.parametrize("dtype, scale", [(np.float32, 1e-20), (np.float32, 1e-25), (np.float32, 1e-36),
-                                          (np.float64, 1e-200)])
+@pytest.mark.parametrize(
+    "dtype, scale", [(np.float32, 1e-20), (np.float32, 1e-25), (np.float32, 1e-36), (np.float64, 1e-200)]
+)
 def test_a_direction_does_not_depend_on_the_length(dtype, scale):
     """Squares of such numbers lose their digits, or are 0, before a row does."""
     rows = np.random.default_rng(2).standard_normal((6, 64)).astype(dtype)
@@ -78,7 +88,7 @@ def test_blocks_are_the_rows_of_the_matrix(metric, rows):
             starts = []
             for start, block in gallery.blocks(*gallery.query(query), **options):
                 assert len(block) == min(rows, 7 - start)
-                np.testing.assert_allclose(block, distances(query, features, metric)[start:start + rows], atol=1e-15)
+                np.testing.assert_allclose(block, distances(query, features, metric)[start : start + rows], atol=1e-15)
                 block[:] = np.nan  # the caller may
                 starts.append(start)
             assert starts == list(range(0, 7, rows))
@@ -86,5 +96,5 @@ def test_blocks_are_the_rows_of_the_matrix(metric, rows):
 
 def test_blocks_without_rows_are_refused_at_once():
     gallery = Gallery(np.ones((2, 2)), "euclidean")
-    with pytest.raises(MetricError, match="block_rows: blocks of 0 queries. Give 1 or more"):
+    with pytest.raises(MetricError, match="block_rows: 0 is not a whole number of 1 or more"):
         gallery.blocks(*gallery.query(np.ones((1, 2))), block_rows=0)

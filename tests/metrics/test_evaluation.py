@@ -13,14 +13,21 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.scenes import kept_and_right, make_scene, scenes, scored, squares
+from hypothesis import given, settings, strategies as st
 
+from helpers.paths import ROOT
+from helpers.scenes import kept_and_right, make_scene, scenes, scored, squares
 from osnet_lib.errors import MetricError
-from osnet_lib.metrics import (METRICS, distance, distances, evaluate, evaluate_distances, evaluate_lists, normalize,
-                               ranked_list)
+from osnet_lib.metrics import (
+    METRICS,
+    distance,
+    distances,
+    evaluate,
+    evaluate_distances,
+    evaluate_lists,
+    normalize,
+    ranked_list,
+)
 
 _spec = importlib.util.spec_from_file_location("argsort_loop", ROOT / "benchmarks" / "argsort_loop.py")
 reference = importlib.util.module_from_spec(_spec)
@@ -40,7 +47,9 @@ ONE_QUERY = {
     "distractors stay": ([(1, 0, 2), (2, 0, 1), (3, 1, 2)], 1 / 3, 2),
     "six matches around wrong images": (
         [(1, 1, 2), (2, 1, 2), (3, 2, 2), (4, 1, 2), (5, 1, 2), (6, 3, 2), (7, 1, 2), (8, 1, 2)],
-        (1 + 1 + 3 / 4 + 4 / 5 + 5 / 7 + 6 / 8) / 6, 0),
+        (1 + 1 + 3 / 4 + 4 / 5 + 5 / 7 + 6 / 8) / 6,
+        0,
+    ),
     "tie: wrong before match": ([(1, 1, 2), (1, 2, 2)], 1 / 2, 1),
     "tie: wrong before match, other order": ([(1, 2, 2), (1, 1, 2)], 1 / 2, 1),
     "tie between matches": ([(1, 1, 2), (1, 1, 3), (2, 2, 2)], 1.0, 0),
@@ -89,12 +98,17 @@ def test_evaluation_cannot_be_changed():
 QUERY, GALLERY = [[0.0, 3.0], [1.0, 0.0]], [[4.0, 0.0], [0.0, 1.0], [3.0, 3.0]]
 
 
-@pytest.mark.parametrize("metric, expected", [
-    ("euclidean", [[25, 4, 9], [9, 2, 13]]),
-    ("cosine", [[1, 0, 1 - 0.5 ** 0.5], [0, 1, 1 - 0.5 ** 0.5]]),
-])
-@pytest.mark.parametrize("dtype, result", [(np.float16, np.float32), (np.float32, np.float32), (np.int64, np.float32),
-                                           (np.float64, np.float64)])
+@pytest.mark.parametrize(
+    "metric, expected",
+    [
+        ("euclidean", [[25, 4, 9], [9, 2, 13]]),
+        ("cosine", [[1, 0, 1 - 0.5**0.5], [0, 1, 1 - 0.5**0.5]]),
+    ],
+)
+@pytest.mark.parametrize(
+    "dtype, result",
+    [(np.float16, np.float32), (np.float32, np.float32), (np.int64, np.float32), (np.float64, np.float64)],
+)
 def test_distances_by_hand(metric, expected, dtype, result):
     found = distances(np.array(QUERY, dtype), np.array(GALLERY, dtype), metric)
     assert found.dtype == result
@@ -191,8 +205,11 @@ def check_by_definition(score, dist, kept, right):
         assert (first == -1).all()
         return
     np.testing.assert_array_equal(score.first_hit, first)
-    for found, mean, expected in ((score.ap, score.mAP, ap), (score.ap_trapezoid, score.mAP_trapezoid, trapezoid),
-                                  (score.inp, score.mINP, inp)):
+    for found, mean, expected in (
+        (score.ap, score.mAP, ap),
+        (score.ap_trapezoid, score.mAP_trapezoid, trapezoid),
+        (score.inp, score.mINP, inp),
+    ):
         np.testing.assert_allclose(found, expected, atol=1e-12)
         assert mean == pytest.approx(np.nanmean(expected), abs=1e-12)
 
@@ -218,7 +235,7 @@ def test_two_thousand_random_cases_agree_with_the_definition():
 
 
 @settings(max_examples=150, deadline=None)
-@given(scenes(), st.integers(0, 2 ** 32 - 1))
+@given(scenes(), st.integers(0, 2**32 - 1))
 def test_any_lists_are_scored_by_definition(scene, seed):
     """Lists that follow no label: each image is good, junk or wrong by chance."""
     query, gallery = scene[0], scene[3]
@@ -298,8 +315,9 @@ def test_order_of_files_does_not_matter(scene, random):
     query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
     q, g = (random.sample(range(n), n) for n in (len(query), len(gallery)))
     score = scored(evaluate, *scene, max_rank=1)
-    other = scored(evaluate, query[q], query_pids[q], query_camids[q], gallery[g], gallery_pids[g], gallery_camids[g],
-                   max_rank=1)
+    other = scored(
+        evaluate, query[q], query_pids[q], query_camids[q], gallery[g], gallery_pids[g], gallery_camids[g], max_rank=1
+    )
     assert (score is None) == (other is None)
     if score is not None:
         np.testing.assert_array_equal(score.ap[q], other.ap)
@@ -337,7 +355,7 @@ def test_properties_of_cmc_and_ap(scene):
         leads = (dist[i, ~same & (labels[2] != -1)] > farthest_match).all()
         assert (score.ap[i] == 1) == leads
     exact = dist.astype(np.float64)
-    for other in (3 * exact + 7, exact ** 3, np.exp(exact / 9), -1 / (1 + exact)):  # increasing functions
+    for other in (3 * exact + 7, exact**3, np.exp(exact / 9), -1 / (1 + exact)):  # increasing functions
         assert_same(score, evaluate_distances(other, *labels, max_rank=ranks))
 
 
@@ -378,8 +396,16 @@ def test_identical_features_tie_exactly(metric, queries, gallery, width):
     assert (np.ptp(distances(query, feature, metric), axis=1) == 0).all()
     for match in (0, gallery // 2, gallery - 1):
         pids = np.where(np.arange(gallery) == match, 1, 2)
-        score = evaluate(query, np.ones(queries, int), np.ones(queries, int), feature, pids, np.full(gallery, 2),
-                         metric, max_rank=gallery)
+        score = evaluate(
+            query,
+            np.ones(queries, int),
+            np.ones(queries, int),
+            feature,
+            pids,
+            np.full(gallery, 2),
+            metric,
+            max_rank=gallery,
+        )
         assert (score.first_hit == gallery - 1).all() and score.mAP == pytest.approx(1 / gallery)
 
 
@@ -445,59 +471,88 @@ def test_progress_shows_only_when_asked(capsys):
 
 
 # ------------------------------------------------------------------------------------------------ refusals
-GOOD = dict(query_features=np.ones((2, 3)), query_pids=[1, 2], query_camids=[1, 1],
-            gallery_features=np.ones((3, 3)), gallery_pids=[1, 2, 0], gallery_camids=[2, 2, 2], max_rank=3)
+GOOD = dict(
+    query_features=np.ones((2, 3)),
+    query_pids=[1, 2],
+    query_camids=[1, 1],
+    gallery_features=np.ones((3, 3)),
+    gallery_pids=[1, 2, 0],
+    gallery_camids=[2, 2, 2],
+    max_rank=3,
+)
 REFUSED = {
     "unknown metric": (dict(metric="manhattan"), "metric: unknown distance 'manhattan'. Use one of euclidean, cosine"),
     "features of a vector": (
         dict(query_features=np.ones(3)),
-        "query features: float64 of shape (3,) is no matrix of real numbers. Give one row per image and one column"),
+        "query features: float64 of shape (3,) is no matrix of real numbers. Give one row per image and one column",
+    ),
     "features of strings": (dict(gallery_features=[["a"]]), "gallery features: <U1 of shape (1, 1) is no matrix"),
     "ragged features": (dict(query_features=[[1], [1, 2]]), "query features: not a matrix ("),
     "no queries": (
         dict(query_features=np.ones((0, 3)), query_pids=[], query_camids=[]),
-        "query features: no features (shape (0, 3)). Check that the split holds images"),
+        "query features: no features (shape (0, 3)). Check that the split holds images",
+    ),
     "no gallery": (dict(gallery_features=np.ones((0, 3))), "gallery features: no features (shape (0, 3)). Check that"),
     "features without values": (dict(query_features=np.ones((2, 0))), "query features: no features (shape (2, 0))"),
     "NaN": (
         dict(gallery_features=[[1, 1, 1], [1, np.nan, 1], [1, 1, 1]]),
-        "gallery features: 1 of 3 rows are not finite or too large to square, first row 1. Look for NaN"),
+        "gallery features: 1 of 3 rows are not finite or too large to square, first row 1. Look for NaN",
+    ),
     "infinity": (
         dict(query_features=[[np.inf, 1, 1], [1, 1, -np.inf]]),
-        "query features: 2 of 2 rows are not finite or too large to square, first row 0. Look for NaN"),
+        "query features: 2 of 2 rows are not finite or too large to square, first row 0. Look for NaN",
+    ),
     "overflow": (dict(query_features=np.full((2, 3), 1e20, np.float32)), "query features: 2 of 2 rows are not finite"),
     "zero under cosine": (
         dict(gallery_features=[[1, 1, 1], [1, 1, 1], [0, 0, 0]], metric="cosine"),
-        "gallery features: 1 of 3 rows are all zero, first row 2: they have no direction, so no cosine and no unit "
-        "length. Check the model's output, or use the euclidean distance without normalising"),
+        (
+            "gallery features: 1 of 3 rows are all zero, first row 2: they have no direction, so no cosine and no unit "
+            "length. Check the model's output, or use the euclidean distance without normalising"
+        ),
+    ),
     "zero query under cosine": (
-        dict(query_features=np.zeros((2, 3)), metric="cosine"), "query features: 2 of 2 rows are all zero, first row"),
+        dict(query_features=np.zeros((2, 3)), metric="cosine"),
+        "query features: 2 of 2 rows are all zero, first row",
+    ),
     "other width": (
         dict(gallery_features=np.ones((3, 4))),
-        "features: query features have 3 values each, gallery features 4. Extract query and gallery with the same"),
+        "features: query features have 3 values each, gallery features 4. Extract query and gallery with the same",
+    ),
     "too few pids": (
-        dict(query_pids=[1]), "query pids: int64 of shape (1,) for 2 images. Give 2 integers, one per image"),
+        dict(query_pids=[1]),
+        "query pids: int64 of shape (1,) for 2 images. Give 2 integers, one per image",
+    ),
     "too many camids": (
-        dict(gallery_camids=[2] * 4), "gallery camids: int64 of shape (4,) for 3 images. Give 3 integers"),
+        dict(gallery_camids=[2] * 4),
+        "gallery camids: int64 of shape (4,) for 3 images. Give 3 integers",
+    ),
     "pids of floats": (dict(gallery_pids=[1.0, 2.0, 0.0]), "gallery pids: float64 of shape (3,) for 3 images. Give 3"),
     "camids of strings": (dict(query_camids=["c1", "c1"]), "query camids: <U2 of shape (2,) for 2 images. Give 2"),
     "ragged pids": (dict(query_pids=[[1], [1, 2]]), "query pids: no list of integers ("),
     "junk query": (dict(query_pids=[1, -1]), "query pids: 1 of 2 are -1, which marks junk. Leave junk images out"),
     "max_rank beyond the gallery": (
-        dict(max_rank=4), "max_rank: a CMC curve of 4 ranks over 3 gallery images. Choose a max_rank from 1 to 3"),
-    "max_rank of zero": (dict(max_rank=0), "max_rank: a CMC curve of 0 ranks over 3 gallery images. Choose"),
-    "max_rank of half": (dict(max_rank=1.5), "max_rank: a CMC curve of 1.5 ranks over 3 gallery images. Choose"),
-    "empty block": (dict(block_rows=0), "block_rows: blocks of 0 queries. Give 1 or more"),
+        dict(max_rank=4),
+        "max_rank: 4 is not a whole number from 1 to 3. No rank is behind the gallery's last",
+    ),
+    "max_rank of zero": (dict(max_rank=0), "max_rank: 0 is not a whole number from 1 to 3"),
+    "max_rank of half": (dict(max_rank=1.5), "max_rank: 1.5 is not a whole number from 1 to 3"),
+    "empty block": (dict(block_rows=0), "block_rows: 0 is not a whole number of 1 or more"),
     "single camera": (
         dict(gallery_camids=[1, 1, 1]),
-        "query and gallery: none of the 2 queries has a match: the gallery shows the identity of 2 only from the "
-        "query's own camera and that of 0 not at all. A query is the picture to look for, the gallery is where to "
-        "look, pid names the person, camid the camera. A match is a gallery image of the same pid with another camid, "
-        "so data of a single camera cannot be scored"),
+        (
+            "query and gallery: none of the 2 queries has a match: the gallery shows the identity of 2 only from the "
+            "query's own camera and that of 0 not at all. A query is the picture to look for, the gallery is where to "
+            "look, pid names the person, camid the camera. A match is a gallery image of the same pid with another "
+            "camid, so data of a single camera cannot be scored"
+        ),
+    ),
     "no common identity": (
         dict(gallery_pids=[1, 5, 0], gallery_camids=[1, 2, 2]),
-        "none of the 2 queries has a match: the gallery shows the identity of 1 only from the query's own camera and "
-        "that of 1 not at all. "),
+        (
+            "none of the 2 queries has a match: the gallery shows the identity of 1 only from the query's own camera "
+            "and that of 1 not at all. "
+        ),
+    ),
 }
 
 
@@ -520,13 +575,15 @@ LISTS_REFUSED = {
     "a number": (dict(junk=[[], 2]), "junk: int64 of shape () for query 1. Give 2 lists"),
     "a mask of wrong kind": (dict(good=[[0], [True]]), "good: bool of shape (1,) for query 1"),
     "beyond the gallery": (
-        dict(good=[[0], [3]]), "good and junk: index 3 of query 1 is not one of the 3 gallery images. Count from 0"),
+        dict(good=[[0], [3]]),
+        "good and junk: index 3 of query 1 is not one of the 3 gallery images. Count from 0",
+    ),
     "negative": (dict(junk=[[-1], []]), "good and junk: index -1 of query 0 is not one of the 3 gallery images"),
     "twice": (dict(good=[[0], [1, 0, 1]]), "good and junk: query 1 lists gallery image 1 twice. An image is a match"),
     "good and junk": (dict(junk=[[], [1]]), "good and junk: query 1 lists gallery image 1 twice"),
     "no good image": (dict(good=[[], []]), "good: none of the 2 queries has a match: all lists of good images are"),
     "unknown metric": (dict(metric="manhattan"), "metric: unknown distance 'manhattan'"),
-    "max_rank": (dict(max_rank=4), "max_rank: a CMC curve of 4 ranks over 3 gallery images"),
+    "max_rank": (dict(max_rank=4), "max_rank: 4 is not a whole number from 1 to 3"),
 }
 
 
@@ -566,10 +623,10 @@ def test_refused_distance_is_found_in_a_later_block():
 def test_refused_ranks(k):
     score = evaluate(**GOOD)
     for call in (score.hits, score.rank):
-        with pytest.raises(MetricError, match=f"k: there is no rank {k}. Ranks count from 1"):
+        with pytest.raises(MetricError, match=f"k: {k} is not a whole number of 1 or more. Ranks count from 1"):
             call(k)
     arguments = [GOOD[name] for name in list(GOOD)[:6]]
-    with pytest.raises(MetricError, match=f"k: a ranked list of {k} images. Ask for at least 1"):
+    with pytest.raises(MetricError, match=f"k: {k} is not a whole number of 1 or more"):
         ranked_list(*arguments, k=k)
 
 
@@ -596,8 +653,20 @@ def run_benchmark(*options):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_benchmark_compares_and_measures(tmp_path, metric):
-    run = run_benchmark("--queries", "90", "--gallery", "1600", "--width", "32", "--rounds", "2", "--metric", metric,
-                        "--json", str(tmp_path / "bench.json"))
+    run = run_benchmark(
+        "--queries",
+        "90",
+        "--gallery",
+        "1600",
+        "--width",
+        "32",
+        "--rounds",
+        "2",
+        "--metric",
+        metric,
+        "--json",
+        str(tmp_path / "bench.json"),
+    )
     assert run.returncode == 0, run.stderr
     assert "times as long as evaluate" in run.stdout and "same figures" in run.stdout
     measured = json.loads((tmp_path / "bench.json").read_text())

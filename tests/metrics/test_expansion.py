@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate, expand_queries
@@ -26,7 +25,7 @@ def plain_expansion(queries, gallery, k, alpha, times):
             total = query.copy()
             for similarity, image in others:
                 if similarity >= reach - 1e-9 and similarity > 1e-9:
-                    total += similarity ** alpha * image
+                    total += similarity**alpha * image
             expanded.append(total)
         queries = unit(np.array(expanded))
     return queries
@@ -41,8 +40,12 @@ def features(rng, number, width):
 def test_by_hand():
     query, gallery = [[2.0, 0.0]], [[1.0, 0.0], [3.0, 3.0], [0.0, 5.0], [-1.0, 0.0]]
     half = np.sqrt(0.5)
-    for k, alpha, total in ((1, 3, [2, 0]), (2, 2, [2 + half / 2, half / 2]), (2, 0, [2 + half, half]),
-                            (4, 0, [2 + half, half])):  # what is not similar has no weight
+    for k, alpha, total in (
+        (1, 3, [2, 0]),
+        (2, 2, [2 + half / 2, half / 2]),
+        (2, 0, [2 + half, half]),
+        (4, 0, [2 + half, half]),
+    ):  # what is not similar has no weight
         np.testing.assert_allclose(expand_queries(query, gallery, k, alpha), unit(np.array([total])), atol=1e-7)
 
 
@@ -52,12 +55,15 @@ def test_one_thousand_random_cases():
         width = rng.integers(1, 4)
         queries, gallery = features(rng, rng.integers(1, 4), width), features(rng, rng.integers(2, 9), width)
         k, alpha = rng.integers(1, len(gallery)), (0, 1, 3.0, 0.5)[case % 4]
-        np.testing.assert_allclose(expand_queries(queries, gallery, k=k, alpha=alpha),
-                                   plain_expansion(queries, gallery, k, alpha, 1), atol=1e-12)
+        np.testing.assert_allclose(
+            expand_queries(queries, gallery, k=k, alpha=alpha),
+            plain_expansion(queries, gallery, k, alpha, 1),
+            atol=1e-12,
+        )
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2 ** 32 - 1), st.integers(1, 5), st.sampled_from([0, 1.5, 3]), st.integers(1, 3))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([0, 1.5, 3]), st.integers(1, 3))
 def test_without_ties(seed, k, alpha, times):
     rng = np.random.default_rng(seed)
     queries, gallery = rng.standard_normal((3, 6)), rng.standard_normal((9, 6))
@@ -67,7 +73,7 @@ def test_without_ties(seed, k, alpha, times):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2 ** 32 - 1), st.randoms(use_true_random=False), st.integers(1, 8))
+@given(st.integers(0, 2**32 - 1), st.randoms(use_true_random=False), st.integers(1, 8))
 def test_order_does_not_matter_even_among_copies(seed, random, k):
     """Rows that occur several times tie with each other: either all of them count or none."""
     rng = np.random.default_rng(seed)
@@ -96,23 +102,28 @@ def test_it_helps_where_neighbours_are_right():
     others = np.array([[np.cos(np.radians(50)), 0, np.sin(np.radians(50))]] * 3)
     gallery = np.vstack([of_person[1:], others])
     labels = [1], [1], [1, 1, 1, 2, 3, 4], [2] * 6
-    scores = [evaluate(query, *labels[:2], gallery, *labels[2:], metric="cosine").mAP
-              for query in (of_person[:1], expand_queries(of_person[:1], gallery, k=2))]
+    scores = [
+        evaluate(query, *labels[:2], gallery, *labels[2:], metric="cosine").mAP
+        for query in (of_person[:1], expand_queries(of_person[:1], gallery, k=2))
+    ]
     assert scores[0] < 1 and scores[1] == 1
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(k=0), "k: 0 neighbours among 4 gallery images. Choose a k from 1 to 4"),
-    (dict(k=5), "k: 5 neighbours among 4 gallery images"),
-    (dict(k=1.5), "k: 1.5 neighbours among"),
-    (dict(alpha=-1), "alpha: an exponent of -1. Give a number from 0, such as 3"),
-    (dict(alpha=np.inf), "alpha: an exponent of inf"),
-    (dict(alpha=np.nan), "alpha: an exponent of nan"),
-    (dict(alpha="3"), "alpha: an exponent of '3'"),
-    (dict(times=0), "times: 0 repetitions. Give 1 or more"),
-    (dict(times=1.0), "times: 1.0 repetitions"),
-    (dict(gallery_features=[[0, 0]] * 4), "gallery features: 4 of 4 rows are all zero"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(k=0), "k: 0 is not a whole number from 1 to 4. No more"),
+        (dict(k=5), "k: 5 is not a whole number from 1 to 4"),
+        (dict(k=1.5), "k: 1.5 is not a whole number"),
+        (dict(alpha=-1), "alpha: an exponent of -1. Give a number from 0, such as 3"),
+        (dict(alpha=np.inf), "alpha: an exponent of inf"),
+        (dict(alpha=np.nan), "alpha: an exponent of nan"),
+        (dict(alpha="3"), "alpha: an exponent of '3'"),
+        (dict(times=0), "times: 0 is not a whole number of 1 or more"),
+        (dict(times=1.0), "times: 1.0 is not a whole"),
+        (dict(gallery_features=[[0, 0]] * 4), "gallery features: 4 of 4 rows are all zero"),
+    ],
+)
 def test_refusals(options, message):
     arguments = {"gallery_features": np.eye(4)[:, :2] + 1, "k": 3, **options}
     queries = {"query_features": np.ones((2, 2))}

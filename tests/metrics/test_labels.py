@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.scenes import kept_and_right, scenes
+from hypothesis import given, settings, strategies as st
 
+from helpers.scenes import kept_and_right, scenes
 from osnet_lib.metrics.labels import Labels
 from osnet_lib.metrics.truth import Lists
 
@@ -29,11 +28,13 @@ def test_pairs_of_labels_and_lists(scene, data):
     of_labels = Labels.check(*labels, shape)
     assert of_labels.shape == shape and of_labels.junk.tolist() == np.flatnonzero(labels[2] == -1).tolist()
     assert pairs(of_labels, start, stop) == [
-        (i, j, not right[i, j]) for i in range(start, stop) for j in range(gallery) if labels[0][i] == labels[2][j]]
+        (i, j, not right[i, j]) for i in range(start, stop) for j in range(gallery) if labels[0][i] == labels[2][j]
+    ]
     of_lists = Lists.check([np.flatnonzero(row) for row in right], [np.flatnonzero(~row) for row in kept], shape)
     assert of_lists.junk.tolist() == np.flatnonzero(~kept.any(axis=0)).tolist()
     assert pairs(of_lists, start, stop) == [
-        (i, j, not right[i, j]) for i in range(start, stop) for j in range(gallery) if right[i, j] or not kept[i, j]]
+        (i, j, not right[i, j]) for i in range(start, stop) for j in range(gallery) if right[i, j] or not kept[i, j]
+    ]
     for truth in (of_labels, of_lists):
         most = max(len(truth.pairs(i, i + 1)[0]) for i in range(queries))
         assert truth.bytes_per_query == 128 * most

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from helpers.scenes import make_scene, scenes, scored
+from hypothesis import given, settings, strategies as st
 
+from helpers.scenes import make_scene, scenes, scored
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate, pool_queries
 
@@ -52,7 +51,7 @@ def test_order_does_not_matter(scene, random, method):
 
 
 @settings(max_examples=60, deadline=None)
-@given(scenes(), st.integers(0, 2 ** 32 - 1))
+@given(scenes(), st.integers(0, 2**32 - 1))
 def test_the_gallery_as_extras_leaks_nothing(scene, seed):
     """What a query is scored on may be anything: its pooled feature does not change."""
     query, pids, camids, gallery, gallery_pids, gallery_camids = scene
@@ -61,7 +60,7 @@ def test_the_gallery_as_extras_leaks_nothing(scene, seed):
         dropped = (gallery_pids == pids[i]) & (gallery_camids == camids[i])
         noise = np.random.default_rng(seed).standard_normal(gallery.shape).astype(np.float32)
         other = np.where(dropped[:, None], gallery, noise)
-        again = pool_queries(query[i:i + 1], pids[i:i + 1], camids[i:i + 1], other, gallery_pids, gallery_camids)
+        again = pool_queries(query[i : i + 1], pids[i : i + 1], camids[i : i + 1], other, gallery_pids, gallery_camids)
         np.testing.assert_array_equal(again[0], pooled[i])
 
 
@@ -87,21 +86,33 @@ def test_it_helps_where_images_are_noisy():
     assert pooled.mAP > alone.mAP + 0.05
 
 
-GOOD = dict(query_features=np.ones((2, 3)), query_pids=[1, 2], query_camids=[1, 1], extra_features=np.ones((3, 3)),
-            extra_pids=[1, 2, 0], extra_camids=[2, 2, 2])
+GOOD = dict(
+    query_features=np.ones((2, 3)),
+    query_pids=[1, 2],
+    query_camids=[1, 1],
+    extra_features=np.ones((3, 3)),
+    extra_pids=[1, 2, 0],
+    extra_camids=[2, 2, 2],
+)
 
 
-@pytest.mark.parametrize("change, message", [
-    (dict(method="sum"), "method: unknown pooling 'sum'. Use one of mean, max"),
-    (dict(query_pids=[1, -1]), "query pids: a query has pid -1, which marks junk. Leave junk"),
-    (dict(query_camids=[1]), "query camids: int64 of shape (1,) for 2 images"),
-    (dict(extra_pids=[1, 2]), "extra pids: int64 of shape (2,) for 3 images. Give 3 integers"),
-    (dict(extra_camids=[1.0, 2.0, 3.0]), "extra camids: float64 of shape (3,) for 3 images"),
-    (dict(extra_features=np.ones((3, 4))), "features: query features have 3 values each, extra features 4"),
-    (dict(extra_features=np.full((3, 3), np.nan)), "extra features: 3 of 3 rows are not finite"),
-    (dict(extra_features=[1, 2, 3]), "extra features: int64 of shape (3,) is no matrix of real numbers"),
-    (dict(query_features=np.ones((0, 3)), query_pids=[], query_camids=[]), "query features: no features (shape (0, 3)"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(method="sum"), "method: unknown pooling 'sum'. Use one of mean, max"),
+        (dict(query_pids=[1, -1]), "query pids: a query has pid -1, which marks junk. Leave junk"),
+        (dict(query_camids=[1]), "query camids: int64 of shape (1,) for 2 images"),
+        (dict(extra_pids=[1, 2]), "extra pids: int64 of shape (2,) for 3 images. Give 3 integers"),
+        (dict(extra_camids=[1.0, 2.0, 3.0]), "extra camids: float64 of shape (3,) for 3 images"),
+        (dict(extra_features=np.ones((3, 4))), "features: query features have 3 values each, extra features 4"),
+        (dict(extra_features=np.full((3, 3), np.nan)), "extra features: 3 of 3 rows are not finite"),
+        (dict(extra_features=[1, 2, 3]), "extra features: int64 of shape (3,) is no matrix of real numbers"),
+        (
+            dict(query_features=np.ones((0, 3)), query_pids=[], query_camids=[]),
+            "query features: no features (shape (0, 3)",
+        ),
+    ],
+)
 def test_refusals(change, message):
     assert pool_queries(**GOOD).shape == (2, 3)
     with pytest.raises(MetricError) as caught:

@@ -18,14 +18,17 @@ def listed(rows, **arguments):
     return ranked_list([0.0], 1, 1, np.sqrt(np.array(away, float))[:, None], pids, camids, **arguments)
 
 
-@pytest.mark.parametrize("k, dropped, indices, ranks", [
-    (2, 0, [2, 4], [1, 2]),
-    (2, 9, [1, 2, 3, 0, 4], [0, 1, 0, 0, 2]),  # 5 lies behind the second ranked image
-    (2, 1, [1, 2, 4], [0, 1, 2]),
-    (1, 9, [1, 2], [0, 1]),
-    (3, 2, [1, 2, 3, 4, 6], [0, 1, 0, 2, 3]),
-    (4, 9, [1, 2, 3, 0, 4, 5, 6], [0, 1, 0, 0, 2, 0, 3]),  # the gallery ends before the fourth
-])
+@pytest.mark.parametrize(
+    "k, dropped, indices, ranks",
+    [
+        (2, 0, [2, 4], [1, 2]),
+        (2, 9, [1, 2, 3, 0, 4], [0, 1, 0, 0, 2]),  # 5 lies behind the second ranked image
+        (2, 1, [1, 2, 4], [0, 1, 2]),
+        (1, 9, [1, 2], [0, 1]),
+        (3, 2, [1, 2, 3, 4, 6], [0, 1, 0, 2, 3]),
+        (4, 9, [1, 2, 3, 0, 4, 5, 6], [0, 1, 0, 0, 2, 0, 3]),  # the gallery ends before the fourth
+    ],
+)
 def test_dropped_images_stand_where_they_would_have_ranked(k, dropped, indices, ranks):
     shown = listed(GALLERY, k=k, dropped=dropped)
     missing = k + dropped - len(indices)
@@ -45,8 +48,14 @@ def scenes(draw):
     queries, gallery = draw(st.integers(1, 4)), draw(st.integers(1, 12))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     features = [rng.integers(0, 3, (n, 2)).astype(np.float32) for n in (queries, gallery)]  # few values: many ties
-    return (features[0], rng.integers(0, 3, queries), rng.integers(1, 4, queries), features[1],
-            rng.integers(-1, 3, gallery), rng.integers(1, 4, gallery))
+    return (
+        features[0],
+        rng.integers(0, 3, queries),
+        rng.integers(1, 4, queries),
+        features[1],
+        rng.integers(-1, 3, gallery),
+        rng.integers(1, 4, gallery),
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -64,7 +73,7 @@ def test_lists_agree_with_sorting(scene, k, dropped):
         small = [j for j in order[:before] if aside[j]][:dropped]
         expected = [j for j in order if j in ranked[:k] or j in small]
         there = shown.indices[i] >= 0
-        assert shown.indices[i][there].tolist() == expected and not there[len(expected):].any()
+        assert shown.indices[i][there].tolist() == expected and not there[len(expected) :].any()
         assert shown.ranks[i][there].tolist() == [0 if j in small else ranked.index(j) + 1 for j in expected]
         assert shown.correct[i][there].tolist() == [j not in small and gallery_pids[j] == pid for j in expected]
         np.testing.assert_array_equal(shown.distances[i][there], dist[i, expected])
@@ -90,11 +99,15 @@ def test_the_first_match_stands_where_evaluate_counts_it(metric, normalize):
     assert first == score.first_hit.tolist()
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(k=0), "k: a ranked list of 0 images"), (dict(k=2.5), "k: a ranked list of 2.5 images"),
-    (dict(dropped=-1), "dropped: -1 dropped images. Ask for 0 or more"),
-    (dict(dropped=None), "dropped: None dropped images"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(k=0), "k: 0 is not a whole number of 1 or more"),
+        (dict(k=2.5), "k: 2.5 is not a whole number"),
+        (dict(dropped=-1), "dropped: -1 is not a whole number of 0 or more"),
+        (dict(dropped=None), "dropped: None is not a whole"),
+    ],
+)
 def test_ranked_list_refuses(options, message):
     with pytest.raises(MetricError) as caught:
         listed(GALLERY, **options)

@@ -8,10 +8,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from helpers.paths import ROOT
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
+from helpers.paths import ROOT
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import distance, distances, evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
@@ -49,7 +48,7 @@ def by_sets(query, gallery, k1, k2, lambda_value):
     expanded = np.array([weights[sorted(nearest(i, k2))].mean(axis=0) for i in images])
     shared = np.array([[np.minimum(expanded[i], expanded[j]).sum() for j in images] for i in images])
     final = (1 - lambda_value) * (1 - shared / (2 - shared)) + lambda_value * dist_scaled
-    return final[:len(query), len(query):]
+    return final[: len(query), len(query) :]
 
 
 @st.composite
@@ -118,8 +117,9 @@ def test_order_decides_nothing(scene, random):
     query, gallery, *parameters = scene
     result = rerank(query, gallery, *parameters)
     rows, columns = (random.sample(range(len(f)), len(f)) for f in (query, gallery))
-    np.testing.assert_allclose(rerank(query[rows], gallery[columns], *parameters), result[np.ix_(rows, columns)],
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        rerank(query[rows], gallery[columns], *parameters), result[np.ix_(rows, columns)], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -183,15 +183,19 @@ def test_progress_shows_only_when_asked(capsys):
 # ------------------------------------------------------------------------------------------------ refusals
 GOOD = dict(query_features=[[0.0, 1.0]], gallery_features=[[1.0, 1.0], [2.0, 5.0], [7.0, 1.0]], k1=2, k2=2)
 REFUSED = {
-    "k1 beyond the set": (dict(k1=4), "k1: 4 neighbours among 4 images, queries and gallery together. Choose a whole "
-                                      "number from 1 to 3"),
-    "k2 beyond the set": (dict(k2=5), "k2: 5 neighbours among 4 images, queries and gallery together. Choose a whole "
-                                      "number from 1 to 4"),
-    "defaults on a tiny set": (dict(k1=20, k2=6), "k1: 20 neighbours among 4 images"),
-    "no neighbours": (dict(k1=0), "k1: 0 neighbours among 4"),
-    "no expansion": (dict(k2=0), "k2: 0 neighbours among 4"),
-    "half a neighbour": (dict(k1=1.5), "k1: 1.5 neighbours among 4"),
-    "a truth value": (dict(k1=True), "k1: True neighbours among 4"),
+    "k1 beyond the set": (
+        dict(k1=4),
+        ("k1: 4 is not a whole number from 1 to 3. Queries and gallery together are 4 images"),
+    ),
+    "k2 beyond the set": (
+        dict(k2=5),
+        ("k2: 5 is not a whole number from 1 to 4. Queries and gallery together are 4 images"),
+    ),
+    "defaults on a tiny set": (dict(k1=20, k2=6), "k1: 20 is not a whole number from 1 to 3"),
+    "no neighbours": (dict(k1=0), "k1: 0 is not a whole number from 1 to 3"),
+    "no expansion": (dict(k2=0), "k2: 0 is not a whole number from 1 to 4"),
+    "half a neighbour": (dict(k1=1.5), "k1: 1.5 is not a whole number from 1 to 3"),
+    "a truth value": (dict(k1=True), "k1: True is not a whole number from 1 to 3"),
     "lambda above 1": (dict(lambda_value=1.01), "lambda_value: a weight of 1.01. Choose a number from 0 to 1"),
     "lambda below 0": (dict(lambda_value=-0.1), "lambda_value: a weight of -0.1"),
     "lambda NaN": (dict(lambda_value=float("nan")), "lambda_value: a weight of nan"),
@@ -201,11 +205,14 @@ REFUSED = {
     "NaN in a query": (dict(query_features=[[np.nan, 1]]), "query features: 1 of 1 rows are not finite"),
     "no gallery": (dict(gallery_features=np.ones((0, 2))), "gallery features: no features"),
     "zeros normalised": (dict(query_features=[[0.0, 0.0]], normalize=True), "query features: 1 of 1 rows are all zero"),
-    "all equal": (dict(query_features=[[3.0, 1.0]], gallery_features=[[3.0, 1.0]] * 3),
-                  "features: all features are equal within rounding. Check the model and its input"),
+    "all equal": (
+        dict(query_features=[[3.0, 1.0]], gallery_features=[[3.0, 1.0]] * 3),
+        "features: all features are equal within rounding. Check the model and its input",
+    ),
     "all in one direction": (
         dict(query_features=[[0.1, 0.3]], gallery_features=[[0.2, 0.6], [0.7, 2.1], [1e-3, 3e-3]], metric="cosine"),
-        "features: all features are equal within rounding"),
+        "features: all features are equal within rounding",
+    ),
 }
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from osnet_lib.errors import SessionError
 from osnet_lib.network.activation import activation_map
 from osnet_lib.network.checkpoint import load_checkpoint
-from osnet_lib.errors import SessionError
 from osnet_lib.network.osnet import build_model
 
 
@@ -73,14 +73,17 @@ def test_a_network_that_answers_nothing_has_a_map_of_zeros(batch):
     np.testing.assert_array_equal(activation_map(model, batch[:1]), np.zeros((1, 16, 8)))
 
 
-@pytest.mark.parametrize("wrong, message", [
-    (lambda b: b[0], "activation map: a batch of float32 of shape (3, 256, 128). Give float32 [N, 3, 256, 128]"),
-    (lambda b: b[:0], "activation map: a batch of float32 of shape (0, 3, 256, 128)"),
-    (lambda b: b[:, :, :128], "activation map: a batch of float32 of shape (3, 3, 128, 128)"),
-    (lambda b: b.astype(np.float64), "activation map: a batch of float64"),
-    (lambda b: torch.from_numpy(b), "activation map: a batch of Tensor"),
-    (lambda b: np.full_like(b, np.nan), "activation map: the batch holds NaN or infinity"),
-])
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (lambda b: b[0], "activation map: a batch of float32 of shape (3, 256, 128). Give float32 [N, 3, 256, 128]"),
+        (lambda b: b[:0], "activation map: a batch of float32 of shape (0, 3, 256, 128)"),
+        (lambda b: b[:, :, :128], "activation map: a batch of float32 of shape (3, 3, 128, 128)"),
+        (lambda b: b.astype(np.float64), "activation map: a batch of float64"),
+        (lambda b: torch.from_numpy(b), "activation map: a batch of Tensor"),
+        (lambda b: np.full_like(b, np.nan), "activation map: the batch holds NaN or infinity"),
+    ],
+)
 def test_activation_map_refuses_a_batch(model, batch, wrong, message):
     with pytest.raises(SessionError) as caught:
         activation_map(model, wrong(batch))

@@ -11,14 +11,13 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from helpers.networks import checkpoint_path, images, state_dict
+from hypothesis import HealthCheck, given, settings, strategies as st
 from safetensors.torch import save_file
 
-from osnet_lib.network.checkpoint import CheckpointWarning, load_checkpoint, recognise
-from osnet_lib.errors import CheckpointError
+from helpers.networks import checkpoint_path, images, state_dict
 from osnet_lib.core.files import sha256
+from osnet_lib.errors import CheckpointError
+from osnet_lib.network.checkpoint import CheckpointWarning, load_checkpoint, recognise
 from osnet_lib.network.osnet import ARCHITECTURES, build_model
 
 NAME = "osnet_x0_25"
@@ -58,12 +57,19 @@ def test_files(tmp_path, file):
     assert not loaded.model.training and loaded.model.classifier is None
 
 
-@given(nested=st.booleans(), prefix=st.sampled_from(["", "module."]), legacy=st.booleans(),
-       half=st.booleans(), counters=st.booleans(), classes=st.sampled_from([0, 1, 702, 751, 1041, 4101]))
+@given(
+    nested=st.booleans(),
+    prefix=st.sampled_from(["", "module."]),
+    legacy=st.booleans(),
+    half=st.booleans(),
+    counters=st.booleans(),
+    classes=st.sampled_from([0, 1, 702, 751, 1041, 4101]),
+)
 @quick
 def test_wrappings(tmp_path, nested, prefix, legacy, half, counters, classes):
-    tensors = {k: v for k, v in state_dict(classes=classes).items()
-               if counters or not k.endswith("num_batches_tracked")}
+    tensors = {
+        k: v for k, v in state_dict(classes=classes).items() if counters or not k.endswith("num_batches_tracked")
+    }
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     content = {prefix + k: v for k, v in tensors.items()}
@@ -89,18 +95,31 @@ def test_recognised_from_the_tensors(tmp_path, name):
     assert loaded.architecture == name == loaded.model.architecture.name and loaded.classes == 0
 
 
-@pytest.mark.parametrize("classes, words", [
-    (0, "no classifier"), (751, "Market-1501"), (702, "DukeMTMC"), (1041, "MSMT17"), (4101, "MSMT17"),
-    (33, "33 identities"),
-])
+@pytest.mark.parametrize(
+    "classes, words",
+    [
+        (0, "no classifier"),
+        (751, "Market-1501"),
+        (702, "DukeMTMC"),
+        (1041, "MSMT17"),
+        (4101, "MSMT17"),
+        (33, "33 identities"),
+    ],
+)
 def test_says_what_it_was_trained_on(tmp_path, classes, words):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         loaded = load_checkpoint(save(state_dict(classes=classes), tmp_path / "w.pt"))
     assert words in loaded.trained_on
     assert loaded.describe() == {
-        "file": "w.pt", "sha256": loaded.sha256, "architecture": NAME, "classes": classes,
-        "trained_on": loaded.trained_on, "parameters": 201_864, "multiply_adds": 82_314_880}
+        "file": "w.pt",
+        "sha256": loaded.sha256,
+        "architecture": NAME,
+        "classes": classes,
+        "trained_on": loaded.trained_on,
+        "parameters": 201_864,
+        "multiply_adds": 82_314_880,
+    }
 
 
 def test_imagenet_weights_load_with_a_warning(tmp_path):
@@ -146,11 +165,15 @@ class Code:
         return os.mkdir, (str(self.target),)
 
 
-@pytest.mark.parametrize("write", [
-    lambda content, path: torch.save(content, path),
-    lambda content, path: torch.save(content, path, _use_new_zipfile_serialization=False),
-    lambda content, path: path.write_bytes(pickle.dumps(content)),
-], ids=["zip", "legacy", "bare pickle"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda content, path: torch.save(content, path),
+        lambda content, path: torch.save(content, path, _use_new_zipfile_serialization=False),
+        lambda content, path: path.write_bytes(pickle.dumps(content)),
+    ],
+    ids=["zip", "legacy", "bare pickle"],
+)
 @pytest.mark.parametrize("beside_weights", [False, True])
 def test_a_pickle_that_holds_code(tmp_path, write, beside_weights):
     path, target = tmp_path / "w.pth", tmp_path / "made_by_the_pickle"
@@ -168,48 +191,65 @@ def lacking(*names):
     return {k: v for k, v in state_dict().items() if k not in names}
 
 
-@pytest.mark.parametrize("tensors, words", [
-    (lambda: lacking("conv5.bn.weight"), "1 missing: conv5.bn.weight"),
-    (lambda: lacking(*list(state_dict())[10:20]), r"8 missing: (\S+, ){3}\S+ …"),  # two of the ten are counters
-    (lambda: {**state_dict(), "head.weight": torch.zeros(2)}, "1 unexpected: head.weight"),
-    (lambda: {**lacking("fc.0.weight"), "fc.0.weight": torch.zeros(512, 64)},
-     r"1 misshapen: fc.0.weight \(512, 64\) instead of \(512, 128\)"),
-    (lambda: {**state_dict(), "classifier.weight": torch.zeros(751, 9)}, r"misshapen: classifier.weight \(751, 9\)"),
-    (lambda: {**state_dict(), "classifier.bias": torch.zeros(750)}, r"misshapen: classifier.bias \(750,\)"),
-    (lambda: {**lacking("fc.0.bias"), "tail": torch.zeros(1)}, "1 missing: fc.0.bias; 1 unexpected: tail"),
-    (lambda: {**state_dict(), "fc.0.bias": torch.full((512,), torch.nan)}, "1 non-finite: fc.0.bias"),
-    (lambda: {**state_dict(), "conv2.0.IN.weight": torch.ones(64)}, "16 channels, variant ibn"),
-    (lambda: {"layer1.0.conv1.weight": torch.zeros(64, 3, 7, 7)}, "not an OSNet.*conv1.conv.weight.*layer1.0.conv1"),
-    (lambda: {**state_dict(), "conv1.conv.weight": torch.zeros(20, 3, 7, 7)}, "unknown width.*20 channels"),
-    (lambda: {"conv1.conv.weight": torch.tensor(1.0)}, "not an OSNet"),
-    (lambda: {"classifier.weight": torch.tensor(1.0), **lacking("classifier.weight")}, "classifier.weight"),
-])
+@pytest.mark.parametrize(
+    "tensors, words",
+    [
+        (lambda: lacking("conv5.bn.weight"), "1 missing: conv5.bn.weight"),
+        (lambda: lacking(*list(state_dict())[10:20]), r"8 missing: (\S+, ){3}\S+ …"),  # two of the ten are counters
+        (lambda: {**state_dict(), "head.weight": torch.zeros(2)}, "1 unexpected: head.weight"),
+        (
+            lambda: {**lacking("fc.0.weight"), "fc.0.weight": torch.zeros(512, 64)},
+            r"1 misshapen: fc.0.weight \(512, 64\) instead of \(512, 128\)",
+        ),
+        (
+            lambda: {**state_dict(), "classifier.weight": torch.zeros(751, 9)},
+            r"misshapen: classifier.weight \(751, 9\)",
+        ),
+        (lambda: {**state_dict(), "classifier.bias": torch.zeros(750)}, r"misshapen: classifier.bias \(750,\)"),
+        (lambda: {**lacking("fc.0.bias"), "tail": torch.zeros(1)}, "1 missing: fc.0.bias; 1 unexpected: tail"),
+        (lambda: {**state_dict(), "fc.0.bias": torch.full((512,), torch.nan)}, "1 non-finite: fc.0.bias"),
+        (lambda: {**state_dict(), "conv2.0.IN.weight": torch.ones(64)}, "16 channels, variant ibn"),
+        (
+            lambda: {"layer1.0.conv1.weight": torch.zeros(64, 3, 7, 7)},
+            "not an OSNet.*conv1.conv.weight.*layer1.0.conv1",
+        ),
+        (lambda: {**state_dict(), "conv1.conv.weight": torch.zeros(20, 3, 7, 7)}, "unknown width.*20 channels"),
+        (lambda: {"conv1.conv.weight": torch.tensor(1.0)}, "not an OSNet"),
+        (lambda: {"classifier.weight": torch.tensor(1.0), **lacking("classifier.weight")}, "classifier.weight"),
+    ],
+)
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_tensors_that_do_not_fit(tmp_path, tensors, words, suffix):
     assert re.search(words, refusal(save(tensors(), tmp_path / f"w{suffix}")))
 
 
-@pytest.mark.parametrize("content, words", [
-    ({}, "holds no tensors"),
-    ({"state_dict": {}}, "holds no tensors"),
-    ([1, 2], "holds no tensors"),
-    (torch.zeros(3), "holds no tensors"),
-    ({"epoch": 3, "acc": 0.5}, "holds no tensors"),
-    ({"conv1.conv.weight": torch.zeros(16, 3, 7, 7), "epoch": 3}, "'epoch' is a int, not a tensor"),
-])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ({}, "holds no tensors"),
+        ({"state_dict": {}}, "holds no tensors"),
+        ([1, 2], "holds no tensors"),
+        (torch.zeros(3), "holds no tensors"),
+        ({"epoch": 3, "acc": 0.5}, "holds no tensors"),
+        ({"conv1.conv.weight": torch.zeros(16, 3, 7, 7), "epoch": 3}, "'epoch' is a int, not a tensor"),
+    ],
+)
 def test_no_checkpoint_inside(tmp_path, content, words):
     assert words in refusal(save(content, tmp_path / "w.pt"))
 
 
 @pytest.mark.parametrize("file", ["w.pth", "w.pt", "w.pth.tar", "w.safetensors"])
-@pytest.mark.parametrize("content, words", [
-    (None, "no such checkpoint file"),
-    (b"", "the file is empty"),
-    (b"<!DOCTYPE html><title>Google Drive - Quota exceeded</title>", "not a|truncated"),
-    (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)), "not a|truncated"),
-    (b"\x00" * 1000, "not a|truncated"),
-    (b"PK\x03\x04 half a zip", "not a|truncated"),
-])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (None, "no such checkpoint file"),
+        (b"", "the file is empty"),
+        (b"<!DOCTYPE html><title>Google Drive - Quota exceeded</title>", "not a|truncated"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)), "not a|truncated"),
+        (b"\x00" * 1000, "not a|truncated"),
+        (b"PK\x03\x04 half a zip", "not a|truncated"),
+    ],
+)
 def test_files_that_are_no_checkpoint(tmp_path, file, content, words):
     if content is not None:
         (tmp_path / file).write_bytes(content)
@@ -234,7 +274,7 @@ FORMS = {"zip.pt": {}, "legacy.pt": {"_use_new_zipfile_serialization": False}, "
 @quick
 def test_truncated_anywhere(tmp_path, file, kept):
     whole = save(state_dict(), tmp_path / file, **FORMS[file]).read_bytes()
-    (tmp_path / file).write_bytes(whole[:max(1, int(kept * len(whole)))])
+    (tmp_path / file).write_bytes(whole[: max(1, int(kept * len(whole)))])
     assert re.search("not a|truncated", refusal(tmp_path / file))
 
 

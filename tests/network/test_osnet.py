@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers.networks import checkpoint, images
 from torch import nn
 
+from helpers.networks import checkpoint, images
 from osnet_lib.network.blocks import ChannelGate, OSBlock
-from osnet_lib.network.complexity import complexity
+from osnet_lib.network.checkpoint import complexity
 from osnet_lib.network.osnet import ARCHITECTURES, build_model
 
 PUBLISHED = {  # trainable parameters without classifier, convolution and linear multiply-adds at 256x128
@@ -55,12 +55,15 @@ def test_what_the_tool_of_torchreid_counts():
     assert (parameters + thrice, multiply_adds + biases) == (2_193_616, 978_878_352)
 
 
-@pytest.mark.parametrize("name, tensors, instance_norms", [
-    ("osnet_x1_0", 565, set()),
-    ("osnet_x0_25", 565, set()),
-    ("osnet_ibn_x1_0", 565 - 3 + 2 * 2, {"conv1.bn", "conv2.0.IN", "conv2.1.IN"}),
-    ("osnet_ain_x1_0", 565 - 3 - 4 * 3, {"conv1.bn", "conv2.0.IN", "conv2.1.IN", "conv3.1.IN", "conv4.0.IN"}),
-])
+@pytest.mark.parametrize(
+    "name, tensors, instance_norms",
+    [
+        ("osnet_x1_0", 565, set()),
+        ("osnet_x0_25", 565, set()),
+        ("osnet_ibn_x1_0", 565 - 3 + 2 * 2, {"conv1.bn", "conv2.0.IN", "conv2.1.IN"}),
+        ("osnet_ain_x1_0", 565 - 3 - 4 * 3, {"conv1.bn", "conv2.0.IN", "conv2.1.IN", "conv3.1.IN", "conv4.0.IN"}),
+    ],
+)
 def test_state_dict(name, tensors, instance_norms):
     model = build_model(name)
     assert len(model.state_dict()) == tensors
@@ -68,25 +71,58 @@ def test_state_dict(name, tensors, instance_norms):
     assert len(build_model(name, 751).state_dict()) == tensors + 2
 
 
-@pytest.mark.parametrize("name, present, absent", [
-    ("osnet_x1_0", ["conv2.0.conv2d.3.conv2.weight", "conv2.2.0.conv.weight", "conv3.2.0.bn.running_var",
-                    "conv2.0.downsample.conv.weight", "fc.1.running_mean", "conv4.1.gate.fc2.bias"],
-     ["conv2.1.downsample.conv.weight", "conv4.2.0.conv.weight", "conv2.0.IN.weight", "classifier.weight"]),
-    ("osnet_ibn_x1_0", ["conv2.1.IN.bias", "conv2.0.conv3.bn.weight"], ["conv3.0.IN.weight", "conv1.bn.running_mean"]),
-    ("osnet_ain_x1_0", ["conv2.0.conv2.3.layers.3.conv1.weight", "pool2.0.conv.weight", "pool3.0.bn.weight",
-                        "conv3.0.conv3.bn.weight", "conv4.1.conv3.bn.weight", "conv4.0.downsample.bn.weight"],
-     ["conv2.0.conv3.bn.weight", "conv3.1.conv3.bn.weight", "conv4.0.conv3.bn.weight", "conv2.0.conv2a.conv1.weight"]),
-])
+@pytest.mark.parametrize(
+    "name, present, absent",
+    [
+        (
+            "osnet_x1_0",
+            [
+                "conv2.0.conv2d.3.conv2.weight",
+                "conv2.2.0.conv.weight",
+                "conv3.2.0.bn.running_var",
+                "conv2.0.downsample.conv.weight",
+                "fc.1.running_mean",
+                "conv4.1.gate.fc2.bias",
+            ],
+            ["conv2.1.downsample.conv.weight", "conv4.2.0.conv.weight", "conv2.0.IN.weight", "classifier.weight"],
+        ),
+        (
+            "osnet_ibn_x1_0",
+            ["conv2.1.IN.bias", "conv2.0.conv3.bn.weight"],
+            ["conv3.0.IN.weight", "conv1.bn.running_mean"],
+        ),
+        (
+            "osnet_ain_x1_0",
+            [
+                "conv2.0.conv2.3.layers.3.conv1.weight",
+                "pool2.0.conv.weight",
+                "pool3.0.bn.weight",
+                "conv3.0.conv3.bn.weight",
+                "conv4.1.conv3.bn.weight",
+                "conv4.0.downsample.bn.weight",
+            ],
+            [
+                "conv2.0.conv3.bn.weight",
+                "conv3.1.conv3.bn.weight",
+                "conv4.0.conv3.bn.weight",
+                "conv2.0.conv2a.conv1.weight",
+            ],
+        ),
+    ],
+)
 def test_tensor_names_are_those_of_torchreid(name, present, absent):
     names = set(build_model(name).state_dict())
     assert names.issuperset(present) and names.isdisjoint(absent)
 
 
-@pytest.mark.parametrize("fc1, fc2, bias, expected", [
-    (1 / 16, 0.2, 0.0, 1 / (1 + math.exp(-1.5))),  # the mean of 0..15 is 7.5
-    (-1 / 16, 0.2, math.log(3), 0.75),  # ReLU leaves the bias alone
-    (0.0, 0.0, 0.0, 0.5),
-])
+@pytest.mark.parametrize(
+    "fc1, fc2, bias, expected",
+    [
+        (1 / 16, 0.2, 0.0, 1 / (1 + math.exp(-1.5))),  # the mean of 0..15 is 7.5
+        (-1 / 16, 0.2, math.log(3), 0.75),  # ReLU leaves the bias alone
+        (0.0, 0.0, 0.0, 0.5),
+    ],
+)
 def test_gate_by_hand(fc1, fc2, bias, expected):
     gate = ChannelGate(16)
     for parameter, value in zip(gate.parameters(), (fc1, 0.0, fc2, bias), strict=True):

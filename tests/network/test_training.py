@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from osnet_lib.errors import DatasetError, SessionError
 from osnet_lib.datasets.preprocess import MEAN, STD
+from osnet_lib.errors import DatasetError, SessionError
 from osnet_lib.network.training import Recipe, _augment, learning_rate, train_model
 
 TINY = Recipe(architecture="osnet_x0_25", small_epochs=1, full_epochs=1, batch_size=8)
@@ -28,8 +28,9 @@ def trained():
 def test_an_epoch_is_logged_and_finite(trained):
     model, log = trained
     assert len(log["epochs"]) == 2 and log["device"] == "cpu" and log["seconds"] > 0
-    assert all(np.isfinite(epoch["loss"]) and epoch["loss"] > 0 and 0 <= epoch["accuracy"] <= 1
-               for epoch in log["epochs"])
+    assert all(
+        np.isfinite(epoch["loss"]) and epoch["loss"] > 0 and 0 <= epoch["accuracy"] <= 1 for epoch in log["epochs"]
+    )
     assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
 
 
@@ -68,8 +69,13 @@ def test_learning_rate_steps_down_with_the_larger_images_and_half_way():
 
 def test_recipe_is_the_zoo_s():
     recipe = Recipe()
-    assert (recipe.architecture, recipe.batch_size, recipe.learning_rate, recipe.label_smoothing,
-            recipe.weight_decay) == ("osnet_x1_0", 64, 0.0015, 0.1, 5e-4)
+    assert (
+        recipe.architecture,
+        recipe.batch_size,
+        recipe.learning_rate,
+        recipe.label_smoothing,
+        recipe.weight_decay,
+    ) == ("osnet_x1_0", 64, 0.0015, 0.1, 5e-4)
 
 
 def test_augmentation_normalises_resizes_and_flips():
@@ -84,8 +90,9 @@ def test_augmentation_normalises_resizes_and_flips():
 
 
 def test_too_few_images_are_refused():
-    with pytest.raises(DatasetError,
-                       match="train: 16 images do not fill a batch of 64. Give more images or a smaller batch_size"):
+    with pytest.raises(
+        DatasetError, match="train: 16 images do not fill a batch of 64. Give more images or a smaller batch_size"
+    ):
         train_model(*crops(), Recipe(architecture="osnet_x0_25"), "cpu", progress=False)
 
 
@@ -95,5 +102,6 @@ def test_a_device_that_is_not_there_is_refused(device):
         with pytest.raises(SessionError, match=f"device: no device '{device}' here. Give cpu"):
             train_model(*crops(), TINY, device, progress=False)
     else:  # none given: whatever there is
-        assert train_model(*crops(8), Recipe(**{**vars(TINY), "full_epochs": 0}), None,
-                           progress=False)[1]["device"] in ("cpu", "cuda")
+        assert train_model(*crops(8), Recipe(**{**vars(TINY), "full_epochs": 0}), None, progress=False)[1][
+            "device"
+        ] in ("cpu", "cuda")

@@ -9,8 +9,8 @@ import types
 
 import pytest
 
-from osnet_lib.network import weights
 from osnet_lib.errors import CheckpointError
+from osnet_lib.network import weights
 from osnet_lib.network.weights import MARKET1501, MINI, Published, cache_folder, find_weights
 
 CONTENT = b"the published checkpoint"
@@ -63,9 +63,14 @@ def test_no_such_path(name):
     assert re.fullmatch(rf"{re.escape(name)}: no such weights\. .*mini.*market1501.*path.*", refusal(name))
 
 
-@pytest.mark.parametrize("variable, expected", [
-    ("elsewhere", "elsewhere"), ("", ".cache/osnet"), (None, ".cache/osnet"),
-])
+@pytest.mark.parametrize(
+    "variable, expected",
+    [
+        ("elsewhere", "elsewhere"),
+        ("", ".cache/osnet"),
+        (None, ".cache/osnet"),
+    ],
+)
 def test_cache_folder(monkeypatch, tmp_path, variable, expected):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("OSNET_CACHE", raising=False)

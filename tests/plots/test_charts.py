@@ -6,13 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, legend, texts
 from matplotlib.container import BarContainer, ErrorbarContainer
 
-from osnet_lib.errors import MetricError, ParityError, ResultError
-from osnet_lib.datasets.market1501 import open_market1501
-from osnet_lib.metrics import evaluate
+from helpers.figures import assert_legible, legend, texts
 from osnet_lib.conversion.parity import Parity, Tolerance
+from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.errors import MetricError, ParityError, ResultError
+from osnet_lib.metrics import evaluate
 from osnet_lib.plots import plot_cameras, plot_cmc, plot_latency, plot_parity, plot_throughput
 
 
@@ -52,11 +52,14 @@ def test_cmc_marks_published_figures_as_such(evaluation):
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"evaluations": {}}, "CMC: 0 curves of 20 ranks. Give at least one"),
-    ({"ranks": 0}, "CMC: 1 curves of 0 ranks"),
-    ({"published": {"zoo": 94.2}}, "zoo: a published Rank-1 of 94.2. Give a fraction: 0.942"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"evaluations": {}}, "CMC: no curve to draw. Give at least one"),
+        ({"ranks": 0}, "CMC: ranks 0 is not a whole number of 1 or more"),
+        ({"published": {"zoo": 94.2}}, "zoo: a published Rank-1 of 94.2. Give a fraction: 0.942"),
+    ],
+)
 def test_cmc_refuses(evaluation, arguments, message):
     with pytest.raises(MetricError) as caught:
         plot_cmc(**{"evaluations": {"a": evaluation}, **arguments})
@@ -66,10 +69,13 @@ def test_cmc_refuses(evaluation, arguments, message):
 def test_cameras_counts_every_split(tiny_market):
     with open_market1501(tiny_market()) as dataset:
         figure = plot_cameras(dataset)
-        expected = {"query": dataset.query, "gallery without distractors": [s for s in dataset.gallery if s.pid],
-                    "distractors (pid 0)": [s for s in dataset.gallery if not s.pid],
-                    "junk (pid −1, ignored)": dataset.junk,
-                    "train": dataset.train}
+        expected = {
+            "query": dataset.query,
+            "gallery without distractors": [s for s in dataset.gallery if s.pid],
+            "distractors (pid 0)": [s for s in dataset.gallery if not s.pid],
+            "junk (pid −1, ignored)": dataset.junk,
+            "train": dataset.train,
+        }
     (axes,) = figure.axes
     bars = {c.get_label().rpartition(":")[0]: c for c in axes.containers if isinstance(c, BarContainer)}
     assert list(bars) == list(expected)
@@ -88,8 +94,11 @@ def test_cameras_leaves_out_a_train_split_that_is_not_there(tiny_market):
         assert [entry.split(":")[0] for entry in legend(plot_cameras(dataset))][-1] == "junk (pid −1, ignored)"
 
 
-PARITIES = [Parity("onnx", 31, 31, 5.9e-8, 8e-9, 1.0, 4e-8), Parity("simplified", 1, 1, 6e-8, 9e-9, 1.0, 0.0),
-            Parity("simplified", 8, 15, 2e-3, 9e-5, 0.9998, 3e-8)]
+PARITIES = [
+    Parity("onnx", 31, 31, 5.9e-8, 8e-9, 1.0, 4e-8),
+    Parity("simplified", 1, 1, 6e-8, 9e-9, 1.0, 0.0),
+    Parity("simplified", 8, 15, 2e-3, 9e-5, 0.9998, 3e-8),
+]
 
 
 @pytest.mark.parametrize("parities", [PARITIES, PARITIES[1:2], PARITIES * 4], ids=["3", "1", "12"])
@@ -122,8 +131,9 @@ def test_parity_of_identical_features():
 TIMES = np.random.default_rng(1).gamma(30, 0.4, 50) + 80
 
 
-@pytest.mark.parametrize("times", [TIMES, TIMES[:1], np.full(9, 5.0), np.append(TIMES, 9000.0)],
-                         ids=["50", "one", "equal", "outlier"])
+@pytest.mark.parametrize(
+    "times", [TIMES, TIMES[:1], np.full(9, 5.0), np.append(TIMES, 9000.0)], ids=["50", "one", "equal", "outlier"]
+)
 def test_latency_shows_every_round_and_the_percentiles(times):
     figure = plot_latency(times, 8, title="osnet_x1_0, CPU")
     trace, histogram = figure.axes
@@ -157,7 +167,13 @@ def test_throughput_tells_measured_from_published():
     figure = plot_throughput(MEASURED, PUBLISHED)
     (axes,) = figure.axes
     assert legend(figure) == [
-        "measured here", "CPU, 2 threads", "CPU, 1 thread", "published", "Ascend 310", "Ascend 310P3"]
+        "measured here",
+        "CPU, 2 threads",
+        "CPU, 1 thread",
+        "published",
+        "Ascend 310",
+        "Ascend 310P3",
+    ]
     series = _series(figure)
     for label, (line, _, _) in series.items():
         if label.startswith("Ascend"):
@@ -184,12 +200,15 @@ def test_throughput_of_one_range_starts_at_zero():
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("measured, message", [
-    ([], "measured: no throughput to show. Run the benchmark"),
-    ([("CPU", 0, 10.0, None)], "CPU: 10.0 images/s at batch size 0. Both must be positive"),
-    ([("CPU", 1, 0.0, None)], "CPU: 0.0 images/s at batch size 1"),
-    ([("CPU", 1, float("nan"), None)], "CPU: nan images/s at batch size 1"),
-])
+@pytest.mark.parametrize(
+    "measured, message",
+    [
+        ([], "measured: no throughput to show. Run the benchmark"),
+        ([("CPU", 0, 10.0, None)], "CPU: 10.0 images/s at batch size 0. Both must be positive"),
+        ([("CPU", 1, 0.0, None)], "CPU: 0.0 images/s at batch size 1"),
+        ([("CPU", 1, float("nan"), None)], "CPU: nan images/s at batch size 1"),
+    ],
+)
 def test_throughput_refuses(measured, message):
     with pytest.raises(ResultError) as caught:
         plot_throughput(measured)

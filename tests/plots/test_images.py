@@ -6,15 +6,15 @@ import re
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, lightness, texts
 from matplotlib import colormaps
 from PIL import Image
 
-from osnet_lib.errors import DatasetError, MetricError
+from helpers.figures import assert_legible, lightness, texts
 from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.datasets.preprocess import preprocess, to_uint8
+from osnet_lib.errors import DatasetError, MetricError
 from osnet_lib.plots.images import plot_activation, plot_network_input, plot_samples
 from osnet_lib.plots.style import LIGHTNESS
-from osnet_lib.datasets.preprocess import preprocess, to_uint8
 
 
 @pytest.fixture
@@ -52,9 +52,12 @@ def test_an_image_of_another_shape_keeps_its_proportions(dataset, monkeypatch):
     assert (right - left) / (bottom - top) == pytest.approx(2) and right - left <= 1
 
 
-@pytest.mark.parametrize("count, columns", [(0, 8), (2, 0)])
-def test_samples_refuses_nothing(dataset, count, columns):
-    with pytest.raises(DatasetError, match=f"^samples: {count} images in {columns} columns. Give at least one"):
+@pytest.mark.parametrize(
+    "count, columns, words",
+    [(0, 8, "no image to show. Give at least one"), (2, 0, "columns 0 is not a whole number of 1 or more")],
+)
+def test_samples_refuses_nothing(dataset, count, columns, words):
+    with pytest.raises(DatasetError, match=f"^samples: {words}"):
         plot_samples(dataset, dataset.query[:count], columns)
 
 
@@ -90,7 +93,7 @@ def test_activation_shows_image_map_and_both(dataset):
     sheet, bar = figure.axes
     assert len(sheet.images) == 12  # image, map, grey image and map over it, for each sample
     for i, (sample, activation) in enumerate(zip(samples, MAPS)):
-        image, shown, grey, over = sheet.images[4 * i: 4 * i + 4]
+        image, shown, grey, over = sheet.images[4 * i : 4 * i + 4]
         np.testing.assert_array_equal(image.get_array(), np.asarray(dataset.image(sample)))
         np.testing.assert_allclose(shown.get_array(), activation / activation.max(), rtol=1e-6)
         assert shown.get_clim() == over.get_clim() == (0, 1)
@@ -126,14 +129,17 @@ def test_the_lightness_of_the_colour_map_rises_with_the_value():
     assert (np.diff(values) > 0).all() and values[-1] - values[0] > 0.6
 
 
-@pytest.mark.parametrize("count, maps, error, message", [
-    (0, MAPS[:0], DatasetError, "samples: no image to show"),
-    (2, MAPS, MetricError, "maps: float32 of shape (3, 16, 8) for 2 images. Give activation_map"),
-    (3, MAPS[0], MetricError, "maps: float32 of shape (16, 8) for 3 images"),
-    (3, MAPS.astype(int), MetricError, "maps: int64 of shape (3, 16, 8)"),
-    (3, -MAPS, MetricError, "maps: values that are negative or not finite"),
-    (3, MAPS * np.nan, MetricError, "maps: values that are negative or not finite"),
-])
+@pytest.mark.parametrize(
+    "count, maps, error, message",
+    [
+        (0, MAPS[:0], DatasetError, "samples: no image to show"),
+        (2, MAPS, MetricError, "maps: float32 of shape (3, 16, 8) for 2 images. Give activation_map"),
+        (3, MAPS[0], MetricError, "maps: float32 of shape (16, 8) for 3 images"),
+        (3, MAPS.astype(int), MetricError, "maps: int64 of shape (3, 16, 8)"),
+        (3, -MAPS, MetricError, "maps: values that are negative or not finite"),
+        (3, MAPS * np.nan, MetricError, "maps: values that are negative or not finite"),
+    ],
+)
 def test_activation_refuses(dataset, count, maps, error, message):
     with pytest.raises(error) as caught:
         plot_activation(dataset, dataset.query[:count], maps)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, legend
 from matplotlib.colors import same_color
 
+from helpers.figures import assert_legible, legend
 from osnet_lib.errors import MetricError
-from osnet_lib.plots.maps import SHAPES, plot_map
 from osnet_lib.features.projection import IdentityMap, Projection
+from osnet_lib.plots.maps import MAP_MARKERS, plot_map
 
 
 def _map(identities: int, images: int, spread: float, queries: int = 3, seed: int = 0) -> IdentityMap:
@@ -17,8 +17,9 @@ def _map(identities: int, images: int, spread: float, queries: int = 3, seed: in
     pids = np.tile(np.arange(1, identities + 1), images)
     points = 10 * rng.standard_normal((identities + 1, 2))[pids] + spread * rng.standard_normal((len(pids), 2))
     projection = Projection(points, np.array([0.305, 0.121]))
-    return IdentityMap(projection, pids, rng.integers(1, 7, len(pids)), np.arange(len(pids)) < queries * identities,
-                       "cosine")
+    return IdentityMap(
+        projection, pids, rng.integers(1, 7, len(pids)), np.arange(len(pids)) < queries * identities, "cosine"
+    )
 
 
 @pytest.mark.parametrize("identities, images, spread", [(1, 4, 1.0), (8, 12, 1.0), (12, 60, 3.0)])
@@ -27,11 +28,11 @@ def test_map_shows_every_image(identities, images, spread):
     figure = plot_map(shown, title="A map")
     (axes,) = figure.axes
     for i in range(identities):
-        gallery, query = axes.lines[2 * i: 2 * i + 2]
+        gallery, query = axes.lines[2 * i : 2 * i + 2]
         for line, is_query in ((gallery, False), (query, True)):
             mine = (shown.pids == i + 1) & (shown.is_query == is_query)
             np.testing.assert_array_equal(line.get_xydata(), shown.projection.points[mine])
-            assert line.get_marker() == SHAPES[i] and line.get_linestyle() == "None"
+            assert line.get_marker() == MAP_MARKERS[i] and line.get_linestyle() == "None"
         assert gallery.get_markerfacecolor() == "none" and query.get_markerfacecolor() == query.get_color()
         assert same_color(query.get_markeredgecolor(), "black")
     assert len(axes.lines) == 2 * identities
@@ -64,15 +65,21 @@ def test_numbers_lie_on_no_point():
     pixels = axes.transData.transform(shown.projection.points)
     for text in axes.texts:
         box = text.get_window_extent()
-        assert not ((box.x0 < pixels[:, 0]) & (pixels[:, 0] < box.x1) & (box.y0 < pixels[:, 1])
-                    & (pixels[:, 1] < box.y1)).any()
+        assert not (
+            (box.x0 < pixels[:, 0]) & (pixels[:, 0] < box.x1) & (box.y0 < pixels[:, 1]) & (pixels[:, 1] < box.y1)
+        ).any()
 
 
 def test_where_there_is_no_room_there_is_no_number():
     axis = np.linspace(0, 1, 60)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    crowd = IdentityMap(Projection(grid, np.array([0.5, 0.5])), np.full(3600, 7), np.full(3600, 1),
-                        np.isin(np.arange(3600), [30 * 60 + 30, 20 * 60 + 40]), "euclidean")
+    crowd = IdentityMap(
+        Projection(grid, np.array([0.5, 0.5])),
+        np.full(3600, 7),
+        np.full(3600, 1),
+        np.isin(np.arange(3600), [30 * 60 + 30, 20 * 60 + 40]),
+        "euclidean",
+    )
     figure = plot_map(crowd)
     assert not figure.axes[0].texts
     assert_legible(figure)

@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, in_grey, legend, texts
 from matplotlib.patches import StepPatch
 
+from helpers.figures import assert_legible, in_grey, legend, texts
 from osnet_lib.errors import MetricError
-from osnet_lib.metrics.verification import PairHistogram, Verification, pair_histogram, verification
+from osnet_lib.metrics.verification import PairHistogram, Verification, pair_histogram, verify
 from osnet_lib.plots.pairs import plot_pairs
 
 
@@ -30,14 +30,16 @@ def histogram(arguments):
 
 @pytest.fixture(scope="module")
 def points(arguments):
-    return verification(*arguments, fprs=(1e-3, 1e-2, 1e-1))
+    return verify(*arguments, fprs=(1e-3, 1e-2, 1e-1))
 
 
 def test_pairs_show_shares_above_and_numbers_below(histogram):
     figure = plot_pairs(histogram, title="Distances")
     shares, counts = figure.axes
-    for axes, expected in ((shares, [100 * histogram.same / 120, 100 * histogram.different / 4680]),
-                           (counts, [histogram.same, histogram.different])):
+    for axes, expected in (
+        (shares, [100 * histogram.same / 120, 100 * histogram.different / 4680]),
+        (counts, [histogram.same, histogram.different]),
+    ):
         outlines = [patch for patch in axes.patches if isinstance(patch, StepPatch) and not patch.get_fill()]
         for outline, values in zip(outlines, expected, strict=True):
             np.testing.assert_allclose(outline.get_data().values, values)
@@ -59,7 +61,8 @@ def test_pairs_mark_the_thresholds(histogram, points):
         assert len({line.get_linestyle() for line in axes.lines}) == 3
     assert legend(figure)[2:] == [
         f"below {threshold:.4g}: {100 * tpr:.1f} % of the same, at most {percent} % of different"
-        for threshold, tpr, percent in zip(points.thresholds, points.tprs, ("0.1", "1", "10"))]
+        for threshold, tpr, percent in zip(points.thresholds, points.tprs, ("0.1", "1", "10"))
+    ]
     assert_legible(figure)
 
 
@@ -70,9 +73,13 @@ def test_an_infinite_threshold_is_named_but_not_drawn(histogram):
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("metric, normalized, label", [
-    ("cosine", False, "cosine distance, 1 − cosine"),
-    ("euclidean", True, "squared Euclidean distance of unit features")])
+@pytest.mark.parametrize(
+    "metric, normalized, label",
+    [
+        ("cosine", False, "cosine distance, 1 − cosine"),
+        ("euclidean", True, "squared Euclidean distance of unit features"),
+    ],
+)
 def test_pairs_name_the_distance(histogram, metric, normalized, label):
     other = dataclasses.replace(histogram, metric=metric, normalized=normalized)
     assert label in texts(plot_pairs(other))
@@ -85,7 +92,7 @@ def test_same_and_different_are_told_apart_in_grey():
     spread = []
     for middle in (0.5, 1.5):
         x, y = axes.transData.transform((middle, 60))
-        part = grey[round(len(grey) - y) - 10:round(len(grey) - y) + 10, round(x) - 25:round(x) + 25]
+        part = grey[round(len(grey) - y) - 10 : round(len(grey) - y) + 10, round(x) - 25 : round(x) + 25]
         spread.append(np.ptp(part))
     assert spread[0] > 0.15 > spread[1]
 

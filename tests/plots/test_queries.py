@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, in_grey, legend, lightness, texts
 from matplotlib.container import BarContainer
 from matplotlib.patches import Rectangle
 
+from helpers.figures import assert_legible, in_grey, legend, lightness, texts
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate
 from osnet_lib.metrics.cameras import CameraPairs, camera_pairs
@@ -36,7 +36,7 @@ def _bars(figure) -> list[BarContainer]:
 @pytest.mark.parametrize("bins", [1, 5, 20])
 def test_ap_counts_every_query_in_its_bin(evaluations, bins):
     figure = plot_ap(evaluations, bins, title="Average precision")
-    for bars, (label, evaluation) in zip(_bars(figure), evaluations.items(), strict=True):
+    for bars, evaluation in zip(_bars(figure), evaluations.values(), strict=True):
         counts = [int(bar.get_height()) for bar in bars]
         expected = np.bincount(np.minimum((evaluation.ap * bins).astype(int), bins - 1), minlength=bins)
         assert counts == expected.tolist() and sum(counts) == 60
@@ -48,8 +48,11 @@ def test_ap_counts_every_query_in_its_bin(evaluations, bins):
     best = [np.count_nonzero(e.ap == 1) for e in evaluations.values()]
     assert best[0] and legend(figure) == [
         *(f"{label}: mAP {100 * e.mAP:.1f} %" for label, e in evaluations.items()),
-        *(f"{label}: 60 queries, median {100 * np.median(e.ap):.1f} %, {number} at 100 %"
-          for number, (label, e) in zip(best, evaluations.items()))]
+        *(
+            f"{label}: 60 queries, median {100 * np.median(e.ap):.1f} %, {number} at 100 %"
+            for number, (label, e) in zip(best, evaluations.items())
+        ),
+    ]
     assert figure.get_suptitle() == "Average precision"
     assert_legible(figure)
 
@@ -61,8 +64,11 @@ def test_ap_bars_differ_in_grey(evaluations):
     spread = []
     for bars in _bars(figure):
         box = bars[-1].get_window_extent()
-        spread.append(grey[round(len(grey) - box.y1 / 2):round(len(grey) - box.y0) - 5,
-                           round(box.x0) + 3:round(box.x1) - 3].std())
+        spread.append(
+            grey[
+                round(len(grey) - box.y1 / 2) : round(len(grey) - box.y0) - 5, round(box.x0) + 3 : round(box.x1) - 3
+            ].std()
+        )
     assert spread[0] < 0.02 < 0.08 < spread[1]
 
 
@@ -78,11 +84,15 @@ def test_ap_says_how_many_queries_have_no_match():
 
 def test_ap_refuses(evaluations):
     one = evaluations["cosine"]
-    for arguments, message in (({}, 20), "average precision: 0 evaluations"), (
-            ({str(i): one for i in range(6)}, 20), "average precision: 6 evaluations in 20 bins. Give 1 to 5"), (
-            ({"a": one}, 0), "average precision: 1 evaluations in 0 bins"), (
+    for arguments, message in (
+        (({}, 20), "average precision: 0 evaluations"),
+        (({str(i): one for i in range(6)}, 20), "average precision: 6 evaluations. Give 1 to 5"),
+        (({"a": one}, 0), "average precision: bins 0 is not a whole number of 1 or more"),
+        (
             ({"a": dataclasses.replace(one, ap=np.full(60, np.nan), first_hit=np.full(60, -1))}, 20),
-            "a: no query with a match"):
+            "a: no query with a match",
+        ),
+    ):
         with pytest.raises(MetricError) as caught:
             plot_ap(*arguments)
         assert str(caught.value).startswith(message)

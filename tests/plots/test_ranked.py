@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, texts
 from matplotlib.patches import Rectangle
 
-from osnet_lib.errors import DatasetError, MetricError
+from helpers.figures import assert_legible, texts
 from osnet_lib.datasets.market1501 import open_market1501
+from osnet_lib.errors import DatasetError, MetricError
 from osnet_lib.metrics import ranked_list
 from osnet_lib.metrics.ranking import RankedList
 from osnet_lib.plots.ranked import CROSS, DASH, TICK, plot_ranked_lists
@@ -28,11 +29,17 @@ def _rows(dataset, dropped: int = 0, seed: int = 3) -> list[RankedRow]:
     query, gallery = dataset.query, (*dataset.gallery, *dataset.junk)
     rng = np.random.default_rng(seed)
     features = [rng.standard_normal((len(samples), 4)) for samples in (query, gallery)]
-    labels = [[np.array([s.pid for s in samples]), np.array([s.camid for s in samples])]
-              for samples in (query, gallery)]
+    labels = [
+        [np.array([s.pid for s in samples]), np.array([s.camid for s in samples])] for samples in (query, gallery)
+    ]
     ranked = ranked_list(features[0], *labels[0], features[1], *labels[1], k=10, dropped=dropped)
-    return ranked_rows(ranked, [s.name for s in query], [s.name for s in gallery], ap=[1.0, 0.5, 0.0625],
-                       labels=["best", "median", "worst"])
+    return ranked_rows(
+        ranked,
+        [s.name for s in query],
+        [s.name for s in gallery],
+        ap=[1.0, 0.5, 0.0625],
+        labels=["best", "median", "worst"],
+    )
 
 
 @pytest.fixture
@@ -67,12 +74,15 @@ def test_ranked_rows_keep_dropped_images_without_a_rank(rows, rows_with_dropped)
 RANKED = RankedList(np.full((3, 1), 5), np.zeros((3, 1)), np.zeros((3, 1), bool), np.ones((3, 1), int))
 
 
-@pytest.mark.parametrize("query, gallery, options, message", [
-    (["a"], ["b"] * 6, {}, "names: 1 query and 6 gallery names for 3 lists. Give the names in the order"),
-    (["a"] * 3, ["b"] * 5, {}, "names: 3 query and 5 gallery names for 3 lists"),
-    (["a"] * 3, ["b"] * 6, {"ap": [1.0]}, "rows: 1 average precisions and 3 labels for 3 lists"),
-    (["a"] * 3, ["b"] * 6, {"labels": ["x"] * 4}, "rows: 3 average precisions and 4 labels for 3 lists"),
-])
+@pytest.mark.parametrize(
+    "query, gallery, options, message",
+    [
+        (["a"], ["b"] * 6, {}, "names: 1 query and 6 gallery names for 3 lists. Give the names in the order"),
+        (["a"] * 3, ["b"] * 5, {}, "names: 3 query and 5 gallery names for 3 lists"),
+        (["a"] * 3, ["b"] * 6, {"ap": [1.0]}, "rows: 1 average precisions and 3 labels for 3 lists"),
+        (["a"] * 3, ["b"] * 6, {"labels": ["x"] * 4}, "rows: 3 average precisions and 4 labels for 3 lists"),
+    ],
+)
 def test_ranked_rows_refuse_what_is_not_one_per_query(query, gallery, options, message):
     with pytest.raises(MetricError) as caught:
         ranked_rows(RANKED, query, gallery, **options)
@@ -105,15 +115,26 @@ def test_ranked_lists_mark_every_image_by_symbol_border_and_size(dataset, droppe
         seen.add(kind)
         (border,) = [m for m in marks if np.allclose(m.get_xy(), (left, top))]
         assert border.get_width() == pytest.approx(width)
-        assert border.get_linestyle() in {"right": ("-", "solid"), "wrong": ("--", "dashed"),
-                                          "ignored": (":", "dotted")}[kind]
-        inside = [text.get_text() for text in axes.texts if left < text.get_position()[0] < left + width
-                  and top < text.get_position()[1] < top + 2 * width]
+        assert (
+            border.get_linestyle()
+            in {"right": ("-", "solid"), "wrong": ("--", "dashed"), "ignored": (":", "dotted")}[kind]
+        )
+        inside = [
+            text.get_text()
+            for text in axes.texts
+            if left < text.get_position()[0] < left + width and top < text.get_position()[1] < top + 2 * width
+        ]
         junk = " junk" if name.startswith("-1") else ""
         assert inside == [{"right": TICK, "wrong": CROSS, "ignored": DASH + junk}[kind]]
         assert (width < 0.5) == (kind == "ignored")
-        heading = [text.get_text() for text in axes.texts if text.get_text().startswith("rank ") and width > 0.5
-                   and np.allclose(text.get_position()[0], left + 0.5) and 0 < top - text.get_position()[1] < 0.1]
+        heading = [
+            text.get_text()
+            for text in axes.texts
+            if text.get_text().startswith("rank ")
+            and width > 0.5
+            and np.allclose(text.get_position()[0], left + 0.5)
+            and 0 < top - text.get_position()[1] < 0.1
+        ]
         assert heading == ([f"rank {row.ranks[place]}"] if row.ranks[place] else [])
     assert seen == ({"right", "wrong", "ignored"} if dropped else {"right", "wrong"})
     assert_legible(figure)
@@ -122,18 +143,20 @@ def test_ranked_lists_mark_every_image_by_symbol_border_and_size(dataset, droppe
 def test_images_stand_in_the_order_of_distance_and_overlap_nowhere(dataset, rows_with_dropped):
     images = _images(plot_ranked_lists(dataset, rows_with_dropped))
     for row in rows_with_dropped:
-        own, images = images[:1 + len(row.gallery)], images[1 + len(row.gallery):]
+        own, images = images[: 1 + len(row.gallery)], images[1 + len(row.gallery) :]
         corners = [(left, top) for left, top, _, _ in own]
         assert corners == sorted(corners) and len(set(corners)) == len(corners)
-        for (left, top, width, _), (right, below, _, _) in zip(own, own[1:]):
+        for (left, top, width, _), (right, below, _, _) in itertools.pairwise(own):
             assert right >= left + width or (right == left and below >= top + 2 * width)
 
 
 def test_ranked_lists_note_score_and_what_was_removed(dataset, rows, rows_with_dropped):
     words = texts(plot_ranked_lists(dataset, rows))
     assert [text for text in words if text.endswith("removed")] == [
-        "pid 0001\ncamera 1\nAP 100.0 %\n1 removed", "pid 0002\ncamera 2\nAP 50.0 %\n0 removed",
-        "pid 0003\ncamera 6\nAP 6.2 %\n0 removed"]
+        "pid 0001\ncamera 1\nAP 100.0 %\n1 removed",
+        "pid 0002\ncamera 2\nAP 50.0 %\n0 removed",
+        "pid 0003\ncamera 6\nAP 6.2 %\n0 removed",
+    ]
     assert {"best query", "median query", "worst query", "rank 1", "rank 6"} <= set(words) and "rank 7" not in words
     note = next(text for text in words if "solid border" in text).replace("\n", " ")
     assert TICK in note and CROSS in note and "Removed before ranking" in note and "dotted" not in note
@@ -154,13 +177,16 @@ QUERY, RIGHT, WRONG = "0001_c1s1_000001_00.jpg", "0001_c2s1_000011_01.jpg", "000
 SAME, JUNK = "0001_c1s1_000012_01.jpg", "-1_c3s2_000017_01.jpg"
 
 
-@pytest.mark.parametrize("name, right, rank, message", [
-    (WRONG, True, 1, f"{WRONG}: marked right for {QUERY}, but its name says otherwise"),
-    (RIGHT, False, 1, f"{RIGHT}: marked wrong for {QUERY}"),
-    (RIGHT, False, 0, f"{RIGHT}: marked ignored for {QUERY}"),
-    (SAME, True, 1, f"{SAME}: marked right for {QUERY}"),
-    (JUNK, False, 1, f"{JUNK}: marked wrong for {QUERY}"),
-])
+@pytest.mark.parametrize(
+    "name, right, rank, message",
+    [
+        (WRONG, True, 1, f"{WRONG}: marked right for {QUERY}, but its name says otherwise"),
+        (RIGHT, False, 1, f"{RIGHT}: marked wrong for {QUERY}"),
+        (RIGHT, False, 0, f"{RIGHT}: marked ignored for {QUERY}"),
+        (SAME, True, 1, f"{SAME}: marked right for {QUERY}"),
+        (JUNK, False, 1, f"{JUNK}: marked wrong for {QUERY}"),
+    ],
+)
 def test_ranked_lists_refuse_marks_that_names_contradict(dataset, name, right, rank, message):
     with pytest.raises(MetricError) as caught:
         plot_ranked_lists(dataset, [RankedRow(QUERY, (name,), (right,), (1.0,), (rank,))])

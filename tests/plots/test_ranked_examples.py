@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from helpers.results import evaluation
-
 from osnet_lib.plots.ranked_examples import ranked_examples
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.figures import assert_legible, texts
 
+from helpers.figures import assert_legible, texts
+from osnet_lib.core.results import Result
 from osnet_lib.errors import ResultError
 from osnet_lib.plots.scaling import plot_scaling
-from osnet_lib.core.results import Result
 
 
 def measured(queries: int = 842, slope: float = 1e-5) -> Result:
-    sizes = [{"gallery": gallery, "peak_rss_bytes": 10**8 + 3000 * gallery, "input_bytes": 2048 * gallery,
-              "seconds": {"median": slope * gallery, "min": 0.9 * slope * gallery, "max": 1.3 * slope * gallery}}
-             for gallery in (15_913, 115_913, 515_913)]
+    sizes = [
+        {
+            "gallery": gallery,
+            "peak_rss_bytes": 10**8 + 3000 * gallery,
+            "input_bytes": 2048 * gallery,
+            "seconds": {"median": slope * gallery, "min": 0.9 * slope * gallery, "max": 1.3 * slope * gallery},
+        }
+        for gallery in (15_913, 115_913, 515_913)
+    ]
     line = {"seconds_per_image": slope, "seconds_without_images": 0.0}
     conditions = {"benchmark": "distractors", "queries": queries, "metric": "euclidean"}
     return Result("evaluation", f"q{queries}", conditions, {"sizes": sizes, "line": line})
@@ -27,8 +33,9 @@ def test_shows_every_size_its_range_and_its_memory():
     (container,) = time.containers
     marks, _, (bars,) = container.lines
     np.testing.assert_allclose(marks.get_xydata(), [[15.913, 0.15913], [115.913, 1.15913], [515.913, 5.15913]])
-    np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()],
-                               np.outer([0.15913, 1.15913, 5.15913], [0.9, 1.3]))
+    np.testing.assert_allclose(
+        [bar[:, 1] for bar in bars.get_segments()], np.outer([0.15913, 1.15913, 5.15913], [0.9, 1.3])
+    )
     line = time.lines[-1]
     np.testing.assert_allclose(line.get_ydata(), line.get_xdata() * 1e3 * 1e-5)
     whole, features = memory.lines

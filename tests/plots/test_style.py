@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import matplotlib
 import numpy as np
 import pytest
-from helpers.figures import assert_legible
 from IPython.core.formatters import DisplayFormatter
 from matplotlib import pyplot, style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from helpers.figures import assert_legible
 from osnet_lib.plots.style import COLOURS, HATCHES, LINES, MARKERS, Chart, line_styles, new_chart, styled
 
 
@@ -70,7 +71,7 @@ def test_a_long_title_is_wrapped_and_stays_inside():
 def test_series_differ_without_colour():
     looks = line_styles(28)
     assert len({(look["marker"], look["linestyle"]) for look in looks}) == 28
-    for one, other in zip(looks, looks[1:]):
+    for one, other in itertools.pairwise(looks):
         assert all(one[key] != other[key] for key in ("color", "marker", "linestyle"))
     for palette in (COLOURS, MARKERS, LINES, HATCHES):
         assert len(set(palette)) == len(palette)

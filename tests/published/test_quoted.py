@@ -7,23 +7,36 @@ import re
 import pytest
 
 from osnet_lib.datasets import preprocess
-from osnet_lib.errors import ResultError
 from osnet_lib.datasets.market1501 import PUBLISHED
+from osnet_lib.errors import ResultError
 from osnet_lib.published.quoted import find_published, published_accuracy, published_throughput
 
 # The guide, section 7.1: batch -> (ave_throughputRate, ave_latency, card = 4 chips).
-GUIDE = {1: (240.622, 4.24716, 962.488), 4: (604.718, 1.68188, 2418.872), 8: (715.699, 1.41114, 2862.796),
-         16: (643.052, 1.55994, 2572.208), 32: (632.875, 1.58384, 2531.5)}
+GUIDE = {
+    1: (240.622, 4.24716, 962.488),
+    4: (604.718, 1.68188, 2418.872),
+    8: (715.699, 1.41114, 2862.796),
+    16: (643.052, 1.55994, 2572.208),
+    32: (632.875, 1.58384, 2531.5),
+}
 
 # The ModelZoo README's table: batch -> (310 card, 310P3, T4), whole images per second.
-MODEL_ZOO = {1: (962, 1314, 427), 4: (2419, 3529, 940), 8: (2863, 4075, 1408), 16: (2572, 3649, 2261),
-             32: (2532, 3321, 1907), 64: (None, 2821, 1304)}
+MODEL_ZOO = {
+    1: (962, 1314, 427),
+    4: (2419, 3529, 940),
+    8: (2863, 4075, 1408),
+    16: (2572, 3649, 2261),
+    32: (2532, 3321, 1907),
+    64: (None, 2821, 1304),
+}
 
 # Network, device -> Rank-1, mAP: torchreid's model zoo, the guide's section 6 and the ModelZoo README.
 SCORES = {
-    ("osnet_x1_0", "GPU"): (0.942, 0.826), ("osnet_x0_75", "GPU"): (0.937, 0.812),
+    ("osnet_x1_0", "GPU"): (0.942, 0.826),
+    ("osnet_x0_75", "GPU"): (0.937, 0.812),
     ("osnet_x0_5", "GPU"): (0.925, 0.798),
-    ("osnet_x0_25", "GPU"): (0.912, 0.750), ("osnet_x1_0", "Ascend 310"): (0.94299287, 0.8257416732159705),
+    ("osnet_x0_25", "GPU"): (0.912, 0.750),
+    ("osnet_x1_0", "Ascend 310"): (0.94299287, 0.8257416732159705),
     ("osnet_x1_0", "Ascend 310P3"): (0.9438, 0.8255),
 }
 
@@ -46,8 +59,9 @@ def test_a_card_is_four_chips():
         assert "one chip times four" in entry.source
 
 
-@pytest.mark.parametrize("device, column", [("Atlas 300I card, 4 x Ascend 310", 0), ("Ascend 310P3", 1),
-                                            ("NVIDIA T4", 2)])
+@pytest.mark.parametrize(
+    "device, column", [("Atlas 300I card, 4 x Ascend 310", 0), ("Ascend 310P3", 1), ("NVIDIA T4", 2)]
+)
 def test_speeds_as_in_the_model_zoo(device, column):
     expected = {n: row[column] for n, row in MODEL_ZOO.items() if row[column] is not None}
     assert {n: int(e.throughput + 0.5) for n, e in speeds(device).items()} == expected
@@ -61,15 +75,19 @@ def test_rate_and_latency_of_a_chip_agree():
 
 def test_scores_as_published():
     assert {(e.network, e.device): (e.rank1, e.mAP) for e in published_accuracy()} == SCORES
-    assert round(0.94299287 * 3368) == 3176 and 3176 / 3368 == pytest.approx(0.94299287, abs=5e-9)
+    assert round(0.94299287 * 3368) == 3176 and pytest.approx(0.94299287, abs=5e-9) == 3176 / 3368
 
 
 def test_every_entry_names_source_and_conditions():
     for entry in (*published_accuracy(), *published_throughput()):
         assert entry.source and entry.device and entry.network.startswith("osnet_")
     for entry in published_accuracy():
-        assert (entry.dataset, entry.protocol, entry.metric, entry.size) == ("Market-1501", "single query", "euclidean",
-                                                                             "256x128")
+        assert (entry.dataset, entry.protocol, entry.metric, entry.size) == (
+            "Market-1501",
+            "single query",
+            "euclidean",
+            "256x128",
+        )
         assert 0 < entry.mAP < entry.rank1 < 1 and entry.precision in ("float32", "float16")
         assert (tuple(entry.mean), tuple(entry.std), entry.channels) == (preprocess.MEAN, preprocess.STD, "RGB")
         assert entry.queries == PUBLISHED["query"]["images"] and entry.resize == "bilinear"
@@ -77,24 +95,37 @@ def test_every_entry_names_source_and_conditions():
 
 def test_decimals_are_those_in_print():
     """In per cent; the guide prints fractions, 0.94299287 and 0.8257416732159705."""
-    printed = {(e.network, e.device): (f"{100 * e.rank1:.{e.rank1_decimals}f}", f"{100 * e.mAP:.{e.mAP_decimals}f}")
-               for e in published_accuracy()}
+    printed = {
+        (e.network, e.device): (f"{100 * e.rank1:.{e.rank1_decimals}f}", f"{100 * e.mAP:.{e.mAP_decimals}f}")
+        for e in published_accuracy()
+    }
     assert printed == {
-        ("osnet_x1_0", "GPU"): ("94.2", "82.6"), ("osnet_x0_75", "GPU"): ("93.7", "81.2"),
-        ("osnet_x0_5", "GPU"): ("92.5", "79.8"), ("osnet_x0_25", "GPU"): ("91.2", "75.0"),
+        ("osnet_x1_0", "GPU"): ("94.2", "82.6"),
+        ("osnet_x0_75", "GPU"): ("93.7", "81.2"),
+        ("osnet_x0_5", "GPU"): ("92.5", "79.8"),
+        ("osnet_x0_25", "GPU"): ("91.2", "75.0"),
         ("osnet_x1_0", "Ascend 310"): ("94.299287", "82.57416732159705"),
-        ("osnet_x1_0", "Ascend 310P3"): ("94.38", "82.55")}
+        ("osnet_x1_0", "Ascend 310P3"): ("94.38", "82.55"),
+    }
 
 
-@pytest.mark.parametrize("name, device", [
-    ("osnet_x1_0", "GPU"), ("osnet_x1_0:GPU", "GPU"), ("osnet_x1_0:Ascend 310", "Ascend 310"),
-    ("OSNet_x1_0:ascend310P3", "Ascend 310P3"), (" osnet_x1_0 : gpu", "GPU")])
+@pytest.mark.parametrize(
+    "name, device",
+    [
+        ("osnet_x1_0", "GPU"),
+        ("osnet_x1_0:GPU", "GPU"),
+        ("osnet_x1_0:Ascend 310", "Ascend 310"),
+        ("OSNet_x1_0:ascend310P3", "Ascend 310P3"),
+        (" osnet_x1_0 : gpu", "GPU"),
+    ],
+)
 def test_one_entry_is_found_by_network_and_device(name, device):
     assert (find_published(name).network, find_published(name).device) == ("osnet_x1_0", device)
 
 
-@pytest.mark.parametrize("name", ["osnet_x9", "", "osnet_x1_0:TPU", "osnet_x1_0:Ascend", "GPU",
-                                  "osnet_x0_25:Ascend 310"])
+@pytest.mark.parametrize(
+    "name", ["osnet_x9", "", "osnet_x1_0:TPU", "osnet_x1_0:Ascend", "GPU", "osnet_x0_25:Ascend 310"]
+)
 def test_an_unknown_entry_lists_what_exists(name):
     with pytest.raises(ResultError) as refusal:
         find_published(name)

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from osnet_lib.report.evaluation_speed import (WORDS, evaluation_conditions_table, evaluation_speed_table,
-                                               explain_evaluation_speed, gallery_size_table)
+from osnet_lib.report.evaluation_speed import (
+    WORDS,
+    evaluation_conditions_table,
+    evaluation_speed_table,
+    gallery_size_table,
+)
 from osnet_lib.study.evaluation_speed import measure_evaluation_speed
 from osnet_lib.study.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    return measure_evaluation_speed(Workspace(tmp_path_factory.mktemp("workspace")), queries=40, gallery=240, share=0.5,
-                                    distractors=[0, 500], rounds=1, progress=False)
+    return measure_evaluation_speed(
+        Workspace(tmp_path_factory.mktemp("workspace")),
+        queries=40,
+        gallery=240,
+        share=0.5,
+        distractors=[0, 500],
+        rounds=1,
+        progress=False,
+    )
 
 
 def column(table, name):
@@ -38,15 +49,14 @@ def test_speed_table_says_what_is_measured_scaled_and_quoted(results):
     assert column(table, "program")[0] == WORDS["evaluate"]
     both = list(zip(column(table, "allocated, MB"), column(table, "whole process, MB")))
     assert all(None in pair for pair in both)  # two quantities: never one beside the other as if they were the same
-    assert f"would take 2.9 s, {2.9 / ours:.1f} times" in explain_evaluation_speed([quoted])
+    assert ratios["torchreid, Cython"] == pytest.approx(2.9 / ours)
 
 
-def test_gallery_table_and_words(results):
+def test_gallery_and_conditions_tables(results):
     table = gallery_size_table(results)
     assert column(table, "gallery") == [240, 740] and column(table, "distractors") == [0, 500]
     assert column(table, "mAP") == sorted(column(table, "mAP"), reverse=True)
     assert column(evaluation_conditions_table(results), "same figures") == [True] * 3
-    words = explain_evaluation_speed(results)
-    assert "20 queries, 120 gallery images" in words and "up to 500 more" in words and words.count("\n") == 2
-    assert f"takes {results[1].values['ratio']:.1f} times as long" in words
+    apart = column(evaluation_conditions_table(results), "distances apart at most")
+    assert apart[1] == results[1].values["difference"]["max"] and apart[0] is None
     assert len(evaluation_speed_table([]).rows) == len(gallery_size_table([]).rows) == 0

@@ -6,13 +6,18 @@ import re
 
 import numpy as np
 import pytest
-from helpers.results import SESSION, evaluation, facts, performance, rows
 
+from helpers.results import SESSION, evaluation, facts, performance, rows
 from osnet_lib.core.results import NOT_MEASURED, Result
 from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.report.features import features_table
-from osnet_lib.report.performance import (benchmark_table, performance_table, published_throughput_table, session_table,
-                                          throughput_series)
+from osnet_lib.report.performance import (
+    benchmark_table,
+    performance_table,
+    published_throughput_table,
+    session_table,
+    throughput_series,
+)
 from osnet_lib.report.provenance import provenance_table
 
 
@@ -33,8 +38,12 @@ def test_benchmark_table_holds_the_figures_of_the_measurement():
 def test_performance_table_is_sorted_by_batch_within_a_condition():
     table = performance_table([performance(16), performance(1), performance(4, backend="torch"), performance(8)])
     found = rows(table)
-    assert [(r["computed by"].split(",")[0], r["batch"]) for r in found] == [("onnxruntime", 1), ("onnxruntime", 8),
-                                                                             ("onnxruntime", 16), ("torch", 4)]
+    assert [(r["computed by"].split(",")[0], r["batch"]) for r in found] == [
+        ("onnxruntime", 1),
+        ("onnxruntime", 8),
+        ("onnxruntime", 16),
+        ("torch", 4),
+    ]
     assert found[0]["images/s"] == 100 and found[0]["rounds"] == 50 and "2 threads" in found[0]["computed by"]
     assert "5.0%" in str(table)
 
@@ -51,8 +60,10 @@ def test_published_throughput_is_marked_in_every_heading():
 
 def test_throughput_series():
     measured, published, imported = throughput_series([performance(8, 80.0), performance(1, 50.0)])
-    assert measured == [("osnet_x1_0, onnxruntime, 2 threads", 1, 50.0, 0.05),
-                        ("osnet_x1_0, onnxruntime, 2 threads", 8, 80.0, 0.05)]
+    assert measured == [
+        ("osnet_x1_0, onnxruntime, 2 threads", 1, 50.0, 0.05),
+        ("osnet_x1_0, onnxruntime, 2 threads", 8, 80.0, 0.05),
+    ]
     assert ("Ascend 310", 1, 240.622, None) in published and len(published) == 22 and imported == []
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-
 import numpy as np
-from helpers.results import accuracy, performance, rows
 
+from helpers.results import accuracy, performance, rows
 from osnet_lib.report.provenance import provenance_table
 
 

@@ -25,18 +25,28 @@ def remove_atc(monkeypatch, folder: Path) -> None:
     monkeypatch.setenv("PATH", str(folder))
 
 
-def tiny_onnx(path: Path, batch_size: int | None = None, opset: int = 11, input_name: str = "image",
-              domains: tuple[str, ...] = ("",)) -> Path:
+def tiny_onnx(
+    path: Path,
+    batch_size: int | None = None,
+    opset: int = 11,
+    input_name: str = "image",
+    domains: tuple[str, ...] = ("",),
+) -> Path:
     """Write an ONNX with OSNet's input and output: the mean of each colour, spread over 512 features."""
     batch = batch_size or "batch"
     spread = np.random.default_rng(0).normal(size=(3, 512)).astype(np.float32)
-    nodes = [helper.make_node("GlobalAveragePool", [input_name], ["means"], "pool"),
-             helper.make_node("Flatten", ["means"], ["flat"], "flatten"),
-             helper.make_node("MatMul", ["flat", "spread"], ["feature"], "fc")]
-    graph = helper.make_graph(nodes, "tiny", [
-        helper.make_tensor_value_info(input_name, TensorProto.FLOAT, [batch, 3, 256, 128])], [
-        helper.make_tensor_value_info("feature", TensorProto.FLOAT, [batch, 512])],
-        [numpy_helper.from_array(spread, "spread")])
+    nodes = [
+        helper.make_node("GlobalAveragePool", [input_name], ["means"], "pool"),
+        helper.make_node("Flatten", ["means"], ["flat"], "flatten"),
+        helper.make_node("MatMul", ["flat", "spread"], ["feature"], "fc"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, [batch, 3, 256, 128])],
+        [helper.make_tensor_value_info("feature", TensorProto.FLOAT, [batch, 512])],
+        [numpy_helper.from_array(spread, "spread")],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid(name, opset) for name in domains], ir_version=6)
     if len(domains) == 1:
         checker.check_model(model)

@@ -9,14 +9,18 @@ import threading
 
 import numpy as np
 import pytest
+
 from helpers.networks import images
 from helpers.npu import ACL, PYACL, STAND_INS, make_om, tiny_features
 
 Misuse = ACL.stand_in.Misuse
 INPUT, OUTPUT = 2 * 393216, 2 * 2048  # bytes of two images and of their features
-FUNCTIONS = sorted(f"acl.{prefix}{name}" for prefix, module in
-                   (("", ACL), ("rt.", ACL.rt), ("mdl.", ACL.mdl), ("util.", ACL.util))
-                   for name, value in vars(module).items() if hasattr(value, "__wrapped__") and name[0] != "_")
+FUNCTIONS = sorted(
+    f"acl.{prefix}{name}"
+    for prefix, module in (("", ACL), ("rt.", ACL.rt), ("mdl.", ACL.mdl), ("util.", ACL.util))
+    for name, value in vars(module).items()
+    if hasattr(value, "__wrapped__") and name[0] != "_"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -92,13 +96,23 @@ def test_there_are_many_functions():
     assert not [name for name in dir(ACL) if name.startswith("ACL_")]  # no constants, as in the real one
 
 
-@pytest.mark.parametrize("name, arguments", [
-    ("acl.rt.malloc", (np.int64(64), 0)), ("acl.rt.malloc", (64.0, 0)), ("acl.rt.malloc", (None, 0)),
-    ("acl.rt.malloc", ("64", 0)), ("acl.mdl.execute", (1, None, 2)), ("acl.mdl.load_from_file", (b"x.om",)),
-    ("acl.mdl.load_from_file", (PYACL,)), ("acl.rt.set_device", (np.int32(0),)), ("acl.init", (None, 1)),
-    ("acl.mdl.set_dynamic_batch_size", (1, 2, 1, np.uint8(4))), ("acl.util.ptr_to_numpy", (64, [1, 2], 11)),
-    ("acl.util.ptr_to_numpy", (64, (np.int64(1), 2), 11)),
-])
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("acl.rt.malloc", (np.int64(64), 0)),
+        ("acl.rt.malloc", (64.0, 0)),
+        ("acl.rt.malloc", (None, 0)),
+        ("acl.rt.malloc", ("64", 0)),
+        ("acl.mdl.execute", (1, None, 2)),
+        ("acl.mdl.load_from_file", (b"x.om",)),
+        ("acl.mdl.load_from_file", (PYACL,)),
+        ("acl.rt.set_device", (np.int32(0),)),
+        ("acl.init", (None, 1)),
+        ("acl.mdl.set_dynamic_batch_size", (1, 2, 1, np.uint8(4))),
+        ("acl.util.ptr_to_numpy", (64, [1, 2], 11)),
+        ("acl.util.ptr_to_numpy", (64, (np.int64(1), 2), 11)),
+    ],
+)
 def test_true_integers_and_strings(context, name, arguments):
     with pytest.warns(Warning) if "numpy" in name else pytest.MonkeyPatch.context():
         with pytest.raises(TypeError, match=f"{name} args parse failed"):
@@ -207,7 +221,7 @@ def test_a_thread_has_no_context(context):
 
 def test_a_stream_of_another_context(context):
     stream, _ = ACL.rt.create_stream()
-    other, _ = ACL.rt.create_context(0)
+    _other, _ = ACL.rt.create_context(0)
     assert ACL.rt.synchronize_stream(stream) == 107003
     assert ACL.rt.set_context(context) == 0 == ACL.rt.synchronize_stream(stream)
 
@@ -226,23 +240,38 @@ def test_a_model_of_another_chip_and_unknown_models(loaded, tmp_path):
     assert ACL.mdl.execute(loaded.model, 0, loaded.datasets[1]) == 100000
 
 
-@pytest.mark.parametrize("inputs, outputs, code", [
-    ((INPUT - 64,), (OUTPUT,), 0), ((INPUT - 65,), (OUTPUT,), 145000), ((INPUT,), (OUTPUT - 65,), 145000),
-    ((INPUT,), (OUTPUT - 64,), 0), ((INPUT * 2,), (OUTPUT,), 0), ((INPUT, 8), (OUTPUT,), 145000),
-    ((INPUT,), (), 145000),
-])
+@pytest.mark.parametrize(
+    "inputs, outputs, code",
+    [
+        ((INPUT - 64,), (OUTPUT,), 0),
+        ((INPUT - 65,), (OUTPUT,), 145000),
+        ((INPUT,), (OUTPUT - 65,), 145000),
+        ((INPUT,), (OUTPUT - 64,), 0),
+        ((INPUT * 2,), (OUTPUT,), 0),
+        ((INPUT, 8), (OUTPUT,), 145000),
+        ((INPUT,), (), 145000),
+    ],
+)
 def test_buffers_of_another_size(context, tmp_path, inputs, outputs, code):
     loaded = Loaded(make_om(tmp_path), inputs, outputs)
     assert ACL.mdl.execute(loaded.model, *loaded.datasets) == code
     assert ACL.stand_in.machine.warnings == (inputs[0] > INPUT)
 
 
-@pytest.mark.parametrize("arguments, code", [
-    (lambda d, h: (d, 64, h, 65, 1), 107000), (lambda d, h: (0, 64, h, 64, 1), 107000),
-    (lambda d, h: (d, 64, 0, 64, 1), 107000), (lambda d, h: (d, 64, h, 64, 2), 107000),
-    (lambda d, h: (d, 64, h, 64, 9), 107000), (lambda d, h: (d, 64, h, 64, 0), 107000),
-    (lambda d, h: (d, 64, h, 64, 1), 0), (lambda d, h: (h, 64, d, 64, 2), 0), (lambda d, h: (d, 64, h, 0, 1), 0),
-])
+@pytest.mark.parametrize(
+    "arguments, code",
+    [
+        (lambda d, h: (d, 64, h, 65, 1), 107000),
+        (lambda d, h: (0, 64, h, 64, 1), 107000),
+        (lambda d, h: (d, 64, 0, 64, 1), 107000),
+        (lambda d, h: (d, 64, h, 64, 2), 107000),
+        (lambda d, h: (d, 64, h, 64, 9), 107000),
+        (lambda d, h: (d, 64, h, 64, 0), 107000),
+        (lambda d, h: (d, 64, h, 64, 1), 0),
+        (lambda d, h: (h, 64, d, 64, 2), 0),
+        (lambda d, h: (d, 64, h, 0, 1), 0),
+    ],
+)
 def test_copies(context, arguments, code):
     device, host = ACL.rt.malloc(64, 0)[0], ACL.rt.malloc_host(64)[0]
     assert ACL.rt.memcpy(*arguments(device, host)) == code
@@ -259,8 +288,14 @@ def test_memory(context):
     copy = ACL.util.ptr_to_bytes(host, 100)
     ACL.rt.memset(host, 100, 7, 100)
     assert copy == content and ACL.util.ptr_to_bytes(host, 4) == b"\7" * 4  # a copy does not change with its source
-    assert ACL.stand_in.ledger() == {"context": 1, "device bytes": 164, "device memory": 3, "device set": 1,
-                                     "host bytes": 100, "host memory": 1}
+    assert ACL.stand_in.ledger() == {
+        "context": 1,
+        "device bytes": 164,
+        "device memory": 3,
+        "device set": 1,
+        "host bytes": 100,
+        "host memory": 1,
+    }
     with pytest.raises(AssertionError, match="still allocated"):
         ACL.stand_in.assert_empty()
 
@@ -270,8 +305,12 @@ def test_memory(context):
 
 def test_frees(context):
     device, host = ACL.rt.malloc(64, 0)[0], ACL.rt.malloc_host(64)[0]
-    for free, pointer in ((ACL.rt.free, host), (ACL.rt.free_host, device), (ACL.rt.free, 12345),
-                          (ACL.rt.free, device + 1)):
+    for free, pointer in (
+        (ACL.rt.free, host),
+        (ACL.rt.free_host, device),
+        (ACL.rt.free, 12345),
+        (ACL.rt.free, device + 1),
+    ):
         with pytest.raises(Misuse, match="free of"):
             free(pointer)
     assert ACL.rt.free(device) == 0
@@ -353,13 +392,18 @@ def test_streams_that_events_order(queued):
     assert ACL.rt.destroy_event(event) == 0
 
 
-@pytest.mark.parametrize("touch", [
-    lambda q: ACL.rt.memcpy(q.host, INPUT, q.out, 64, 0),  # what the queued copy reads
-    lambda q: ACL.rt.memset(q.host, INPUT, 0, 64),
-    lambda q: ACL.rt.memcpy(q.memory[0], INPUT, q.out, 64, 1),  # what it writes
-    lambda q: ACL.rt.free(q.memory[0]), lambda q: ACL.rt.free_host(q.host),
-    lambda q: ACL.mdl.execute(q.model, *q.datasets), lambda q: ACL.rt.destroy_stream(q.streams[0]),
-])
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda q: ACL.rt.memcpy(q.host, INPUT, q.out, 64, 0),  # what the queued copy reads
+        lambda q: ACL.rt.memset(q.host, INPUT, 0, 64),
+        lambda q: ACL.rt.memcpy(q.memory[0], INPUT, q.out, 64, 1),  # what it writes
+        lambda q: ACL.rt.free(q.memory[0]),
+        lambda q: ACL.rt.free_host(q.host),
+        lambda q: ACL.mdl.execute(q.model, *q.datasets),
+        lambda q: ACL.rt.destroy_stream(q.streams[0]),
+    ],
+)
 def test_the_host_does_not_touch_what_is_queued(queued, touch):
     with pytest.raises(Misuse):
         touch(queued)
@@ -367,11 +411,17 @@ def test_the_host_does_not_touch_what_is_queued(queued, touch):
     assert touch(queued) == 0
 
 
-@pytest.mark.parametrize("touch", [
-    lambda q: ACL.mdl.unload(q.model), lambda q: ACL.mdl.destroy_dataset(q.datasets[0]),
-    lambda q: ACL.destroy_data_buffer(q.buffers[1]), lambda q: ACL.update_data_buffer(q.buffers[0], q.memory[0], 64),
-    lambda q: ACL.rt.free(q.memory[1]), lambda q: ACL.mdl.execute(q.model, *q.datasets),
-])
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda q: ACL.mdl.unload(q.model),
+        lambda q: ACL.mdl.destroy_dataset(q.datasets[0]),
+        lambda q: ACL.destroy_data_buffer(q.buffers[1]),
+        lambda q: ACL.update_data_buffer(q.buffers[0], q.memory[0], 64),
+        lambda q: ACL.rt.free(q.memory[1]),
+        lambda q: ACL.mdl.execute(q.model, *q.datasets),
+    ],
+)
 def test_what_an_execution_in_flight_needs_stays(queued, touch):
     assert run(queued, 0) == 0
     with pytest.raises(Misuse, match="synchronise first"):
@@ -435,14 +485,25 @@ def test_faults(npu, context):
 
 
 def test_settings_from_outside():
-    code = ("import acl, numpy as np\n"
-            "print(acl.init(), acl.rt.get_device_count(), acl.get_soc_name(), acl.rt.set_device(3), acl.SIMULATED)\n"
-            "print(acl.rt.get_run_mode(), 'bytes_to_ptr' in dir(acl.util))\n"
-            "print(acl.rt.malloc(8, 0)[1], acl.rt.malloc(8, 0))\n"
-            "print(flush=True); acl.rt.malloc(8, 0); print('never')")
-    settings = {"DEVICES": "4", "SOC": "Ascend310P3", "RUN_MODE": "0", "BRIDGE": "numpy",
-                "FAULT": "acl.rt.malloc:2:207001,acl.rt.malloc@3:3:exit,acl.rt.malloc@2:1:500000"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={
-        **os.environ, "PYTHONPATH": str(PYACL), **{f"STAND_IN_ACL_{k}": v for k, v in settings.items()}})
+    code = (
+        "import acl, numpy as np\n"
+        "print(acl.init(), acl.rt.get_device_count(), acl.get_soc_name(), acl.rt.set_device(3), acl.SIMULATED)\n"
+        "print(acl.rt.get_run_mode(), 'bytes_to_ptr' in dir(acl.util))\n"
+        "print(acl.rt.malloc(8, 0)[1], acl.rt.malloc(8, 0))\n"
+        "print(flush=True); acl.rt.malloc(8, 0); print('never')"
+    )
+    settings = {
+        "DEVICES": "4",
+        "SOC": "Ascend310P3",
+        "RUN_MODE": "0",
+        "BRIDGE": "numpy",
+        "FAULT": "acl.rt.malloc:2:207001,acl.rt.malloc@3:3:exit,acl.rt.malloc@2:1:500000",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PYACL), **{f"STAND_IN_ACL_{k}": v for k, v in settings.items()}},
+    )
     assert run.stdout == "0 (4, 0) Ascend310P3 0 True\n(0, 0) False\n0 (0, 207001)\n\n" and run.returncode == 9
     assert (STAND_INS / "om.py").is_file() and not run.stderr

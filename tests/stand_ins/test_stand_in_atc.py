@@ -6,10 +6,10 @@ import re
 import subprocess
 
 import pytest
-from stand_ins import om
-from stand_ins.host import add_atc, tiny_onnx
 
 from osnet_lib.ascend.aipp import write_aipp
+from stand_ins import om
+from stand_ins.host import add_atc, tiny_onnx
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +39,42 @@ def atc(place, monkeypatch):
     return run
 
 
-GOOD = ("--framework=5 --model=bs2.onnx --input_format=NCHW --input_shape=image:2,3,256,128 --output={} --log=error "
-        "--soc_version=Ascend310")
+GOOD = (
+    "--framework=5 --model=bs2.onnx --input_format=NCHW --input_shape=image:2,3,256,128 --output={} --log=error "
+    "--soc_version=Ascend310"
+)
 DYNAMIC = "--model=a.onnx --input_shape=image:-1,3,256,128 --dynamic_batch_size=1,4"
 
 PACKED = [  # further options, what the header then holds
-    ("", {"batch_sizes": [2], "input_dtype": "float32", "input_format": "NCHW", "precision": "float32", "aipp": None,
-          "soc_version": "Ascend310", "input_name": "image", "output_dtype": "float32"}),
+    (
+        "",
+        {
+            "batch_sizes": [2],
+            "input_dtype": "float32",
+            "input_format": "NCHW",
+            "precision": "float32",
+            "aipp": None,
+            "soc_version": "Ascend310",
+            "input_name": "image",
+            "output_dtype": "float32",
+        },
+    ),
     ("--model a.onnx", {"batch_sizes": [2]}),
     ("--soc_version=Ascend310P3 --precision_mode=force_fp16", {"soc_version": "Ascend310P3", "precision": "float16"}),
     ("--precision_mode_v2=origin", {"precision": "float32"}),
     (DYNAMIC, {"batch_sizes": [1, 4]}),
-    ("--insert_op_conf=aipp.cfg", {"input_dtype": "uint8", "input_format": "NHWC", "aipp": {
-        "mean_chn": [123, 116, 103], "min_chn": [0.675, 0.28, 0.53],
-        "var_reci_chn": [0.0171247538316637, 0.0175070028011204, 0.0174291938997821]}}),
+    (
+        "--insert_op_conf=aipp.cfg",
+        {
+            "input_dtype": "uint8",
+            "input_format": "NHWC",
+            "aipp": {
+                "mean_chn": [123, 116, 103],
+                "min_chn": [0.675, 0.28, 0.53],
+                "var_reci_chn": [0.0171247538316637, 0.0175070028011204, 0.0174291938997821],
+            },
+        },
+    ),
     ("--input_fp16_nodes=image --output_type=FP16", {"input_dtype": "float16", "output_dtype": "float16"}),
 ]
 
@@ -60,8 +82,10 @@ PACKED = [  # further options, what the header then holds
 @pytest.mark.parametrize("options, header", PACKED)
 def test_it_packs(atc, place, options, header):
     code, text = atc(f"{GOOD.format('made')} {options}")
-    assert (code, text) == (0, "ATC start working now, please wait for a moment.\n...\n"
-                               "ATC run success, welcome to the next use.\n")
+    assert (code, text) == (
+        0,
+        ("ATC start working now, please wait for a moment.\n...\nATC run success, welcome to the next use.\n"),
+    )
     found, onnx = om.unpack((place / "made.om").read_bytes())
     assert {key: found[key] for key in header} == header
     assert onnx == (place / ("a.onnx" if "a.onnx" in options else "bs2.onnx")).read_bytes()
@@ -132,11 +156,14 @@ def test_it_refuses(atc, place, options, code):
     assert cause.startswith("        Possible Cause: ") and solution.startswith("        Solution: ")
 
 
-@pytest.mark.parametrize("style, form", [
-    ("old", r"E10010: Value \[x\] for parameter \[--log\] is invalid\."),
-    ("pid", r"E10010: \[PID: \d+\] [\d\-:.]+ Value \[x\] for parameter \[--log\] is invalid\."),
-    ("new", r"\[PID: \d+\] [\d\-:.]+ Invalid_Argument\(E10010\): Value x for parameter --?log is invalid\."),
-])
+@pytest.mark.parametrize(
+    "style, form",
+    [
+        ("old", r"E10010: Value \[x\] for parameter \[--log\] is invalid\."),
+        ("pid", r"E10010: \[PID: \d+\] [\d\-:.]+ Value \[x\] for parameter \[--log\] is invalid\."),
+        ("new", r"\[PID: \d+\] [\d\-:.]+ Invalid_Argument\(E10010\): Value x for parameter --?log is invalid\."),
+    ],
+)
 def test_styles(atc, monkeypatch, style, form):
     monkeypatch.setenv("STAND_IN_ATC_STYLE", style)
     _, text = atc(f"{GOOD.format('x')} --log=x")

@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from osnet_lib.study import accuracy
-from osnet_lib.study.models import open_dataset, sample_images
-from osnet_lib.study.features import measure_features
-from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.core.files import sha256
+from osnet_lib.core.results import read_results
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features
-from osnet_lib.core.files import sha256
-from osnet_lib.metrics import evaluate, expand_queries, rerank
-from osnet_lib.metrics import evaluate_distances, normalize
-from osnet_lib.network.osnet import build_model
-from osnet_lib.core.results import read_results
 from osnet_lib.inference.session import open_session
+from osnet_lib.metrics import evaluate, evaluate_distances, expand_queries, normalize, rerank
+from osnet_lib.network.checkpoint import load_checkpoint
+from osnet_lib.network.osnet import build_model
 from osnet_lib.network.weights import MINI
+from osnet_lib.study import accuracy
+from osnet_lib.study.features import measure_features
+from osnet_lib.study.models import open_dataset, sample_images
 from osnet_lib.study.workspace import Workspace
 
 
@@ -49,11 +48,19 @@ def test_backends_agree_on_features_and_score(work, checkpoint, small_market, ba
 def test_variants_are_what_their_names_say(work, checkpoint, small_market):
     with open_dataset(work, small_market) as dataset:
         query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
-        variants = {v.name: v for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint,
-                                                                 batch_size=4, progress=False)}
+        variants = {
+            v.name: v
+            for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4, progress=False)
+        }
         mirrored = measure_features(work, dataset, checkpoint, 4, progress=False, flip=True)
-    assert list(variants) == ["as extracted", "unit length", "flip test", "multi-query, mean (the gallery's own)",
-                              "query expansion", "re-ranking"]
+    assert list(variants) == [
+        "as extracted",
+        "unit length",
+        "flip test",
+        "multi-query, mean (the gallery's own)",
+        "query expansion",
+        "re-ranking",
+    ]
     labels = query.pids, query.camids, gallery.pids, gallery.camids
 
     def score(some, others, **options) -> float:
@@ -110,8 +117,10 @@ def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, chec
             savemat(path, {f"{kind}_index": np.array([values], float)})
     with open_dataset(work, root) as dataset:
         query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
-        variants = {v.name: v for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint,
-                                                                 batch_size=4, progress=False)}
+        variants = {
+            v.name: v
+            for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4, progress=False)
+        }
     assert "multi-query, mean (gt_bbox)" in variants
     changed = variants["multi-query, mean (gt_bbox)"].evaluation.ap != variants["as extracted"].evaluation.ap
     same_as_first = (query.pids == first.pid) & (query.camids == first.camid)
@@ -123,8 +132,10 @@ def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, chec
 def test_a_handful_of_images_takes_smaller_neighbourhoods(work, checkpoint, tiny_market):
     with open_dataset(work, tiny_market()) as dataset:
         query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
-        names = [v.name for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4,
-                                                           progress=False)]
+        names = [
+            v.name
+            for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4, progress=False)
+        ]
     assert names[-1] == f"re-ranking (k1 {len(query) + len(gallery) - 1}, k2 6)"
 
 

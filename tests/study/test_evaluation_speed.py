@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from osnet_lib.study import evaluation_speed
-from osnet_lib.errors import StudyError
 from osnet_lib.core.results import read_results
+from osnet_lib.errors import StudyError
+from osnet_lib.study import evaluation_speed
 from osnet_lib.study.workspace import Workspace
 
 SMALL = dict(queries=40, gallery=240, share=0.5, distractors=[0, 500], rounds=1, progress=False)
@@ -52,9 +52,13 @@ def test_a_result_that_holds_is_reused(work, results, monkeypatch):
 def test_changed_scripts_are_run_again(work, results, monkeypatch, tmp_path):
     shutil.copytree(evaluation_speed.SCRIPTS, tmp_path / "benchmarks")
     ran = []
-    monkeypatch.setattr(evaluation_speed, "_run", lambda path, _: ran.append(path) or {"conditions": {"queries": 1, "rounds": 1,
-                                                                                           "benchmark": path.stem},
-                                                                            "same": True})
+    monkeypatch.setattr(
+        evaluation_speed,
+        "_run",
+        lambda path, _: (
+            ran.append(path) or {"conditions": {"queries": 1, "rounds": 1, "benchmark": path.stem}, "same": True}
+        ),
+    )
     copy = Workspace(tmp_path / "copy")
     shutil.copytree(work.results, copy.results)
     evaluation_speed.measure_evaluation_speed(copy, **SMALL, scripts=tmp_path / "benchmarks")
@@ -84,7 +88,8 @@ def test_refusals(tmp_path, work):
 def test_figures_that_differ_are_not_kept(tmp_path):
     for name in evaluation_speed.BENCHMARKS:
         (tmp_path / f"{name}.py").write_text(
-            "import sys\nopen(sys.argv[-1], 'w').write('{}')\nprint('THE FIGURES DIFFER')\nsys.exit(1)\n")
+            "import sys\nopen(sys.argv[-1], 'w').write('{}')\nprint('THE FIGURES DIFFER')\nsys.exit(1)\n"
+        )
     work = Workspace(tmp_path / "workspace")
     with pytest.raises(StudyError, match="metrics.py: exit code 1: THE FIGURES DIFFER"):
         evaluation_speed.measure_evaluation_speed(work, **SMALL, scripts=tmp_path)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from osnet_lib.study import models
+from osnet_lib.core.results import read_results
 from osnet_lib.errors import ParityError
 from osnet_lib.network.osnet import build_model
-from osnet_lib.core.results import read_results
+from osnet_lib.study import models
 
 
 def test_models_are_made_once_and_again_when_harmed(work, checkpoint):

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from helpers.paths import ROOT
 
+from helpers.paths import ROOT
+from osnet_lib.core.code_digest import PACKAGE, read_package
+from osnet_lib.core.files import sha256
 from osnet_lib.errors import StudyError
 from osnet_lib.features.store import load_features
-from osnet_lib.core.files import sha256
-from osnet_lib.core.code_digest import PACKAGE, read_package
 from osnet_lib.study.run import Run, execute, is_current, run_key, run_matrix, run_study
 from osnet_lib.study.workspace import Workspace
-
 
 
 def toy(folder: Path, name: str, *cells: str) -> None:

@@ -13,20 +13,19 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from helpers.npu import STAND_INS
 from onnx import numpy_helper
 
-from osnet_lib.study import models as pipeline, stages as staging
-from osnet_lib.inference import extract as extraction
-from osnet_lib.errors import DatasetError, ParityError, SessionError
-from osnet_lib.datasets.market1501 import open_market1501, parse_name
-from osnet_lib.network.osnet import build_model
+from helpers.npu import STAND_INS
 from osnet_lib.conversion.onnx_file import inspect_onnx, load_onnx, write_onnx
 from osnet_lib.conversion.precision import FLOAT16, INT8, to_float16
 from osnet_lib.core.results import read_results
+from osnet_lib.datasets.market1501 import open_market1501, parse_name
+from osnet_lib.errors import DatasetError, ParityError, SessionError
+from osnet_lib.inference import extract as extraction
+from osnet_lib.network.osnet import build_model
+from osnet_lib.study import models as pipeline, stages as staging
 from osnet_lib.study.stages import CALIBRATION_IMAGES, calibration_samples, fair_share, measure_stages, spread
 from osnet_lib.study.workspace import Workspace
-
 
 QUERIES = 12  # of the small data set
 
@@ -54,8 +53,9 @@ def fake_int8(change=lambda weights: weights):
         for tensor in model.graph.initializer:
             if tensor.data_type == onnx.TensorProto.FLOAT16:
                 tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)), tensor.name))
-        return write_onnx(model, {**found.metadata, "precision": INT8}, target,
-                          (found.opset, found.input_shape, found.output_shape))
+        return write_onnx(
+            model, {**found.metadata, "precision": INT8}, target, (found.opset, found.input_shape, found.output_shape)
+        )
 
     return convert, seen
 
@@ -65,15 +65,27 @@ def fake_int8(change=lambda weights: weights):
 
 def table(people: dict[int, tuple[int, int]], distractors: int) -> SimpleNamespace:
     """Samples of people {pid: (queries, gallery images)} without images."""
+
     def samples(split, counts):
-        return tuple(sorted((parse_name(f"{pid:04}_c1s1_{i:06}_00.jpg", split) for pid, count in counts.items()
-                             for i in range(count)), key=lambda sample: sample.name))
+        return tuple(
+            sorted(
+                (
+                    parse_name(f"{pid:04}_c1s1_{i:06}_00.jpg", split)
+                    for pid, count in counts.items()
+                    for i in range(count)
+                ),
+                key=lambda sample: sample.name,
+            )
+        )
 
-    return SimpleNamespace(query=samples("query", {pid: q for pid, (q, _) in people.items()}), train=(),
-                           gallery=samples("gallery", {0: distractors, **{p: g for p, (_, g) in people.items()}}))
+    return SimpleNamespace(
+        query=samples("query", {pid: q for pid, (q, _) in people.items()}),
+        train=(),
+        gallery=samples("gallery", {0: distractors, **{p: g for p, (_, g) in people.items()}}),
+    )
 
 
-EVEN, UNEVEN = {pid: (2, 5) for pid in range(1, 21)}, {pid: (1 + pid % 5, pid) for pid in range(1, 41)}
+EVEN, UNEVEN = dict.fromkeys(range(1, 21), (2, 5)), {pid: (1 + pid % 5, pid) for pid in range(1, 41)}
 
 
 @pytest.mark.parametrize("people", [EVEN, UNEVEN])
@@ -89,7 +101,8 @@ def test_a_share_is_fair(people, queries):
     assert counts == {pid: people[pid][1] if pid in kept else 0 for pid in people}
     assert sum(sample.pid == 0 for sample in gallery) == round(100 * len(kept) / len(people))
     assert list(gallery) == sorted(gallery, key=lambda sample: sample.name) and (query, gallery) == fair_share(
-        whole, queries)
+        whole, queries
+    )
     if people is EVEN:
         steps = np.diff(sorted(kept))
         assert steps.max() - steps.min() <= 1
@@ -101,8 +114,9 @@ def test_the_whole_split_is_left_as_it_is(queries):
     assert fair_share(whole, queries) == (whole.query, whole.gallery)
 
 
-@pytest.mark.parametrize("people, queries, least", [(EVEN, -1, 4), (EVEN, 1, 4), (EVEN, 2, 4), (EVEN, 3, 4),
-                                                    (UNEVEN, 3, 4)])
+@pytest.mark.parametrize(
+    "people, queries, least", [(EVEN, -1, 4), (EVEN, 1, 4), (EVEN, 2, 4), (EVEN, 3, 4), (UNEVEN, 3, 4)]
+)
 def test_too_few_queries_for_two_identities_are_refused(people, queries, least):
     whole = table(people, 3)
     words = rf"^queries \(stage_queries in the notebook\): {queries} are too few for two.*Give at least {least}, or 0"
@@ -129,13 +143,17 @@ def test_calibration_images_are_not_scored_where_that_can_be():
     assert len(calibration_samples(table({1: (1, 2)}, 0), ())[0]) == 2
 
 
-@pytest.mark.parametrize("sizes", ["[1, 8]", "8", b"8", 8, None, 2.0, [1, "8"], [2.0], [0], [-1], [True], [[1]],
-                                   [None], [np.float32(2)]])
+@pytest.mark.parametrize(
+    "sizes", ["[1, 8]", "8", b"8", 8, None, 2.0, [1, "8"], [2.0], [0], [-1], [True], [[1]], [None], [np.float32(2)]]
+)
 def test_batch_sizes_that_are_none_are_refused(work, sizes):
     with pytest.raises(SessionError) as refused:  # before a data set or a checkpoint is looked at
         measure_stages(work, None, None, sizes)
-    assert str(refused.value) == (f"batch sizes: {sizes!r}. Give a list of whole numbers from 1; with papermill: "
-                                  "-y 'stage_batches: [1, 8]'")
+    assert refused.value.where == "batch sizes" and "stage_batches: [1, 8]" in refused.value.cure
+    assert refused.value.what in (
+        f"{sizes!r} is no list",
+        *(f"{size} is not a whole number of 1 or more" for size in (0, -1, True, None, 2.0, "'8'", [1])),
+    )
 
 
 @pytest.mark.parametrize("sizes", [[8, 1, 8], (8, 1), range(1, 9, 7), [np.int64(8), 1]])
@@ -154,8 +172,12 @@ def stages(work, dataset, checkpoint):
 
 def test_every_stage_is_measured_and_holds(stages, checkpoint):
     assert [(stage.name, stage.batch_size, stage.precision) for stage in stages] == [
-        ("torch", None, "float32"), ("onnx", 2, "float32"), ("simplified", 2, "float32"), ("fp16", 2, FLOAT16),
-        ("int8", 2, INT8)]
+        ("torch", None, "float32"),
+        ("onnx", 2, "float32"),
+        ("simplified", 2, "float32"),
+        ("fp16", 2, FLOAT16),
+        ("int8", 2, INT8),
+    ]
     assert [stage.broken for stage in stages[:4]] == [None] * 4
     errors = [stage.max_abs for stage in stages]
     assert errors[0] == 0 < errors[1] < errors[3] / 10 < errors[3] < errors[4] and stages[4].cosine_min > 0.9
@@ -164,7 +186,7 @@ def test_every_stage_is_measured_and_holds(stages, checkpoint):
 
 
 def test_one_result_is_written(work, stages, dataset, checkpoint):
-    result, = read_results(work.results, "stages")
+    (result,) = read_results(work.results, "stages")
     assert [row["mAP"]["value"] for row in result.values["stages"]] == [stage.mAP.value for stage in stages]
     assert result.values["first_broken"] is None and result.values["verdict"].startswith("No stage breaks")
     conditions = result.conditions
@@ -203,7 +225,7 @@ def test_a_wrong_export_is_named(tmp_path, dataset, checkpoint, monkeypatch):
     monkeypatch.setattr(staging, "to_int8", fake_int8()[0])
     pipeline.export_model(Workspace(tmp_path), replace(checkpoint, model=build_model("osnet_x0_25", seed=1)))
     stages = measure_stages(Workspace(tmp_path), dataset, checkpoint, [2], queries=QUERIES, progress=False)
-    result, = read_results(tmp_path / "results", "stages")
+    (result,) = read_results(tmp_path / "results", "stages")
     assert result.values["first_broken"] == "onnx at batch size 2" and stages[1].broken
     assert result.values["verdict"].startswith("The first stage that breaks is onnx at batch size 2: features differ")
 
@@ -229,9 +251,10 @@ def test_a_stage_without_features_is_named(copy, dataset, checkpoint, monkeypatc
         measure_stages(copy, dataset, checkpoint, [2], queries=QUERIES, progress=False)
 
 
-def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):  # noqa: F811
-    monkeypatch.setenv("PATH", os.pathsep.join(
-        [str(STAND_INS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]))
+def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([str(STAND_INS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
     npu.restart()
     stages = measure_stages(copy, dataset, checkpoint, [2], "ascend", queries=QUERIES, progress=False)
     assert [stage.name for stage in stages][4:] == ["int8", "om"] and stages[5].precision == "chosen by ATC"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from osnet_lib.study.workspace import REPOSITORY, Workspace, open_workspace
 
 

@@ -8,8 +8,7 @@ For tests only. Put the folder that holds this package on PYTHONPATH. ``acl.stan
 from __future__ import annotations
 
 from . import mdl as mdl, rt as rt, streams, util
-from .machine import Code, Misuse, call
-from .machine import machine as _machine
+from .machine import Code, Misuse, call, machine as _machine
 from .mdl import DataBuffer
 
 SIMULATED = True
@@ -97,7 +96,8 @@ def get_data_buffer_size_v2(buffer):
 
 
 get_data_buffer_size = call("acl.get_data_buffer_size", "k", "bare", context=False)(
-    lambda buffer: _machine.get("data buffer", buffer).size)
+    lambda buffer: _machine.get("data buffer", buffer).size
+)
 
 
 @call("acl.update_data_buffer", "kkk", context=False)

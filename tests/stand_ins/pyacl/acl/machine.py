@@ -10,9 +10,10 @@ import itertools
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,8 @@ class Machine:
         self.settings = Settings(**settings)
         self.initialised, self.finalised, self.message = False, False, None
         self.handles: dict[str, dict[int, Any]] = {
-            kind: {} for kind in ("context", "stream", "event", "desc", "dataset", "data buffer", "model")}
+            kind: {} for kind in ("context", "stream", "event", "desc", "dataset", "data buffer", "model")
+        }
         self.blocks: dict[int, Block] = {}
         self.default: dict[int, Context] = {}  # by device, while it is set
         self.current = threading.local()
@@ -156,8 +158,11 @@ class Machine:
     def context(self) -> Context:
         """This thread's context, 107002 where it has none."""
         context = getattr(self.current, "context", None)
-        known = context and (context in self.default.values() if context.default
-                             else any(context is c for c in self.handles["context"].values()))
+        known = context and (
+            context in self.default.values()
+            if context.default
+            else any(context is c for c in self.handles["context"].values())
+        )
         if not known:
             raise Code(107002, "ctx is NULL")
         return context
@@ -171,7 +176,7 @@ class Machine:
         array = np.full(real + 64, GARBAGE, np.uint8)
         offset = -array.ctypes.data % 64
         start = array.ctypes.data + offset
-        self.blocks[start] = Block(kind, array[offset:offset + real], start, size, self.context())
+        self.blocks[start] = Block(kind, array[offset : offset + real], start, size, self.context())
         return start
 
     def free(self, kind: str, start: int) -> None:
@@ -194,7 +199,7 @@ class Machine:
         first = address - block.start
         if first + size > block.size:
             raise Misuse(f"{size} bytes at {first} of a block of {block.size}")
-        return block.array[first:first + size]
+        return block.array[first : first + size]
 
 
 machine = Machine()
@@ -210,8 +215,16 @@ def _parse(name: str, kinds: str, args: tuple) -> None:
         raise TypeError(f"{name} args parse failed")
 
 
-def call(name: str, kinds: str = "", shape: str = "ret", empty: Any = 0, *, after: bool = False,
-         context: bool = True, init: bool = True) -> Callable:
+def call(
+    name: str,
+    kinds: str = "",
+    shape: str = "ret",
+    empty: Any = 0,
+    *,
+    after: bool = False,
+    context: bool = True,
+    init: bool = True,
+) -> Callable:
     """Make a body into a function of the module.
 
     `shape` is what it returns: ``"ret"``, ``"value"`` for ``(value, ret)``, ``"values"`` where the body gives a tuple,

@@ -262,8 +262,8 @@ def _job(number: int, inputs: int, outputs: int):
     def action() -> None:
         missing = model.inputs()[0][3] - len(sources[0])  # at most 64 bytes, which are whatever lies behind
         content = model.compute(np.pad(sources[0], (0, missing), constant_values=GARBAGE), gear)
-        target = targets[0][:len(content)]
-        target[:] = content[:len(target)]
+        target = targets[0][: len(content)]
+        target[:] = content[: len(target)]
 
     return action, [*reads, *writes, handle(model, write=True), handle(given), handle(taken)]
 

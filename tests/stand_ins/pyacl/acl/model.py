@@ -56,14 +56,16 @@ class Model:
     def compute(self, content: np.ndarray, gear: int) -> np.ndarray:
         """Output bytes of the first `gear` images."""
         dtype = DTYPES[self.header["input_dtype"]][1]
-        images = content[:gear * int(np.prod(self.image)) * np.dtype(dtype).itemsize].view(dtype)
+        images = content[: gear * int(np.prod(self.image)) * np.dtype(dtype).itemsize].view(dtype)
         images = images.reshape(gear, *self.image)
         if self.header["aipp"]:
-            mean, least, scale = (np.array(self.header["aipp"][key], np.float16) for key in
-                                  ("mean_chn", "min_chn", "var_reci_chn"))
+            mean, least, scale = (
+                np.array(self.header["aipp"][key], np.float16) for key in ("mean_chn", "min_chn", "var_reci_chn")
+            )
             images = (((images.astype(np.float16) - mean) - least) * scale).transpose(0, 3, 1, 2)
-        features = network(self.onnx).run(None, {network(self.onnx).get_inputs()[0].name:
-                                                  np.ascontiguousarray(images, np.float32)})[0]
+        features = network(self.onnx).run(
+            None, {network(self.onnx).get_inputs()[0].name: np.ascontiguousarray(images, np.float32)}
+        )[0]
         return features.astype(DTYPES[self.header["output_dtype"]][1]).reshape(-1).view(np.uint8)
 
 

@@ -7,8 +7,9 @@ unordered whatever order they would have run in. A simple clock of made-up units
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 from .machine import Code, Context, Misuse, machine
 

@@ -12,8 +12,20 @@ import numpy as np
 from .machine import Misuse, call, machine
 from .streams import check_idle, memory
 
-TYPES = {0: np.bool_, 1: np.int8, 2: np.uint8, 3: np.int16, 4: np.uint16, 5: np.int32, 6: np.uint32, 7: np.int64,
-         8: np.uint64, 11: np.float32, 12: np.float64, 23: np.float16}
+TYPES = {
+    0: np.bool_,
+    1: np.int8,
+    2: np.uint8,
+    3: np.int16,
+    4: np.uint16,
+    5: np.int32,
+    6: np.uint32,
+    7: np.int64,
+    8: np.uint64,
+    11: np.float32,
+    12: np.float64,
+    23: np.float16,
+}
 _HEADER = sys.getsizeof(b"") - 1  # of a bytes object, before its content
 
 _bytes: dict[int, bytes] = {}  # held, so that a mistake is found and not a segmentation fault
