@@ -68,7 +68,7 @@ class Session:
 
         Parameters
         ----------
-        batch : ndarray of `input_dtype`, shape (n, *input_shape[1:])
+        batch : ndarray of `input_dtype`, shape ``(n, *input_shape[1:])``
             n from 1 to the batch size. A batch that is not full is padded with zeros, and the rows of the padding are
             dropped again; the others do not depend on them.
 

@@ -2,8 +2,8 @@
 
 Both metrics are those of torchreid: *squared* Euclidean distance and 1 - cosine. The matrix product runs in float32
 (float64 when a feature matrix is float64), which is what the published Market-1501 figures were computed with. Features
-may be normalised to unit length first, as torchreid's ``normalize_feature`` does: |q - g|^2 is then 2 - 2 cos, and both
-metrics rank alike.
+may be normalised to unit length first, as torchreid's ``normalize_feature`` does: ``|q - g|^2`` is then ``2 - 2 cos``,
+and both metrics rank alike.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def distances(query: ArrayLike, gallery: ArrayLike, metric: str = "euclidean", n
     ----------
     query, gallery : array (query, width), (gallery, width)
     metric : {"euclidean", "cosine"}
-        Squared Euclidean distance |q|^2 + |g|^2 - 2 q.g, or 1 - q.g / (|q| |g|), both as in torchreid's
+        Squared Euclidean distance ``|q|^2 + |g|^2 - 2 q.g``, or ``1 - q.g / (|q| |g|)``, both as in torchreid's
         ``compute_distance_matrix``.
     normalize : bool
         Bring all features to unit length first (torchreid's ``normalize_feature``).

@@ -3,7 +3,7 @@
 For every query, gallery images of the same identity (pid) taken by the same camera (camid) are dropped, and so is junk
 (pid -1, which torchreid drops when it reads the files); distractors (pid 0) stay as negatives. What remains is ranked
 by distance, and a *match* is an image of the query's identity. Queries without a match are left out and counted. With n
-matches at ranks r_1 < ... < r_n (from 1)
+matches at ranks r_1 < ... < r_n (from 1) ::
 
     AP = 1/n * sum_i  i / r_i,      CMC(k) = share of valid queries with r_1 <= k,      mAP = mean AP
 

@@ -1,6 +1,6 @@
 """Average query expansion: a query moves towards its nearest gallery images and asks again.
 
-With unit features, k neighbours g_j of the query q and similarity s_j = cos(q, g_j):
+With unit features, k neighbours g_j of the query q and similarity s_j = cos(q, g_j)::
 
     q' = q + sum_j max(s_j, 0)^alpha g_j,      scaled to unit length
 

@@ -1,7 +1,7 @@
 """k-reciprocal re-ranking (Zhong, Zheng, Cao and Li, "Re-ranking Person Re-identification with k-reciprocal Encoding",
 CVPR 2017), sparse and in blocks.
 
-Over all images, queries and gallery together, with the squared Euclidean distance d(i, j):
+Over all images, queries and gallery together, with the squared Euclidean distance d(i, j)::
 
     d'(i, j)  = d(i, j) / max_m d(i, m)
     N(i, k)   = the k images nearest to i, i itself not counted, and i

@@ -1,6 +1,6 @@
 """The scorer: ranks of the matches of every query, counted instead of sorted, and what follows from them.
 
-With n matches at ranks r_1 < ... < r_n (from 1), ignored images left out:
+With n matches at ranks r_1 < ... < r_n (from 1), ignored images left out::
 
     AP            1/n * sum_i  i / r_i                                          torchreid's ``evaluate_rank``
     AP, trapezoid 1/n * sum_i  ((i - 1) / (r_i - 1) + i / r_i) / 2              Zheng et al., ICCV 2015, ``compute_AP``;

@@ -1,7 +1,7 @@
 """Verification: the same person or not, decided pair by pair by one threshold on the distance.
 
 The pairs are those that the Market-1501 protocol ranks (junk and images of the query's identity and camera left out),
-of all queries pooled, as in fast-reid's ``TEST.ROC``. A pair is accepted where its distance is *below* the threshold:
+of all queries pooled, as in fast-reid's ``TEST.ROC``. A pair is accepted where its distance is *below* the threshold::
 
     TPR = accepted pairs of one identity / all of them,      FPR = accepted pairs of two identities / all of them
 

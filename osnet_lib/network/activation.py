@@ -17,7 +17,7 @@ from .osnet import OSNet
 def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndarray:
     """Activation maps of images: sum over channels of the squared maps before the pooling, of unit length.
 
-    With the maps A_c of conv5, whose average over the places is all that the feature is computed from,
+    With the maps A_c of conv5, whose average over the places is all that the feature is computed from, ::
 
         F = sum_c A_c^2,      map = F / |F|_2
 
