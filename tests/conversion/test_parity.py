@@ -107,7 +107,7 @@ def test_passed(change, passed):
     parity = Parity(stage="onnx", batch_size=1, images=1, **figures)
     assert parity.passed is passed
     assert parity.as_dict()["row_max_abs"] is parity.row_max_abs and len(parity.as_dict()) == 9
-    assert Parity(**parity.as_dict()) == parity
+    assert repr(Parity(**parity.as_dict())) == repr(parity)  # words, as NaN does not equal itself from Python 3.13 on
 
 
 # ---- the gate, with networks that pass ------------------------------------------------------------------------------
