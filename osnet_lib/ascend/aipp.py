@@ -20,7 +20,7 @@ from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 from ..errors import ConvertError
 
 Channels = tuple[float, float, float]
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _SWITCHES = {
     "aipp_mode": "static",
@@ -88,7 +88,7 @@ class AippConfig:
         return "aipp_op {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
 
 
-def _three(values: Iterable[T]) -> tuple[T, T, T]:
+def _three(values: Iterable[_T]) -> tuple[_T, _T, _T]:
     red, green, blue = values
     return red, green, blue
 

@@ -31,10 +31,10 @@ CALIBRATION_IMAGES = 32
 _QUERIES = "queries (stage_queries in the notebook)"
 _TORCH_BATCH = 16  # for speed only: torch's rows do not depend on it beyond rounding
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
+def spread(items: Sequence[_T], count: int) -> list[_T]:
     """`count` of the items, evenly spread, in their order."""
     return [items[i * len(items) // count] for i in range(count)]
 
