@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from helpers.paths import ROOT
 from helpers.scenes import kept_and_right, make_scene, scenes, scored, squares
@@ -160,7 +160,7 @@ def test_agrees_with_the_plain_loop_without_ties(scene, metric):
     query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
     labels = query_pids, query_camids, gallery_pids, gallery_camids
     dist = distances(query, gallery, metric)
-    assert all(len(np.unique(row)) == len(row) for row in dist)
+    assume(all(len(np.unique(row)) == len(row) for row in dist))  # two can coincide in float32; ties are tested above
     before = dist.copy()
     score = scored(evaluate_distances, dist, *labels, max_rank=1)
     np.testing.assert_array_equal(dist, before)
