@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from helpers import cores  # noqa: F401 - before numpy and torch start threads
+
+# isort: split
+
 import os
 import time
 import zipfile
