@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import pickle
-import re
+import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..core.file_kind import SAFETENSORS, file_kind
 from ..core.files import sha256
 from ..errors import CheckpointError
 from .osnet import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
+from .state_dict import TOP, StateDict, find_state_dict
+from .tensor_file import read_tensor_file
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split
 IMAGENET_CLASSES = 1000
-# torchreid's trainer stores Rank-1 as a numpy scalar beside the weights; numpy 1 and 2 name its type differently.
-_SCALAR = np.float64(0).__reduce__()[0]
-_NUMPY_SCALARS: list[Any] = [
-    (_SCALAR, "numpy.core.multiarray.scalar"),
-    (_SCALAR, "numpy._core.multiarray.scalar"),
-    np.dtype,
-    *(type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8")),
-]
 _NAMED = 4  # tensors named in a refusal; the rest is counted
+# Networks that normalise their input themselves store how: ImageNet's way for pixels up to 1 or 255, or not at all.
+_MEANS = (0.485, 0.456, 0.406), (123.675, 116.28, 103.53), (0.0, 0.0, 0.0)
+_DEVIATIONS = (0.229, 0.224, 0.225), (58.395, 57.12, 57.375), (1.0, 1.0, 1.0)
 
 
 class CheckpointWarning(UserWarning):
@@ -51,6 +44,10 @@ class Checkpoint:
         Width of the classifier in the file; 0 where it has none.
     sha256 : str
         Of the file.
+    key, prefix : str
+        Where in the file the network lay (``"."`` at the top), and what stood before its names and was dropped.
+    ignored : tuple of str
+        What lay beside its tensors and says nothing about the network, such as the counters of a profiler.
     """
 
     path: Path
@@ -58,6 +55,9 @@ class Checkpoint:
     architecture: str
     classes: int
     sha256: str
+    key: str = TOP
+    prefix: str = ""
+    ignored: tuple[str, ...] = ()
 
     @property
     def imagenet(self) -> bool:
@@ -88,6 +88,16 @@ class Checkpoint:
         }
         return known.get(self.classes, f"a data set of {self.classes} identities")
 
+    @property
+    def origin(self) -> dict[str, str]:
+        """Where the network was found in its file, and what was dropped and ignored, as far as there is any."""
+        facts = {
+            "key": "" if self.key == TOP else self.key,
+            "prefix_dropped": self.prefix,
+            "ignored": _listed(self.ignored),
+        }
+        return {name: words for name, words in facts.items() if words}
+
     def describe(self) -> dict:
         """Facts for a result file or a table."""
         parameters, multiply_adds = complexity(self.model)
@@ -99,6 +109,7 @@ class Checkpoint:
             "trained_on": self.trained_on,
             "parameters": parameters,
             "multiply_adds": multiply_adds,
+            **self.origin,
         }
 
 
@@ -119,34 +130,49 @@ def complexity(model: OSNet, height: int = 256, width: int = 128) -> tuple[int, 
     return parameters, counter.get_total_flops() // 2  # it counts a multiply-add as two
 
 
-def load_checkpoint(path: str | Path) -> Checkpoint:
+def load_checkpoint(path: str | Path, key: str | None = None) -> Checkpoint:
     """Read a checkpoint and build the model it holds.
 
     Parameters
     ----------
     path : path
-        ``.pth``, ``.pt``, ``.pth.tar`` (a state dict, or a dict with one under ``state_dict``;
-        ``module.`` prefixes are dropped) or ``.safetensors``.
+        A file of `torch.save` or safetensors, whatever it is called. The network is found by the names of its tensors
+        at any depth (``state_dict``, ``model``, Lightning's and others), and a prefix of all names (``module.``,
+        ``backbone.`` and others) is dropped.
+    key : str, optional
+        Which network, where the file holds several (a model and its moving average); the refusal names them.
 
     Raises
     ------
     CheckpointError
-        No such file; empty, truncated or not a checkpoint; a pickle that would run code; tensors
-        that are missing, extra or of another shape (named).
+        No such file; empty, truncated or not a checkpoint; a pickle that would run code; several networks and no key;
+        tensors that are missing, extra or of another shape (named).
 
     Warns
     -----
     CheckpointWarning
-        Weights trained on ImageNet only: they load, but their Rank-1 says nothing about ReID.
+        Weights trained on ImageNet only: they load, but their Rank-1 says nothing about ReID. A network that was made
+        for other means and deviations of pixels than those of this study.
     """
     path = Path(path)
-    tensors = _clean(_read(path), path)
+    found = find_state_dict(read_tensor_file(path), path, key)
+    tensors = dict(found.tensors)
+    beside = [name for name in found.beside if name in tensors or not name.startswith("classifier.")]
+    tensors |= {name: value for name, value in found.beside.items() if name not in beside}
     architecture = recognise(tensors, path)
-    classes = next(iter(tensors["classifier.weight"].shape), 0) if "classifier.weight" in tensors else 0
     model = OSNet(architecture)
-    _check(tensors, model, architecture, classes, path)
-    model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("classifier.")})
-    checkpoint = Checkpoint(path, model.eval(), architecture.name, classes, sha256(path))
+    _check(tensors, beside, found, model, architecture, path)
+    model.load_state_dict({k: v.to(torch.float32) for k, v in tensors.items() if not k.startswith("classifier.")})
+    checkpoint = Checkpoint(
+        path,
+        model.eval(),
+        architecture.name,
+        _classes(tensors),
+        sha256(path),
+        found.key,
+        found.prefix,
+        tuple(found.ignored),
+    )
     if checkpoint.imagenet:
         warnings.warn(
             f"{path}: the classifier has 1000 rows, so these weights were trained on ImageNet only; a Rank-1 computed "
@@ -154,69 +180,31 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             CheckpointWarning,
             stacklevel=2,
         )
+    for name, value in _other_normalisation(found):
+        warnings.warn(
+            f"{path}: {name} is {value}, so this network was made for pixels that are normalised in another way than "
+            "with the mean and deviation of ImageNet, as here. Expect other features than its author's.",
+            CheckpointWarning,
+            stacklevel=2,
+        )
     return checkpoint
 
 
-def _read(path: Path) -> object:
-    """Whatever the file holds, without running code from it."""
-    if not path.is_file():
-        raise CheckpointError(
-            "no such checkpoint file", where=path, cure="Give the path of a .pth, .pt, .pth.tar or .safetensors file."
-        )
-    if path.stat().st_size == 0:
-        raise CheckpointError("the file is empty", where=path, cure="Download or copy it again.")
-    damaged = "Check its size and sha256 against the source, then download or copy it again."
-    plain = "Ask its author for a plain state dict or a .safetensors file."
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY_SCALARS):
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch says both "holds code" and "not a pickle" with this class; only the first names a global or a function.
-        if match := re.search(r"(?:GLOBAL|unrecognized function) (\S+)", str(error)):
-            raise CheckpointError(
-                f"the pickle wants to run code ({match[1]}) and was not loaded", where=path, cure=plain
-            ) from error
-        # Protocol 4 names globals in a way that torch does not follow; b"\x80" starts a pickle, b"PK" torch's zip.
-        with open(path, "rb") as stream:
-            is_pickle = stream.read(2).startswith((b"\x80", b"PK"))
-        if is_pickle and "Unsupported operand" in str(error):
-            raise CheckpointError(
-                "the pickle is damaged or may hold code, and was not loaded", where=path, cure=plain
-            ) from error
-        raise CheckpointError("not a PyTorch checkpoint, or a damaged one", where=path, cure=damaged) from error
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"not a safetensors file, or a truncated one ({error})", where=path, cure=damaged
-        ) from error
-    except Exception as error:  # damaged bytes make the unpickler fail with IndexError, AttributeError and many others
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120].rstrip(".")
-        raise CheckpointError(f"truncated or not a PyTorch checkpoint ({reason})", where=path, cure=damaged) from error
+def _other_normalisation(found: StateDict) -> list[tuple[str, list[float]]]:
+    """Stored means and deviations of pixels that are none of the known ones."""
+    other = []
+    for name, value in found.ignored.items():
+        known = _MEANS if name.endswith("mean") else _DEVIATIONS if name.endswith("std") else ()
+        if known and isinstance(value, torch.Tensor):
+            values = value.flatten().to(torch.float32)
+            if not any(torch.allclose(values, torch.tensor(one), rtol=0.01, atol=0.002) for one in known):
+                other.append((name, [round(number, 4) for number in values.tolist()]))
+    return other
 
 
-def _clean(content: object, path: Path) -> dict[str, torch.Tensor]:
-    """The bare state dict: unwrapped, prefixes dropped, float32."""
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
-        raise CheckpointError(
-            "holds no tensors, so it is no checkpoint",
-            where=path,
-            cure="Give a state dict, or a dict with one under 'state_dict'.",
-        )
-    tensors = {}
-    for name, value in content.items():
-        if not isinstance(value, torch.Tensor):
-            raise CheckpointError(
-                f"entry {name!r} is a {type(value).__name__}, not a tensor",
-                where=path,
-                cure="Give a state dict, or a dict with one under 'state_dict'.",
-            )
-        name = str(name).removeprefix("module.")
-        tensors[name] = value.float() if value.is_floating_point() else value
-    return tensors
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    """The first names, and how many more."""
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint") -> Architecture:
@@ -227,9 +215,8 @@ def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint")
     """
     first = tensors.get("conv1.conv.weight")
     if first is None or first.ndim != 4:
-        names = ", ".join(list(tensors)[:_NAMED])
         raise CheckpointError(
-            f"not an OSNet: there is no tensor conv1.conv.weight (it starts with {names})",
+            f"not an OSNet: there is no tensor conv1.conv.weight (it starts with {_listed(list(tensors))})",
             where=path,
             cure=f"Known networks: {', '.join(ARCHITECTURES)}.",
         )
@@ -247,31 +234,69 @@ def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint")
     )
 
 
-def _check(tensors: dict, model: OSNet, architecture: Architecture, classes: int, path: Path) -> None:
+def _check(
+    tensors: dict, beside: list[str], found: StateDict, model: OSNet, architecture: Architecture, path: Path
+) -> None:
     """Every tensor there, none too many, all of the right shape and finite."""
+    classes = _classes(tensors)
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     # A classifier is known but unused; torch < 0.4.1 did not store num_batches_tracked.
     extra_ok = {"classifier.weight": (classes, FEATURE_DIM), "classifier.bias": (classes,)} if classes else {}
     for name in [n for n in expected if n.endswith("num_batches_tracked") and n not in tensors]:
         tensors[name] = torch.tensor(0)
+    there = [n for n in expected if n in tensors]
+    unexpected = [n for n in tensors if n not in expected and n not in extra_ok] + beside
+    typed = [n for n in there if _is_plain(tensors[n]) and _is_kind(n, tensors[n])]
     problems = {
         "missing": [n for n in expected if n not in tensors],
-        "unexpected": [n for n in tensors if n not in expected and n not in extra_ok],
+        "unexpected": unexpected,
         "misshapen": [
             f"{n} {tuple(tensors[n].shape)} instead of {s}"
             for n, s in {**expected, **extra_ok}.items()
             if n in tensors and tuple(tensors[n].shape) != s
         ],
-        "non-finite": [n for n in expected if n in tensors and not torch.isfinite(tensors[n]).all()],
+        "of another type": [f"{n} {tensors[n].dtype}".replace("torch.", "") for n in there if n not in typed],
+        "non-finite": [n for n in typed if not torch.isfinite(tensors[n].to(torch.float32)).all()],
     }
-    found = [
-        f"{len(names)} {kind}: {', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"
-        for kind, names in problems.items()
-        if names
-    ]
-    if found:
+    if unexpected and not any(names for kind, names in problems.items() if kind != "unexpected"):
         raise CheckpointError(
-            f"does not fit {architecture.name}; {'; '.join(found)}",
+            f"holds a whole {architecture.name} and {len(unexpected)} unexpected: {_listed(unexpected)}",
+            where=path,
+            cure="A layer behind the network makes other features than those computed here. If you want the features "
+            f"before it, save the file without: {_without(unexpected, found, path)}",
+        )
+    wrong = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in problems.items() if names]
+    if wrong:
+        raise CheckpointError(
+            f"does not fit {architecture.name}; {'; '.join(wrong)}",
             where=path,
             cure="The file is of another network or incomplete; get the original again.",
         )
+
+
+def _classes(tensors: dict[str, torch.Tensor]) -> int:
+    """Width of the classifier; 0 where there is none."""
+    return next(iter(tensors["classifier.weight"].shape), 0) if "classifier.weight" in tensors else 0
+
+
+def _without(names: list[str], found: StateDict, path: Path) -> str:
+    """The command that saves a checkpoint without these tensors."""
+    stored = [found.prefix + name if name in found.tensors else name for name in names]
+    layers = tuple(dict.fromkeys(f"{name.rpartition('.')[0] or name}." for name in stored))
+    if file_kind(path).name == SAFETENSORS:
+        load = f"from safetensors.torch import load_file; held = load_file({path.name!r})"
+    else:
+        places = "".join(f"[{part!r}]" for part in found.key.split(".") if part)
+        load = f"held = torch.load({path.name!r}){places}"
+    kept = f"{{k: v for k, v in held.items() if not (k + '.').startswith({layers})}}"
+    return "python -c " + shlex.quote(f"import torch; {load}; torch.save({kept}, 'weights.pth')")
+
+
+def _is_plain(value: torch.Tensor) -> bool:
+    """Whether its numbers are there, one by one."""
+    return value.layout == torch.strided and not (value.is_quantized or value.is_meta)
+
+
+def _is_kind(name: str, value: torch.Tensor) -> bool:
+    """Whether it holds real numbers, and whole ones only where they count; quantised weights are whole numbers too."""
+    return not value.is_complex() and (value.is_floating_point() or name.endswith("num_batches_tracked"))

@@ -41,6 +41,9 @@ ARCHITECTURES = {
         Architecture("osnet_x0_25", (16, 64, 96, 128)),
         Architecture("osnet_ibn_x1_0", (64, 256, 384, 512), "ibn"),
         Architecture("osnet_ain_x1_0", (64, 256, 384, 512), "ain"),
+        Architecture("osnet_ain_x0_75", (48, 192, 288, 384), "ain"),
+        Architecture("osnet_ain_x0_5", (32, 128, 192, 256), "ain"),
+        Architecture("osnet_ain_x0_25", (16, 64, 96, 128), "ain"),
     )
 }
 
