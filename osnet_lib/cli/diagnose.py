@@ -30,7 +30,7 @@ def add_diagnose_command(
         "dump folder of osnet infer, benchmark or ais_bench",
     )
     p.add_argument("model", help="the model they should come from: mini, market1501, a checkpoint or an .onnx")
-    p.add_argument("dataset", help="the images: mini, or a folder or zip in Market-1501's layout")
+    p.add_argument("dataset", help="the images: mini, a folder, zip or tar in Market-1501's layout, or a .csv")
     p.add_argument("--images", type=int, default=16, help="how many to recompute of each split (default 16)")
     p.add_argument(
         "--metric",
@@ -54,7 +54,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
     from ..study.models import open_dataset
     from ..study.workspace import open_workspace
 
-    given = _features(Path(o.features))
+    given = _features(Path(o.features), o.dataset)
     if len(given) > 1:
         check_pair(given["query"], given["gallery"])
     path = find_weights(o.model)
@@ -75,8 +75,9 @@ def diagnose_command(o: argparse.Namespace) -> None:
         raise ParityError(f"wrong: {', '.join(dict.fromkeys(wrong))}", where=o.features)
 
 
-def _features(path: Path) -> dict[str, Features]:
+def _features(path: Path, dataset: str) -> dict[str, Features]:
     """By split, as many as the folder has, or by file name."""
+    from ..datasets.manifest import samples_of_dumps
     from ..features.store import load_features
     from ..guide.dump import read_dump
 
@@ -85,7 +86,7 @@ def _features(path: Path) -> dict[str, Features]:
     files = {split: path / f"{split}.npz" for split in _SPLITS if (path / f"{split}.npz").exists()}
     if files:
         return {split: load_features(file) for split, file in files.items()}
-    return {path.name: read_dump(path)}
+    return {path.name: read_dump(path, samples=samples_of_dumps(dataset))}
 
 
 def _show(where: str, findings: list[Finding]) -> list[str]:

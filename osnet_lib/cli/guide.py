@@ -24,7 +24,9 @@ def add_guide_commands(
         "images to the .bin files that a device reads",
         "preprocess Market-1501-v15.09.15/query query_prep_dataset",
     )
-    p.add_argument("source", help="a folder of images, such as query or bounding_box_test; ZIP/query for one in a zip")
+    p.add_argument(
+        "source", help="a folder of images, such as query or bounding_box_test; ZIP/query or MANIFEST.csv/query"
+    )
     p.add_argument("target", help="receives <stem>.bin, 393,216 bytes each")
     p.add_argument("--uint8", action="store_true", help="for a model with AIPP: 98,304 bytes each, not normalised")
 
@@ -69,7 +71,7 @@ def add_guide_commands(
     p.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking (k1 20, k2 6, lambda 0.3)")
     names = p.add_mutually_exclusive_group()
     names.add_argument("--info", nargs=2, metavar=("QUERY", "GALLERY"), help="info files: no image may lack")
-    names.add_argument("--dataset", help="mini, or a folder or zip: none of its images may lack")
+    names.add_argument("--dataset", help="mini, a folder, zip or tar, or a manifest: none of its images may lack")
 
     p = command("benchmark", _benchmark, "pure inference speed", "benchmark osnet_x1_0_bs16_sim.onnx --batch-size 16")
     p.add_argument("model", help="mini, market1501, a checkpoint, an .onnx or an .om")
@@ -137,7 +139,7 @@ def _evaluate(o: argparse.Namespace) -> None:
     from ..guide.dump import check_apart, check_complete
     from ..guide.metrics_json import write_guide_json
 
-    query, gallery = _features(o.query, "query"), _features(o.gallery, "gallery")
+    query, gallery = (_features(*side, o.dataset) for side in ((o.query, "query"), (o.gallery, "gallery")))
     for features, names, where in zip((query, gallery), _expected(o), (o.query, o.gallery)):
         check_complete(features, names, where)
     check_pair(query, gallery)
@@ -169,13 +171,14 @@ def _score(o: argparse.Namespace, query: Features, gallery: Features) -> Evaluat
     return evaluate(rows, query.pids, query.camids, *gallery.labelled, metric=o.metric, normalize=unit)
 
 
-def _features(path: str, split: str) -> Features:
+def _features(path: str, split: str, dataset: str | None) -> Features:
+    from ..datasets.manifest import samples_of_dumps
     from ..features.store import load_features
     from ..guide.dump import check_published, read_dump
 
     if not Path(path).is_dir():
         return load_features(path)
-    features = read_dump(path)
+    features = read_dump(path, samples=samples_of_dumps(dataset, split) if dataset else None)
     check_published(features, split, path)
     return features
 

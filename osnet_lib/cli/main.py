@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import OSNetError, ParityError
 from ..version import __version__
-from . import compare, convert, diagnose, guide, study
+from . import compare, convert, diagnose, guide, manifest, study
 
 if TYPE_CHECKING:
     from ..conversion.parity import Parity
@@ -93,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
 
     convert.add_convert_command(command)
 
+    manifest.add_manifest_command(command)
+
     p = command(
         "extract",
         _extract,
@@ -100,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features",
     )
     p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
-    p.add_argument("dataset", help="mini, or a folder or zip in Market-1501's layout")
+    p.add_argument("dataset", help="mini, a folder, zip or tar in Market-1501's layout, or a manifest (.csv)")
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
     p.add_argument("--devices", metavar="0,1,…", help="several devices, which share the images (in place of --device)")

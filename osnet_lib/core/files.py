@@ -6,10 +6,17 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# Names of images end so, whatever is inside.
+IMAGE_SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "gif", "tif", "tiff", "webp", "avif")
+IMAGE_SUFFIXES += ("ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "tga")
+# And those of what is made of an image, by us and by other tools.
+_ENDING = re.compile(rf"(?:\.(?:{'|'.join(IMAGE_SUFFIXES)}|bin|npy|txt))+\Z", re.IGNORECASE)
 
 
 @contextmanager
@@ -64,8 +71,13 @@ def fingerprint(value: Any) -> str:
 
 
 def stem(name: str) -> str:
-    """The part of a file name by which images and what was made of them are paired: up to its first dot.
+    """The part of a name by which images and what was made of them are paired: without its suffixes, folders and all.
 
-    Market-1501 has 24 images whose names end in ``.jpg.jpg``; some tools write names without ``.jpg``.
+    Market-1501 has 24 images whose names end in ``.jpg.jpg``; some tools write names without ``.jpg``. Other dots stay.
     """
-    return name.split(".", 1)[0]
+    return _ENDING.sub("", name)
+
+
+def file_stem(name: str) -> str:
+    """The stem without folders: what the files of the guide are called, which lie in one folder."""
+    return stem(name.rpartition("/")[2])

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from ..core.files import stem
 from ..errors import DatasetError, first_line
 from .archive import Archive, open_archive
+from .manifest import is_manifest
 from .market1501 import FOLDERS, Market1501, Sample
 
 FOLDER = "gt_query"
@@ -94,6 +95,8 @@ def read_ground_truth(dataset: Market1501, progress: bool = False) -> GroundTrut
         A file that is no list, a list without its twin, a query without lists or lists without a query; a position
         beyond the gallery or listed twice; a good image of another identity.
     """
+    if is_manifest(dataset.path) and not dataset.path.is_dir():
+        return GroundTruth({}, {})
     archive = open_archive(dataset.path, [*FOLDERS.values(), FOLDER])
     try:
         if not archive.files[FOLDER]:

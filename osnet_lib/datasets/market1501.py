@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,9 +20,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..core.files import IMAGE_SUFFIXES, stem
 from ..errors import DatasetError
-from .archive import Archive, open_archive
-from .jpeg import decode_jpeg
+from .archive import open_archive
+from .evaluable import check_evaluable
+from .members import Archive
+from .name_template import template_of
+from .picture import Decoder
 
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
 SPLITS = {**FOLDERS, "multi_query": "gt_bbox"}  # hand-drawn boxes, which no part of the single-query protocol needs
@@ -59,25 +63,31 @@ LANDMARKS = {
     },
 }
 
-# The release itself has 24 test images whose names end in .jpg.jpg.
-_NAME = re.compile(r"(-1|[0-9]{4})_c([1-6])s([0-9]+)_([0-9]{6})_([0-9]{2})(?:\.jpg){1,2}")
+# The names of the release itself, which has 24 test images that end in .jpg.jpg.
+_PUBLISHED_NAME = re.compile(r"(-1|[0-9]{4})_c([1-6])s([0-9]+)_([0-9]{6})_([0-9]{2})(?:\.jpg){1,2}")
+# Those of other people's data in its form: more cameras, people or frames, other kinds of image.
+_SUFFIX = rf"\.(?i:{'|'.join(IMAGE_SUFFIXES)})"
+_FORM = r"(-1|[0-9]{1,18})_c([0-9]{1,9})s([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18})"
+_NAME = re.compile(f"{_FORM}(?:{_SUFFIX}){{1,2}}")
+# How file managers and browsers call a second copy.
+_COPY = re.compile(rf"(.+?)(?: ?\([0-9]+\)| - .+?| copy(?: [0-9]+)?|~)((?:{_SUFFIX})*)")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image as its file name describes it; the name is the key by which everything is paired."""
+    """One image as its file name or a manifest describes it; the name is the key by which everything is paired."""
 
-    name: str  #: file name without folder
+    name: str  #: file name without folder; in a manifest the path from its folder
     pid: int  #: identity; -1 junk, 0 distractor
-    camid: int  #: camera, 1 to 6
-    sequence: int  #: recording of that camera
-    frame: int  #: frame number in the recording
+    camid: int  #: camera, 1 to 6 in Market-1501
+    sequence: int  #: recording of that camera; 0 in a manifest
+    frame: int  #: frame number in the recording; 0 in a manifest
     box: int  #: number of the box in the frame; 0 is drawn by hand
     split: str  #: "query", "gallery" (bounding_box_test), "train" or "multi_query" (gt_bbox)
 
 
 def parse_name(name: str, split: str, *, where: str | PathLike | None = None) -> Sample:
-    """Read a Market-1501 file name.
+    """Read a file name in Market-1501's form, with any number of cameras and any kind of image.
 
     Parameters
     ----------
@@ -95,25 +105,49 @@ def parse_name(name: str, split: str, *, where: str | PathLike | None = None) ->
     if split not in SPLITS:
         raise DatasetError(f"unknown split {split!r}", where=where or name, cure=f"Use one of {', '.join(SPLITS)}")
     if not (match := _NAME.fullmatch(name)):
-        cure = (
-            "Rename it like 0002_c1s1_000451_03.jpg (identity, camera 1 to 6, sequence, frame, box; -1 is junk, "
-            f"0000 a distractor) or move it out of {SPLITS[split]}/"
-        )
-        raise DatasetError("the file name is not in Market-1501's form", where=where or name, cure=cure)
+        raise _refused_name(name, SPLITS[split], where or name)
     pid, camid, sequence, frame, box = map(int, match.groups())
     return Sample(name, pid, camid, sequence, frame, box, split)
 
 
+def _refused_name(name: str, folder: str, where: str | PathLike) -> DatasetError:
+    """Why a name is not in the form, as far as it can be told."""
+    if (copied := _COPY.fullmatch(name)) and _NAME.fullmatch(copied[1] + (copied[2] or ".jpg")):
+        return DatasetError(
+            f"is a second copy of {copied[1]}{copied[2]}, as a browser or file manager names one",
+            where=where,
+            cure="Remove it, or the first; an image must be there once",
+        )
+    if not re.search(rf"{_SUFFIX}\Z", name):
+        return DatasetError(
+            "the file name is not in Market-1501's form, nor that of an image",
+            where=where,
+            cure=f"Nothing here reads it: move it out of {folder}/",
+        )
+    if known := template_of(name):
+        return DatasetError(
+            f"the file name is not in Market-1501's form; it looks like one of {known}",
+            where=where,
+            cure=f"Make a manifest and pass that: osnet manifest FOLDER FOLDER/manifest.csv --pattern {known}",
+        )
+    return DatasetError(
+        "the file name is not in Market-1501's form",
+        where=where,
+        cure="Rename it like 0002_c1s1_000451_03.jpg (identity, camera, sequence, frame, box; -1 is junk, 0000 a "
+        f"distractor), move it out of {folder}/, or make a manifest for names of another form: osnet manifest --help",
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Market1501(AbstractContextManager):
-    """The table of an open data set, and its images; made by `open_market1501`.
+    """The table of an open data set, and its images; made by `open_market1501` or from a manifest.
 
     It is immutable, and safe to read from several threads. Use it in a ``with`` block, or `close` it.
 
     Attributes
     ----------
     path : Path
-        The folder or zip, as given.
+        The folder, zip, tar or manifest, as given.
     query, gallery, junk, train : tuple of Sample
         Sorted by name. Distractors are in `gallery`, junk is in `junk` only, `train` may be empty.
     multi_query : tuple of Sample
@@ -131,27 +165,32 @@ class Market1501(AbstractContextManager):
     multi_query: tuple[Sample, ...]
     is_market1501: bool
     _archive: Archive = field(repr=False)
+    folders: Mapping[str, str] = field(default_factory=lambda: SPLITS, repr=False)  #: by split, as the archive has them
+    labels_in_names: bool = field(default=True, repr=False)  #: else the digest must hold them
+    _decode: Decoder = field(default_factory=Decoder, repr=False)
 
     def read(self, sample: Sample) -> bytes:
         """The bytes of an image file; raises DatasetError where they cannot be read."""
-        return self._archive.read(SPLITS[sample.split], sample.name)
+        return self._archive.read(self.folders[sample.split], sample.name)
 
     def image(self, sample: Sample) -> Image.Image:
-        """Decode an image to RGB; raises DatasetError, naming the file, where it is no whole JPEG."""
-        return decode_jpeg(self.read(sample), self._archive.where(SPLITS[sample.split], sample.name))
+        """Decode an image to RGB, by content; raises DatasetError, naming the file, where it is no whole image."""
+        return self._decode(self.read(sample), self._archive.where(self.folders[sample.split], sample.name))
 
     @cached_property
     def digest(self) -> str:
         """Hex SHA-256 of all images in the tables.
 
-        Per file ``folder/name``, a zero byte, its length, a zero byte, its bytes. Folder or zip, nesting, compression
-        and litter make no difference. Half a second for Market-1501's test split.
+        Per file ``folder/name``, a zero byte, its length, a zero byte, its bytes. Folder, zip or tar, nesting,
+        compression and litter make no difference. Of a manifest, identity and camera stand behind the name, each after
+        a zero byte; the order of its lines makes no difference. Half a second for Market-1501's test split.
         """
         digest = hashlib.sha256()
         everything = [*self.query, *self.gallery, *self.junk, *self.train, *self.multi_query]
-        for sample in sorted(everything, key=lambda sample: (SPLITS[sample.split], sample.name)):
+        for sample in sorted(everything, key=lambda sample: (self.folders[sample.split], sample.name)):
             data = self.read(sample)
-            digest.update(f"{SPLITS[sample.split]}/{sample.name}\0{len(data)}\0".encode())
+            labels = "" if self.labels_in_names else f"\0{sample.pid}\0{sample.camid}"
+            digest.update(f"{self.folders[sample.split]}/{sample.name}{labels}\0{len(data)}\0".encode())
             digest.update(data)
         return digest.hexdigest()
 
@@ -167,8 +206,11 @@ class Market1501(AbstractContextManager):
             "train": self.train,
             "multi_query": self.multi_query,
         }
-        rows = ({"split": split, "folder": SPLITS[split], **_count(samples)} for split, samples in splits.items())
-        return [row for row in rows if row["images"]]
+        return [
+            {"split": split, "folder": self.folders[split], **_count(samples)}
+            for split, samples in splits.items()
+            if samples
+        ]
 
     def close(self) -> None:
         """Close the zip; images cannot be read after that, the tables stay."""
@@ -179,29 +221,37 @@ class Market1501(AbstractContextManager):
 
 
 def open_market1501(path: str | PathLike, *, allow_short: bool = False) -> Market1501:
-    """Open a data set in Market-1501's layout from a folder or, in place, from a zip.
+    """Open a data set in Market-1501's layout from a folder or, in place, from a zip or tar.
 
     Parameters
     ----------
     path : str or path
         Holds ``query/``, ``bounding_box_test/`` and perhaps ``bounding_box_train/`` and ``gt_bbox/``, at the top or in
-        one folder.
+        other folders, as long as there is one data set.
     allow_short : bool
         Take a copy of Market-1501 that lacks images as it is, instead of refusing it.
 
     Raises
     ------
     DatasetError
-        What `archive.open_archive` refuses; a name that does not parse; a query or training image without
-        identity; no query, no gallery, no query with a match in another camera; Market-1501 with a short split.
+        What `archive.open_archive` refuses; a name that does not parse; two images of one stem; a query or training
+        image without identity; no query, no gallery, no query with a match in another camera; Market-1501 with a short
+        split or with names that are not its own.
     """
     archive = open_archive(path, SPLITS.values())
     try:
         splits = {split: _samples(archive, split) for split in FOLDERS}
         gallery = tuple(sample for sample in splits["gallery"] if sample.pid >= 0)
         junk = tuple(sample for sample in splits["gallery"] if sample.pid < 0)
-        _check_evaluable(archive.path, splits["query"], gallery)
-        published = _check_published(archive.path, splits, allow_short)
+        check_evaluable(
+            archive.path,
+            splits["query"],
+            gallery,
+            ("query/", "bounding_box_test/"),
+            ("the identity is the number before _c", "The camid is the number after _c in the name"),
+            "Folders of other names become a data set by osnet manifest",
+        )
+        published = _check_published(archive, splits, allow_short)
         multi_query = _multi_query(_samples(archive, "multi_query"), splits["query"])
     except BaseException:
         archive.close()
@@ -213,7 +263,14 @@ def _samples(archive: Archive, split: str) -> tuple[Sample, ...]:
     folder = SPLITS[split]
     names = sorted(archive.files[folder])
     samples = tuple(parse_name(name, split, where=archive.where(folder, name)) for name in names)
+    stems: dict[str, str] = {}
     for sample in samples:
+        if (other := stems.setdefault(stem(sample.name), sample.name)) != sample.name:
+            raise DatasetError(
+                f"has the same stem as {other}",
+                where=archive.where(folder, sample.name),
+                cure="Rename or remove one of them: images are paired by their names without suffix",
+            )
         if sample.pid < 1 and split in ("query", "train"):
             raise DatasetError(
                 f"junk or a distractor in {folder}/, where each image needs an identity",
@@ -229,41 +286,18 @@ def _multi_query(drawn: tuple[Sample, ...], query: tuple[Sample, ...]) -> tuple[
     return tuple(sample for sample in drawn if sample.name not in names and (sample.pid, sample.camid) in wanted)
 
 
-def _check_evaluable(path: Path, query: tuple[Sample, ...], gallery: tuple[Sample, ...]) -> None:
-    """Refuse a data set on which no query can be scored, and name the cause."""
-    for samples, folder in ((query, "query"), (gallery, "bounding_box_test")):
-        if not samples:
-            raise DatasetError(
-                f"no usable image in {folder}/ (junk does not count)",
-                where=path,
-                cure=f"Put the images of the test people into {folder}/; both splits are needed",
-            )
-    cameras = defaultdict(set)
-    for sample in gallery:
-        cameras[sample.pid].add(sample.camid)
-    if any(cameras.get(sample.pid, set()) - {sample.camid} for sample in query):
-        return
-    shared = [sample for sample in query if sample.pid in cameras]
-    if not shared:
-        raise DatasetError(
-            "no identity of query/ appears in bounding_box_test/, so no query has a match",
-            where=path,
-            cure="Both folders must show the same people; the identity is the number before _c",
-        )
-    raise DatasetError(
-        "no query has a match in another camera: all images of an identity come from one camera "
-        f"(identity {shared[0].pid:04d} only from c{shared[0].camid})",
-        where=path,
-        cure="The camid is the digit after _c in the name, and matches in the query's own camera do not count: number "
-        "the images of each camera differently, at least two per identity",
-    )
-
-
-def _check_published(path: Path, splits: dict[str, tuple[Sample, ...]], allow_short: bool) -> bool:
+def _check_published(archive: Archive, splits: dict[str, tuple[Sample, ...]], allow_short: bool) -> bool:
     """Whether this is Market-1501 as published; a copy with a short split is refused unless allowed."""
     names = {split: {sample.name for sample in splits[split]} for split in LANDMARKS}
     if not any(2 * len(LANDMARKS[split] & names[split]) >= len(LANDMARKS[split]) for split in LANDMARKS):
         return False
+    for sample in (sample for samples in splits.values() for sample in samples):
+        if not _PUBLISHED_NAME.fullmatch(sample.name):
+            raise DatasetError(
+                "the file name is none of Market-1501, which this data set is",
+                where=archive.where(FOLDERS[sample.split], sample.name),
+                cure="Move it out, or download Market-1501 again",
+            )
     counts = {split: _count(samples) for split, samples in splits.items() if samples or split != "train"}
     short = [
         f"{FOLDERS[split]}/ holds {count['images']:,} of {PUBLISHED[split]['images']:,} images"
@@ -273,7 +307,7 @@ def _check_published(path: Path, splits: dict[str, tuple[Sample, ...]], allow_sh
     if short and not allow_short:
         raise DatasetError(
             f"Market-1501, but short: {', '.join(short)}",
-            where=path,
+            where=archive.path,
             cure="Download or unpack it again (from Python, allow_short=True takes it as it is)",
         )
     return all(PUBLISHED[split].items() <= count.items() for split, count in counts.items())

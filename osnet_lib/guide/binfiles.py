@@ -18,11 +18,12 @@ import numpy as np
 from tqdm import tqdm
 
 from ..core.code_digest import code_digest
-from ..core.files import atomic_path, fingerprint, stem, write_json
+from ..core.files import atomic_path, file_stem, fingerprint, stem, write_json
 from ..core.host import usable_cores
 from ..datasets.archive import Archive, open_archive
-from ..datasets.jpeg import decode_jpeg
+from ..datasets.manifest import LISTED, ListedArchive, is_manifest, read_manifest
 from ..datasets.market1501 import parse_name
+from ..datasets.picture import Decoder
 from ..datasets.preprocess import HEIGHT, WIDTH, preprocess, to_uint8
 from ..errors import DatasetError
 
@@ -54,7 +55,8 @@ def preprocess_folder(
     Parameters
     ----------
     source : path
-        A folder of images under Market-1501's names. It may lie in a zip: ``Market-1501-v15.09.15.zip/query``.
+        A folder of images under names in Market-1501's form. It may lie in an archive,
+        ``Market-1501-v15.09.15.zip/query``, or be a split of a manifest, ``manifest.csv/query``.
     target : path
         Receives the files, each whole or not at all. Those that an interrupted run of the same images left are kept.
     dtype : {"float32", "uint8"}
@@ -70,9 +72,11 @@ def preprocess_folder(
     source, target = Path(os.path.abspath(Path(source).expanduser())), Path(target)
     if not source.is_dir() and not source.parent.is_file():
         raise DatasetError(
-            "no such folder of images", where=source, cure="Give a folder, or ZIP/query for one in a zip."
+            "no such folder of images",
+            where=source,
+            cure="Give a folder, ZIP/query for one in a zip or tar, or MANIFEST.csv/query.",
         )
-    archive, size = open_archive(source.parent, [source.name]), bin_bytes(dtype)
+    archive, size, decode = _open(source), bin_bytes(dtype), Decoder()
     try:
         names = _names(archive, source)
         _refuse_others(target, names)
@@ -89,7 +93,7 @@ def preprocess_folder(
         write_json(record, wanted)
 
         def make(name: str) -> None:
-            image = decode_jpeg(archive.read(source.name, names[name]), archive.where(source.name, names[name]))
+            image = decode(archive.read(source.name, names[name]), archive.where(source.name, names[name]))
             array = preprocess(image) if dtype == "float32" else to_uint8(image)
             with atomic_path(target / f"{name}.bin") as temporary:
                 array.astype(np.dtype(dtype).newbyteorder("<"), copy=False).tofile(temporary)
@@ -130,19 +134,30 @@ def read_bin(path: str | Path, dtype: str) -> np.ndarray:
     return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).astype(dtype, copy=False).reshape(SHAPES[dtype])
 
 
+def _open(source: Path) -> Archive:
+    """What holds the images of a folder."""
+    if source.is_dir() or not is_manifest(source.parent):
+        return open_archive(source.parent, [source.name])
+    if source.name not in LISTED:
+        cure = f"Give one of {', '.join(f'{source.parent}/{split}' for split in LISTED)}."
+        raise DatasetError(f"a manifest has no split {source.name}", where=source.parent, cure=cure)
+    return ListedArchive(source.parent, read_manifest(source.parent))
+
+
 def _names(archive: Archive, source: Path) -> dict[str, str]:
     """File names by stem."""
     names: dict[str, str] = {}
     for name in sorted(archive.files[source.name]):
         where = archive.where(source.name, name)
-        parse_name(name, "gallery", where=where)
-        if stem(name) in names:
+        if not isinstance(archive, ListedArchive):  # which knows its images under any name
+            parse_name(name, "gallery", where=where)
+        if file_stem(name) in names:
             raise DatasetError(
-                f"has the same stem as {names[stem(name)]}",
+                f"has the same stem as {names[file_stem(name)]}",
                 where=where,
                 cure="Rename one of them: both would be written to the same file.",
             )
-        names[stem(name)] = name
+        names[file_stem(name)] = name
     if not names:
         raise DatasetError("holds no images", where=source, cure="Give a folder such as query or bounding_box_test.")
     return names
@@ -161,7 +176,7 @@ def _refuse_others(target: Path, names: dict[str, str]) -> None:
 def _fingerprint(archive: Archive, source: Path, names: dict[str, str], dtype: str) -> str:
     """Of what the files are made from: the pictures themselves, the numbers wanted, and the code."""
     pictures = [(name, hashlib.sha256(archive.read(source.name, name)).hexdigest()) for name in names.values()]
-    return fingerprint({"pictures": pictures, "dtype": dtype, "code": code_digest(preprocess, to_uint8, decode_jpeg)})
+    return fingerprint({"pictures": pictures, "dtype": dtype, "code": code_digest(preprocess, to_uint8, Decoder)})
 
 
 def _recorded(record: Path) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ..conversion.onnx_file import FEATURE_SHAPE
 from ..core.files import atomic_path, stem
-from ..datasets.market1501 import LANDMARKS, PUBLISHED, parse_name
+from ..datasets.market1501 import LANDMARKS, PUBLISHED, Sample, parse_name
 from ..errors import FeatureError
 from ..features.store import Features
 from ..metrics.labels import JUNK
@@ -79,18 +79,21 @@ def write_feature(folder: Path, name: str, feature: np.ndarray, form: str = "txt
     return path
 
 
-def read_dump(folder: str | Path, progress: bool = True) -> Features:
+def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, Sample] | None = None) -> Features:
     """Read a dump folder; who is on an image and which camera took it comes from the stem.
 
     Parameters
     ----------
     folder : path
         Of the old tool or of ais_bench, whose ``device<number>`` folders inside are read too.
+    samples : mapping of str to Sample, optional
+        The images of a manifest by stem, see `osnet_lib.datasets.manifest.flat_samples`: they name the features and
+        tell who is on an image, in place of the stem.
 
     Returns
     -------
     Features
-        Sorted by stem, which is what `names` holds. Junk (pid -1) is dropped, as by the guide.
+        Sorted by stem, which is what `names` holds without `samples`. Junk (pid -1) is dropped, as by the guide.
 
     Raises
     ------
@@ -102,7 +105,17 @@ def read_dump(folder: str | Path, progress: bool = True) -> Features:
     """
     folder = Path(folder)
     files = _list(folder)
-    samples = {name: parse_name(f"{name}.jpg", "gallery", where=path) for name, path in files.items()}
+    if samples is None:
+        samples = {name: parse_name(f"{name}.jpg", "gallery", where=path) for name, path in files.items()}
+        called = {name: name for name in files}
+    else:
+        if strange := sorted(files.keys() - samples.keys()):
+            raise FeatureError(
+                "a feature of an image that the manifest does not list",
+                where=files[strange[0]],
+                cure="Give the manifest that the images were preprocessed from",
+            )
+        called = {name: samples[name].name for name in files}
     names = [name for name in sorted(files) if samples[name].pid != JUNK]
     if not names:
         raise FeatureError(
@@ -121,7 +134,7 @@ def read_dump(folder: str | Path, progress: bool = True) -> Features:
             cure="Check the model's precision, then run the inference again.",
         )
     return Features(
-        np.array(names),
+        np.array([called[name] for name in names]),
         np.array([samples[name].pid for name in names]),
         np.array([samples[name].camid for name in names]),
         features,

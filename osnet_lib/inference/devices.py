@@ -17,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..core.host import usable_cores
-from ..datasets.market1501 import Market1501, Sample, open_market1501
+from ..datasets.collection import open_collection
+from ..datasets.market1501 import Market1501, Sample
 from ..datasets.preprocess import iter_batches
 from ..errors import SessionError
 from ..features.store import Features
@@ -225,7 +226,7 @@ def _extract(
     pipe: Connection, session: Session, decoders: int, path: Path, samples: tuple[Sample, ...], batch_size: int
 ) -> None:
     """Compute the shares that come through the pipe, until it is closed."""
-    with open_market1501(path) as dataset:
+    with open_collection(path) as dataset:
         pipe.send(("ready",))
         while True:
             start, stop = pipe.recv()

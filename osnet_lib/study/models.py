@@ -19,7 +19,8 @@ from ..core.code_digest import code_digest
 from ..core.files import sha256
 from ..core.host import environment
 from ..core.results import Result, result_name, write_result
-from ..datasets.market1501 import Market1501, open_market1501
+from ..datasets.collection import open_collection
+from ..datasets.market1501 import Market1501
 from ..datasets.minimarket import World, render_minimarket
 from ..datasets.preprocess import preprocess
 from ..errors import ConvertError
@@ -35,10 +36,10 @@ OM_TOLERANCE = Tolerance(max_abs=0.05, min_cosine=0.999)
 
 
 def open_dataset(workspace: Workspace, dataset: str | Path) -> Market1501:
-    """Open ``"mini"`` (rendered on first use), a folder or a zip."""
+    """Open ``"mini"`` (rendered on first use), a folder, zip or tar, or a manifest."""
     if str(dataset) != "mini":
-        return open_market1501(Path(dataset).expanduser())
-    return open_market1501(render_minimarket(workspace.data / "mini-market", World()))
+        return open_collection(dataset)
+    return open_collection(render_minimarket(workspace.data / "mini-market", World()))
 
 
 def model_label(checkpoint: Checkpoint) -> str:

@@ -15,7 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 from ..core.code_digest import PACKAGE, source_closure
 from ..core.files import atomic_path, fingerprint, sha256
 from ..core.host import environment
-from ..datasets.market1501 import open_market1501
+from ..datasets.collection import open_collection
 from ..errors import ParityError, StudyError
 from ..network.weights import find_weights
 from .models import GUIDE_BATCHES
@@ -135,7 +135,7 @@ def results_key(workspace: Workspace, run: Run) -> dict:
 
 
 def _dataset_digest(dataset: str) -> str:
-    with open_market1501(Path(dataset).expanduser()) as opened:
+    with open_collection(dataset) as opened:
         return opened.digest
 
 

@@ -1,0 +1,21 @@
+"""A data set by its path, whatever it is: Market-1501's layout in a folder or archive, or a manifest."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from .manifest import is_manifest, open_manifest
+from .market1501 import Market1501, open_market1501
+
+
+def open_collection(path: str | PathLike) -> Market1501:
+    """Open a folder, zip or tar in Market-1501's layout, or a manifest (``.csv``, ``.parquet``).
+
+    Raises
+    ------
+    DatasetError
+        What `open_market1501` or `open_manifest` refuses.
+    """
+    path = Path(path).expanduser()
+    return open_manifest(path) if is_manifest(path) and not path.is_dir() else open_market1501(path)

@@ -1,0 +1,126 @@
+"""A data set in a zip, read member by member."""
+
+from __future__ import annotations
+
+import bz2
+import copy
+import lzma
+import stat
+import struct
+import threading
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+from ..errors import DatasetError, first_line
+from .members import MAX_FILE_BYTES, READ_ERRORS, PackedArchive, shown
+
+# Others by the numbers of the format, for the message.
+_METHODS = {9: "deflate64", 93: "zstd", 95: "xz", 96: "JPEG", 98: "PPMd", 99: "AES encryption"}
+_READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+class ZipArchive(PackedArchive):
+    """A zip; opening it reads the list of members only."""
+
+    kind = "zip"
+
+    def __init__(self, path: Path, folders: Collection[str]):
+        super().__init__(path, folders)
+        self._lock = threading.Lock()  # one file handle for all threads
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except UnicodeDecodeError as error:
+            raise DatasetError(
+                "is a zip whose names are marked as UTF-8 and are not",
+                where=path,
+                cure="Unpack it and pass the folder, or pack it again",
+            ) from error
+        except READ_ERRORS as error:
+            raise _unreadable(path, error) from error
+        try:
+            self._index()
+        except BaseException:
+            self.close()
+            raise
+
+    def _index(self) -> None:
+        members = [(self.inner_path(info.orig_filename), info) for info in self._zip.infolist()]
+        members = [(parts, info) for parts, info in members if parts]
+        self.find_prefix(parts if info.is_dir() else parts[:-1] for parts, info in members)
+        for parts, info in members:
+            if not info.is_dir():
+                self.add(parts, info.file_size, info, _fault(info))
+
+    def _read(self, location: zipfile.ZipInfo) -> bytes:
+        with self._lock:
+            if location.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                return self._zip.read(location)
+            packed = copy.copy(location)  # as it lies in the file: zipfile would unpack without a limit
+            packed.compress_type, packed.file_size = zipfile.ZIP_STORED, packed.compress_size
+            del packed.CRC
+            data = self._zip.read(packed)
+        return _unpack(data, location)
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def _unreadable(path: Path, error: Exception) -> DatasetError:
+    """What is wrong with a file that zipfile does not open."""
+    try:
+        with open(path, "rb") as stream:
+            begins = stream.read(4)
+    except OSError as refused:
+        return DatasetError(
+            f"cannot be read ({refused.strerror})", where=path, cure="Check the path and its permissions"
+        )
+    if begins in (b"PK\3\4", b"PK\7\x08", b"PK00"):
+        return DatasetError(
+            f"is not a readable zip: it begins as one, but its list of members cannot be read ({first_line(error)})",
+            where=path,
+            cure="Download it again: it is cut short or damaged. Of a zip in several parts, join them first",
+        )
+    return DatasetError(
+        f"is not a readable zip ({first_line(error)}), nor a tar",
+        where=path,
+        cure="Download it again: it is damaged, cut short or something else",
+    )
+
+
+def _fault(info: zipfile.ZipInfo) -> str | None:
+    if info.flag_bits & 1:
+        return "is encrypted"
+    if info.compress_type not in _READ:
+        method = _METHODS.get(info.compress_type, f"number {info.compress_type}")
+        return f"is packed by a method other than store, deflate, bzip2 and lzma ({method})"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "is a link, which is not followed"
+    if info.compress_size > MAX_FILE_BYTES:
+        return f"claims {info.compress_size:,} packed bytes, too many for an image of a person"
+    return None
+
+
+def _unpack(data: bytes, info: zipfile.ZipInfo) -> bytes:
+    """A member of bzip2 or lzma, of which no more is unpacked than it claims to hold."""
+    unpacker: bz2.BZ2Decompressor | lzma.LZMADecompressor
+    if info.compress_type == zipfile.ZIP_BZIP2:
+        unpacker = bz2.BZ2Decompressor()
+    else:
+        length = struct.unpack_from("<2xH", data)[0]
+        settings, data = data[4 : 4 + length], data[4 + length :]
+        known, dictionary = struct.unpack("<BI", settings)
+        if known >= 9 * 5 * 5:
+            raise lzma.LZMAError("settings that no packer writes")
+        lc, lp, pb = known % 9, known // 9 % 5, known // 45
+        # A dictionary longer than what is unpacked is of no use but to fill the memory.
+        dictionary = min(dictionary, max(info.file_size, 4096))
+        unpacker = lzma.LZMADecompressor(
+            lzma.FORMAT_RAW,
+            filters=[{"id": lzma.FILTER_LZMA1, "dict_size": max(dictionary, 4096), "lc": lc, "lp": lp, "pb": pb}],
+        )
+    unpacked = unpacker.decompress(data, info.file_size + 1)
+    if len(unpacked) != info.file_size or zlib.crc32(unpacked) != info.CRC:
+        raise zipfile.BadZipFile(f"Bad CRC-32 or length for file {shown(info.filename)!r}")
+    return unpacked
