@@ -1,13 +1,13 @@
-"""How well each way to prepare images reproduces features in hand, measured by recomputing some of them.
+"""The set-up that reproduces features best, found step by step among all combinations of what may have been done wrong.
 
-How far features are apart is the squared distance of their directions, divided by the spread of the features in hand:
-0 for the same image, about 2 for unrelated ones, whatever the network. Unlike a bare cosine it also tells images apart
-for a network whose features all point in nearly one direction.
+No one tries some 20,000 combinations. But the distance of `osnet_lib.diagnosis.fit` falls with every step that is got
+right: so every single change of the right set-up is tried on two images, then every single change of the few nearest,
+and so on, until one fits exactly or none comes nearer. What is found is confirmed on all images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,140 +15,149 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..inference.session import Session
-from .findings import directions, spread_of
-from .wrong_inputs import RIGHT, WRONG, Setup
+from .fit import NEAR, SAME, Fit, Recomputation
+from .wrong_inputs import COMBINATIONS, RIGHT, STEPS, Setup
 
-SAME = 1e-3  # another processor gives 1e-9, float16 1e-5, another JPEG decoder or rounding 2e-4
-# Bicubic for bilinear gives 0.02, the nearest other of 15,913 gallery images 0.1. Int8 of x0.25 on Market-1501 gives
-# 0.012 in the median, but more than 0.03 for 5 % of the queries and 9 % of the gallery: see `Fit.lost`.
-NEAR = 0.03
-BETTER = 4  # a wrong set-up must fit so many times better than the right one
-SCREENED = 4  # images on which every set-up is tried; the best one is confirmed on all
-_BATCH = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """How well a set-up reproduces features, image by image.
-
-    Attributes
-    ----------
-    rows, found : int array, shape (n,)
-        Row of the image's name, and row of the feature nearest to the recomputed one.
-    own, nearest : float64 array, shape (n,)
-        Cosines of the recomputed feature with these two.
-    lengths : float64 array, shape (n,)
-        Of the recomputed features.
-    spread : float
-        Of the features in hand, see `osnet_lib.diagnosis.findings.spread_of`.
-    """
-
-    setup: Setup
-    rows: np.ndarray
-    found: np.ndarray
-    own: np.ndarray
-    nearest: np.ndarray
-    lengths: np.ndarray
-    spread: float
-
-    @property
-    def distance(self) -> float:
-        """Median over the images, wherever in the file the feature is."""
-        return float(np.median(2 * (1 - self.nearest) / self.spread))
-
-    @property
-    def rounding(self) -> float:
-        """How far, of 1, a direction is off in the median; rounding changes lengths by as much."""
-        return float(np.sqrt(max(self.distance, 0) * self.spread))
-
-    @property
-    def elsewhere(self) -> np.ndarray:
-        """Which images have their feature under another name, bool."""
-        return (2 * (1 - self.own) >= NEAR * self.spread) & ~self.nowhere
-
-    @property
-    def nowhere(self) -> np.ndarray:
-        """Which images have no feature near enough in the file, bool."""
-        return 2 * (1 - self.nearest) >= NEAR * self.spread
-
-    @property
-    def lost(self) -> np.ndarray:
-        """Which images have no feature in the file, bool.
-
-        Where the model is rough as a whole, as int8 is, some images are far off: nowhere, and yet nearest to their own
-        row. These are not lost.
-        """
-        rough = SAME <= self.distance < NEAR
-        return self.nowhere & ~((self.found == self.rows) & rough)
+BETTER = 3  # times better must a set-up fit than a plainer one, and a step than every other way to do it
+CLOSE = 0.5  # features of other models and of chance stay above 0.9
+_SCREENED = 2  # images on which set-ups are tried
+_BEAM = 2  # set-ups whose single changes are tried next
+_DEEPEST = 5  # changes in a row: one for each step
+_GAIN = 0.97  # of the distance; what comes less near after a round leads nowhere
+_REFINED = 3  # set-ups that are compared on all images where none fits exactly
+_CHUNK = 8  # set-ups that are tried together
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """Fits of the right set-up, of the one that explains the features best, and of all wrong ones that were tried."""
+    """What came of it.
+
+    Attributes
+    ----------
+    right, best : Fit
+        On all images, of the right set-up and of the one that fits best. Where `best` is not `right`, it fits clearly
+        better.
+    rivals : dict
+        For each step, the nearest of the set-ups tried that do it in another way, on all images; empty unless `best`
+        is `CLOSE` but not exact.
+    nearest : Fit
+        The nearest of the wrong set-ups; `right` where none was tried.
+    tried : int
+        How many wrong set-ups were tried.
+    """
 
     right: Fit
     best: Fit
-    tried: tuple[Fit, ...] = ()
+    rivals: dict[str, Fit]
+    nearest: Fit
+    tried: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether the best set-up reproduces at least half the features."""
+        return self.best.distance < SAME
+
+    @property
+    def recognised(self) -> bool:
+        """Whether some features at least are those of the best set-up beyond doubt."""
+        return self.best.distance < NEAR or bool((self.best.distances < SAME).any())
+
+    @property
+    def settled(self) -> dict[str, Fit]:
+        """The rivals, by step, that are clearly farther than the best set-up."""
+        return {step: fit for step, fit in self.rivals.items() if fit.distance >= BETTER * self.best.distance}
+
+    @property
+    def coverage(self) -> str:
+        """How much of what there is was tried."""
+        return f"{self.tried} of {COMBINATIONS - 1:,} wrong set-ups were tried, step by step"
 
 
 def search(
     matrix: np.ndarray, rows: np.ndarray, pictures: Sequence[Image.Image], session: Session, progress: bool = True
 ) -> Search:
-    """Find the set-up that gives the features of some pictures again.
+    """Find the set-up that gives the features of some pictures again; parameters are those of `Recomputation`.
 
-    Parameters
-    ----------
-    matrix : float array, shape (N, 512)
-        The features in hand, not all equal.
-    rows : int array, shape (n,)
-        Under which row each picture should be.
-    pictures : sequence of n RGB images
-
-    Returns
-    -------
-    Search
-        Its `best` is `right`, unless a wrong set-up fits well and clearly better. Wrong ones are tried, on a few of
-        the pictures, only where the right one does not fit.
+    Wrong set-ups are tried only where the right one does not fit.
     """
-    given = directions(matrix)
-    spread = spread_of(given)
-
-    def prepare(setup: Setup, some: np.ndarray) -> np.ndarray:
-        return np.stack([setup.inputs(pictures[i]) for i in some])
-
-    def fit(setup: Setup, some: np.ndarray, inputs: np.ndarray) -> Fit:
-        made = _run(session, inputs)
-        cosines = directions(made) @ given.T
-        every, found = np.arange(len(some)), cosines.argmax(axis=1)
-        return Fit(
-            setup,
-            rows[some],
-            found,
-            cosines[every, rows[some]],
-            cosines[every, found],
-            np.linalg.norm(made, axis=1),
-            spread,
-        )
-
+    again = Recomputation(matrix, rows, pictures, session)
     every = np.arange(len(rows))
-    right = fit(RIGHT, every, prepare(RIGHT, every))
+    (right,) = again.fits([RIGHT], every)
     if right.distance < SAME:
-        return Search(right, right)
-    some = np.unique(np.linspace(0, len(rows) - 1, SCREENED).astype(int))
-    usual, tried = prepare(RIGHT, some), []
-    for setup in tqdm(WRONG, desc="wrong set-ups", unit="set-up", disable=not progress):
-        inputs = prepare(setup, some)
-        if inputs.shape != usual.shape or (inputs != usual).any():  # bars around an image of 1:2 are none
-            tried.append(fit(setup, some, inputs))
-    nearest = min(tried, key=lambda one: one.distance).setup
-    closest = fit(nearest, every, prepare(nearest, every))
-    explains = closest.distance < NEAR and closest.distance * BETTER < right.distance
-    return Search(right, closest if explains else right, tuple(tried))
+        return Search(right, right, {}, right, 0)
+    some = np.sort(np.argsort(-right.distances, kind="stable")[:_SCREENED])  # letterboxing leaves images of 1:2 alone
+    tried = _explore(again, some, progress)
+    wrong = [fit for fit in tried if fit.setup != RIGHT]
+    likely = [_plainest(wrong), *sorted(wrong, key=_distance)[:_REFINED]]
+    setups = list(dict.fromkeys(fit.setup for fit in (likely[:1] if likely[0].distance < SAME else likely)))
+    refined = again.fits(setups, every)
+    best = _plainest([right, *refined])
+    if best.distance >= SAME and (right.distances < SAME).any():
+        best = right  # of some of the features, beyond doubt
+    rivals = {}
+    if SAME <= best.distance < CLOSE:
+        others = {step: _rival(tried, best.setup, step) for step in STEPS}
+        setups = list(dict.fromkeys(others.values()))
+        made = dict(zip(setups, again.fits(setups, every)))
+        rivals = {step: made[setup] for step, setup in others.items()}
+    return Search(right, best, rivals, min(refined, key=_distance), len(wrong))
 
 
-def _run(session: Session, inputs: np.ndarray) -> np.ndarray:
-    """Features of ``[n, views, 3, 256, 128]``, those of the views summed."""
-    flat = np.ascontiguousarray(inputs.reshape(-1, *inputs.shape[2:]), dtype=session.input_dtype)
-    step = session.batch_size or _BATCH
-    made = np.concatenate([session.run(flat[i : i + step]) for i in range(0, len(flat), step)])
-    return made.reshape(len(inputs), -1, made.shape[1]).sum(axis=1)
+def _explore(again: Recomputation, some: np.ndarray, progress: bool) -> list[Fit]:
+    """Fits on some images, of all set-ups that were tried."""
+    tried = again.fits([RIGHT], some)
+    seen = {again.inputs(RIGHT, some).tobytes()}  # bars around an image of 1:2 are none
+    expanded: set[Setup] = set()
+    with tqdm(desc="wrong set-ups", unit="set-up", disable=not progress) as bar:
+        for depth in range(_DEEPEST):
+            before = min(tried, key=_distance).distance
+            waiting = sorted((fit for fit in tried if fit.setup not in expanded), key=_distance)
+            for parent in waiting[: _BEAM if depth else 1]:
+                expanded.add(parent.setup)
+                for setups, inputs in _chunks(again, parent.setup, some, seen):
+                    made = again.fits(setups, some, inputs)
+                    bar.update(len(made))
+                    tried += made
+                    if depth and min(made, key=_distance).distance < SAME:
+                        return tried
+            now = min(tried, key=_distance).distance
+            if now < SAME or (now > _GAIN * before and (depth or now < NEAR)):
+                break
+    return tried
+
+
+def _chunks(
+    again: Recomputation, parent: Setup, some: np.ndarray, seen: set[bytes]
+) -> Iterator[tuple[list[Setup], list[np.ndarray]]]:
+    """The single changes of a set-up with their inputs, a few at a time; without those whose inputs were seen."""
+    setups, inputs = [], []
+    for setup in parent.neighbours():
+        made = again.inputs(setup, some)
+        if (key := made.tobytes()) not in seen:
+            seen.add(key)
+            setups.append(setup)
+            inputs.append(made)
+        if len(setups) == _CHUNK:
+            yield setups, inputs
+            setups, inputs = [], []
+    if setups:
+        yield setups, inputs
+
+
+def _plainest(fits: Sequence[Fit]) -> Fit:
+    """Of the fits that are not clearly worse than the nearest, that of the fewest wrong steps."""
+    least = min(fits, key=_distance).distance
+    good = [fit for fit in fits if fit.distance <= least or fit.distance < SAME]
+    if least >= SAME:
+        good += [fit for fit in fits if fit.distance < BETTER * least and (fit.distance < CLOSE or least >= CLOSE)]
+    return min(good, key=lambda fit: (len(fit.setup.deviations), fit.distance))
+
+
+def _rival(tried: Sequence[Fit], best: Setup, step: str) -> Setup:
+    """The nearest set-up that does a step in another way."""
+    others = (fit for fit in tried if getattr(fit.setup, step) is not getattr(best, step))
+    return min(others, key=_distance).setup
+
+
+def _distance(fit: Fit) -> float:
+    return fit.distance

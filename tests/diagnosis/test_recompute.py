@@ -17,9 +17,9 @@ from helpers import networks
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.diagnosis.findings import findings_text
+from osnet_lib.diagnosis.fit import NEAR, Fit
 from osnet_lib.diagnosis.recompute import diagnose
-from osnet_lib.diagnosis.search import NEAR, Fit
-from osnet_lib.diagnosis.wrong_inputs import RIGHT, WRONG
+from osnet_lib.diagnosis.wrong_inputs import RIGHT, STEPS
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features
 from osnet_lib.inference.session import open_session
@@ -177,8 +177,9 @@ def test_each_wrong_preprocessing_is_named(place, seed, name):
 
 
 def test_every_set_up_of_the_table_has_its_test():
-    assert {setup.name for setup in WRONG if not setup.harmless} == set(MADE)
-    assert len({setup.what for setup in WRONG}) == len(WRONG)
+    options = [option for step in STEPS.values() for option in step if option.name]
+    assert {option.name for option in options} == {*MADE, "flip-test"} - {name for name in MADE if ", " in name}
+    assert len({option.what for option in options}) == len(options)
 
 
 def test_the_right_set_up_is_that_of_preprocess(place):
