@@ -1,7 +1,7 @@
 """What clients of pyACL do, as small programs: each computes the features of a batch and returns them.
 
-They call nothing but pyACL, so that they run on an NPU as they are: ``program(acl, path of an OM, batch)``. The OM takes
-float32 images and is dynamic where the name says gears. What good code avoids is said where it is done.
+They call nothing but pyACL, so that they run on an NPU as they are: ``program(acl, path of an OM, batch)``. The OM
+takes float32 images and is dynamic where the name says gears. What good code avoids is said where it is done.
 """
 
 from __future__ import annotations

@@ -80,6 +80,11 @@ def get_version():
     return 1, 0, 0, 0
 
 
+@call("acl.app_log", "is", context=False, init=False)
+def app_log(_level, _message):
+    """To CANN's log, which nobody reads here."""
+
+
 @call("acl.create_data_buffer", "kk", "bare", context=False)
 def create_data_buffer(address, size):
     return _machine.new("data buffer", DataBuffer(address, size))

@@ -66,9 +66,8 @@ def launch(function: Callable, argument: Any, block: int, stream: Stream) -> Non
 def process(milliseconds: int) -> None:
     """Let the streams of this thread go on, then run the callbacks that are due, or wait for one."""
     thread = threading.get_ident()
-    if thread not in machine.callbacks:
-        if not machine.news.wait_for(lambda: thread in machine.callbacks, _seconds(milliseconds)):
-            raise Code(107012, "the thread is not subscribed")
+    if not machine.news.wait_for(lambda: thread in machine.callbacks, _seconds(milliseconds)):
+        raise Code(107012, "the thread is not subscribed")
     due = machine.callbacks[thread]
     for stream in streams.every_stream():
         if stream.subscriber == thread and not stream.running:

@@ -12,8 +12,8 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 

@@ -36,7 +36,7 @@ _ALONE = sys.getrefcount(_lone[0])  # of an object that only a table holds
 
 
 def any_bytes(address: int, size: int) -> np.ndarray:
-    """Memory of a block, of a Python object that lent its address, or (not strict) of anybody; Misuse of what is gone."""
+    """Memory of a block, of a Python object that lent its address, or of anybody; Misuse where that object is gone."""
     if machine.block_at(address) is not None:
         return machine.bytes_at(address, size)
     if address in _bytes:
