@@ -95,6 +95,7 @@ def sites(npu, models) -> list[tuple[str, int]]:
 def test_every_call_site(npu, models, capsys):
     """The list of sites holds all that the engine calls; each fails with each plausible code."""
     called = sites(npu, models)
+    assert npu.stand_in.machine.settings.strict
     assert {name for name, _ in called} == set(PLAUSIBLE) | (BARE - {"acl.util.numpy_to_ptr", "acl.util.ptr_to_numpy"})
     cases, kinds = Counter(), Counter()
     for name, nth in called:
@@ -123,7 +124,7 @@ def test_every_call_site(npu, models, capsys):
         print(f"\n{sum(cases.values())} cases: {len(called)} call sites of {len(cases)} functions, {len(kinds)} codes")
         for name, count in sorted(cases.items()):
             print(f"  {count:4} {name}")
-    assert sum(cases.values()) > 60
+    assert sum(cases.values()) >= 637  # what it was; a call less is looked at
 
 
 def last_of(called: list[tuple[str, int]], name: str) -> set[int]:

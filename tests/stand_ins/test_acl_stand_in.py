@@ -159,6 +159,9 @@ def test_shapes_of_results(context, loaded):
     assert ACL.mdl.get_dynamic_batch(desc) == ({"batchCount": 0, "batch": []}, 0)
     assert ACL.mdl.get_input_dims(desc, 1) == ({}, 100000)  # an empty dict, never None
     assert ACL.mdl.get_input_index_by_name(desc, "data") == (0, 100000)
+    assert ACL.mdl.get_output_index_by_name(desc, dims["name"]) == (0, 0)
+    assert ACL.mdl.get_output_index_by_name(desc, "feature") == (0, 100000)  # which ATC decorates
+    assert ACL.mdl.get_output_format(desc, 0) == 2 and ACL.mdl.get_cur_output_dims(desc, 0) == (dims, 0)
     assert ACL.mdl.get_dataset_num_buffers(loaded.datasets[0]) == 1
     assert ACL.get_data_buffer_addr(loaded.buffers[0]) == loaded.memory[0]
     assert ACL.get_data_buffer_size_v2(loaded.buffers[0]) == ACL.get_data_buffer_size(loaded.buffers[0]) == INPUT
@@ -172,15 +175,57 @@ def test_gears(context, tmp_path):
     index = ACL.mdl.get_input_index_by_name(loaded.desc, "ascend_mbatch_shape_data")
     assert index == (1, 0) and ACL.mdl.get_input_size_by_index(loaded.desc, 1) == 8
     run = (loaded.model, *loaded.datasets)
-    assert ACL.mdl.execute(*run) == 145013  # no gear
+    assert ACL.mdl.get_input_dynamic_gear_count(loaded.desc, -1) == (0, 0)  # made by --dynamic_batch_size
+    assert ACL.mdl.get_dynamic_hw(loaded.desc, -1) == ({"hwCount": 0, "hw": []}, 0)
+    loaded.fill(images(2, 1))
+    assert ACL.mdl.execute(*run) == 0  # the largest computes until one is set
     assert ACL.mdl.set_dynamic_batch_size(loaded.model, loaded.datasets[0], 1, 3) == 145013
     assert ACL.mdl.set_dynamic_batch_size(loaded.model, loaded.datasets[0], 0, 1) == 145011
+    before = loaded.features()
     loaded.fill(images(2))
     assert ACL.mdl.set_dynamic_batch_size(loaded.model, loaded.datasets[0], 1, 1) == 0 == ACL.mdl.execute(*run)
     features = loaded.features()
+    assert np.isfinite(before).all()
     np.testing.assert_allclose(features[:1], tiny_features(images(2)[:1]), atol=1e-4)
-    assert np.isnan(features[1]).all()  # beyond the gear nothing is written
-    assert ACL.mdl.execute(*run) != 0  # a gear is for one execution
+    np.testing.assert_array_equal(features[1], before[1])  # beyond the gear nothing is written
+    assert ACL.mdl.get_cur_output_dims(loaded.desc, 0)[0]["dims"] == [1, 512]
+    assert ACL.mdl.set_dynamic_hw_size(loaded.model, loaded.datasets[0], 1, 256, 128) == 145013
+    assert ACL.mdl.set_input_dynamic_dims(loaded.model, loaded.datasets[0], 1, dims([1, 3, 256, 128])) == 145013
+    with pytest.raises(TypeError, match="args parse failed"):
+        ACL.mdl.set_input_dynamic_dims(loaded.model, loaded.datasets[0], 1, {"dims": [1]})
+
+
+def dims(shape: list[int]) -> dict:
+    return {"name": "image", "dimCount": len(shape), "dims": shape}
+
+
+def test_gears_by_dims(context, tmp_path):
+    loaded = Loaded(make_om(tmp_path, [1, 2], header={"gears_by": "dims"}), (INPUT, 8))
+    assert ACL.mdl.get_dynamic_batch(loaded.desc) == ({"batchCount": 0, "batch": []}, 0)
+    assert ACL.mdl.get_input_dynamic_gear_count(loaded.desc, -1) == (2, 0)
+    gears = [dims([batch, 3, 256, 128]) for batch in (1, 2)]
+    assert ACL.mdl.get_input_dynamic_dims(loaded.desc, -1, 2) == (gears, 0)
+    assert ACL.mdl.get_input_dynamic_dims(loaded.desc, -1, 1) == ([], 100000)
+    assert ACL.mdl.set_dynamic_batch_size(loaded.model, loaded.datasets[0], 1, 1) == 145013
+    assert ACL.mdl.set_input_dynamic_dims(loaded.model, loaded.datasets[0], 1, gears[0]) == 0
+    assert ACL.mdl.get_cur_output_dims(loaded.desc, 0)[0]["dims"] == [1, 512]
+
+
+def test_nobody_checks_the_sizes_of_a_dynamic_model(npu, context, tmp_path):
+    loaded = Loaded(make_om(tmp_path, [1, 2]), (INPUT, 8))
+    small = ACL.create_data_buffer(loaded.memory[0], INPUT // 2)
+    dataset = ACL.mdl.create_dataset()
+    for buffer in (small, loaded.buffers[1]):
+        ACL.mdl.add_dataset_buffer(dataset, buffer)
+    with pytest.raises(Misuse, match="which nobody checks"):
+        ACL.mdl.execute(loaded.model, dataset, loaded.datasets[1])
+    assert ACL.mdl.set_dynamic_batch_size(loaded.model, dataset, 1, 1) == 0
+    assert ACL.mdl.execute(loaded.model, dataset, loaded.datasets[1]) == 0  # which fits this gear
+    npu.stand_in.reset(strict=0)
+    assert ACL.init() == 0 == ACL.rt.set_device(0)
+    loaded = Loaded(make_om(tmp_path, [1, 2]), (INPUT // 2, 8))
+    with pytest.raises(Misuse, match="bytes at 0 of a block"):  # on a device it would read what lies behind
+        ACL.mdl.execute(loaded.model, *loaded.datasets)
 
 
 def test_execute(loaded):
@@ -331,7 +376,7 @@ def test_pointers_beyond_and_behind(context):
         ACL.rt.memcpy(device, 64, dangling, 64, 1)
     with pytest.warns(Warning):
         dangling = ACL.util.numpy_to_ptr(np.zeros(64, np.uint8))
-    with pytest.raises(Misuse, match="nothing is alive"):
+    with pytest.raises(Misuse, match="nothing that acl knows is alive"):
         ACL.rt.memcpy(device, 64, dangling, 64, 1)
     with pytest.raises(Misuse, match="is no stream"):
         ACL.rt.synchronize_stream(device)
@@ -462,9 +507,117 @@ def test_events_are_for_one_use(queued):
         ACL.rt.stream_wait_event(queued.streams[1], fresh)
 
 
+def test_events_that_are_made_for_reuse(queued):
+    first, second = queued.streams
+    event, _ = ACL.rt.create_event_ex_with_flag(1)
+    assert ACL.rt.record_event(event, first) == 0 == ACL.rt.stream_wait_event(second, event)
+    assert ACL.rt.query_event_wait_status(event) == (0xFFFF, 0)
+    assert ACL.rt.reset_event(event, second) == 0 == ACL.rt.record_event(event, second)
+    assert ACL.rt.synchronize_stream(second) == 0  # which waits for the first
+    assert ACL.rt.query_event_wait_status(event) == (0, 0)
+    assert ACL.rt.memset(queued.host, INPUT, 0, 64) == 0
+    plain, _ = ACL.rt.create_event()
+    assert ACL.rt.record_event(plain, first) == 0
+    with pytest.raises(Misuse, match="undefined"):
+        ACL.rt.reset_event(plain, first)
+
+
+def test_a_process_sees_so_many_events(context):
+    codes = [ACL.rt.create_event()[1] for _ in range(1024)]
+    assert codes[:1023] == [0] * 1023 and codes[1023] == 207007
+
+
+def test_memory_is_set_in_turn(queued):
+    assert ACL.rt.memset_async(queued.host, INPUT, 0, INPUT, queued.streams[0]) == 0
+    assert ACL.rt.memset_async(queued.host, 4, 0, 5, queued.streams[0]) == 107000
+    with pytest.raises(Misuse, match="synchronise first"):
+        ACL.util.ptr_to_bytes(queued.host, 4)
+    assert ACL.rt.synchronize_stream_with_timeout(queued.streams[0], 1000) == 0
+    assert ACL.util.ptr_to_bytes(queued.host, 4) == bytes(4)
+    assert run(queued, 0) == 0 == back(queued, 0) == ACL.rt.synchronize_device()
+    features = np.frombuffer(ACL.util.ptr_to_bytes(queued.out, OUTPUT), np.float32).reshape(2, 512)
+    np.testing.assert_allclose(features, tiny_features(images(2)), atol=1e-4)  # copied before
+
+
+def test_the_default_stream(queued):
+    assert ACL.rt.synchronize_stream(0) == 0 and ACL.rt.destroy_stream(0) == 107000
+    event = order(queued, 0, 1)
+    assert ACL.rt.stream_wait_event(0, event) == 0 == ACL.mdl.execute_async(queued.model, *queued.datasets, 0)
+    with pytest.raises(Misuse, match="no event orders them"):
+        back(queued, 1)
+    assert ACL.rt.synchronize_stream(0) == 0 == back(queued, 1)
+
+
+def test_callbacks(queued):
+    heard, stream, me = [], queued.streams[0], threading.get_ident()
+    assert ACL.rt.launch_callback(heard.append, 1, 0, stream) == 107015
+    assert ACL.rt.process_report(1) == 107012 and ACL.rt.unsubscribe_report(me, stream) == 107015
+    assert ACL.rt.subscribe_report(me, stream) == 0 and ACL.rt.subscribe_report(me, stream) == 107011
+    assert ACL.rt.unsubscribe_report(me + 1, stream) == 107012
+    assert ACL.rt.process_report(1) == 507012  # nothing came
+    for number in (1, 2):
+        assert ACL.rt.launch_callback(heard.append, number, 1, stream) == 0
+    assert not heard and ACL.rt.process_report(1) == 0 and heard == [1, 2]
+    assert ACL.rt.memset(queued.host, INPUT, 0, 64) == 0  # what was before them in the stream is done
+    with pytest.raises(TypeError, match="args parse failed"):
+        ACL.rt.launch_callback(None, 1, 0, stream)
+    with pytest.raises(Misuse, match="subscribed to it"):
+        ACL.rt.destroy_stream(stream)
+    assert ACL.rt.unsubscribe_report(me, stream) == 0 == ACL.rt.destroy_stream(stream)
+
+
+def test_callbacks_that_nobody_processes(queued, monkeypatch):
+    sleeper, stream = threading.Event(), queued.streams[0]
+    for name in ("callbacks", "util"):
+        monkeypatch.setattr(__import__("sys").modules[f"{ACL.__name__}.{name}"], "PATIENCE", 0.05)
+    thread, code = ACL.util.start_thread(lambda arguments: sleeper.wait(), [])
+    assert code == 0 == ACL.rt.subscribe_report(thread, stream)
+    assert ACL.stand_in.ledger()["thread"] == 1
+    assert ACL.rt.launch_callback(print, 1, 0, stream) == 0 == ACL.rt.synchronize_stream(stream)  # does not block
+    assert ACL.rt.launch_callback(print, 2, 1, stream) == 0
+    with pytest.raises(Misuse, match="this hangs"):
+        ACL.rt.synchronize_stream(stream)
+    with pytest.raises(Misuse, match="stop_thread"):
+        ACL.util.stop_thread(thread)
+    sleeper.set()
+    assert ACL.util.stop_thread(thread) == 100000  # it was given up
+
+
+@pytest.mark.parametrize(
+    "run_mode, kind, words",
+    [(1, "host", ""), (1, "device", "host memory"), (0, "device", ""), (0, "host", "device memory")],
+)
+def test_where_a_model_is_loaded_from(npu, tmp_path, run_mode, kind, words):
+    npu.stand_in.reset(run_mode=run_mode)
+    assert ACL.init() == 0 == ACL.rt.set_device(0)
+    content = make_om(tmp_path).read_bytes()
+    place, _ = ACL.rt.malloc(len(content), 0) if kind == "device" else ACL.rt.malloc_host(len(content))
+    way = 3 if run_mode == 0 else 1 if kind == "device" else 0
+    assert ACL.rt.memcpy(place, len(content), ACL.util.bytes_to_ptr(content), len(content), way) == 0
+    if words:
+        with pytest.raises(Misuse, match=words):
+            ACL.mdl.load_from_mem(place, len(content))
+    else:
+        assert ACL.mdl.load_from_mem(place, len(content))[1] == 0
+
+
+def test_memory_of_ones_own_for_a_model(context, tmp_path):
+    path = str(make_om(tmp_path))
+    work, weights, code = ACL.mdl.query_size(path)
+    assert code == 0 and ACL.mdl.query_size("none.om") == (0, 0, 145002)
+    own = [ACL.rt.malloc(size, 0)[0] for size in (work, weights)]
+    content = (tmp_path / "tiny.om").read_bytes()
+    place = ACL.util.bytes_to_ptr(content), len(content)
+    assert ACL.mdl.load_from_file_with_mem(path, own[0], work, own[1], weights)[1] == 0
+    assert ACL.mdl.load_from_mem_with_mem(*place, own[0], work, own[1], weights)[1] == 0
+    assert ACL.mdl.load_from_file_with_mem(path, own[0], work, own[1], weights - 1) == (0, 145000)
+    with pytest.raises(Misuse, match="of a block"):
+        ACL.mdl.load_from_file_with_mem(path, own[1], weights, own[0], weights)
+
+
 def test_pageable_memory_is_not_copied_asynchronously(queued):
     content = bytes(bytearray(64))
-    with pytest.raises(Misuse, match="malloc_host"):
+    with pytest.raises(Misuse, match="not from malloc_host"):
         ACL.rt.memcpy_async(queued.memory[1], 64, ACL.util.bytes_to_ptr(content), 64, 1, queued.streams[1])
 
 

@@ -62,6 +62,8 @@ PACKED = [  # further options, what the header then holds
     ("--model a.onnx", {"batch_sizes": [2]}),
     ("--soc_version=Ascend310P3 --precision_mode=force_fp16", {"soc_version": "Ascend310P3", "precision": "float16"}),
     ("--precision_mode_v2=origin", {"precision": "float32"}),
+    ("--soc_version=Ascend910B4-1", {"soc_version": "Ascend910B4-1"}),
+    ("--deterministic=1 --allow_hf32 false --mdl_bank_path=bank --quant_dumpable 0", {"precision": "float32"}),
     (DYNAMIC, {"batch_sizes": [1, 4]}),
     (
         "--insert_op_conf=aipp.cfg",
@@ -108,6 +110,9 @@ ERRORS = [  # options that replace the good ones, the code
     ("--soc_version=", "E10054"),
     ("--soc_version=310", "E10001"),
     ("--soc_version=Ascend999", "E10001"),
+    ("--soc_version=Ascend910", "E10001"),  # the bare name of the newest boards
+    ("--soc_version=Ascend910B4-2", "E10001"),
+    ("--mode=6", "E10055"),
     ("--precision_mode=half", "E10001"),
     ("--auto_tune_mode=RL,GA", "E10001"),
     ("--output=b@d", "E10001"),
@@ -172,4 +177,6 @@ def test_styles(atc, monkeypatch, style, form):
 
 def test_help(atc):
     code, text = atc("--help")
-    assert code == 0 and "--insert_op_conf" in text
+    flags = re.findall(r"^  --(\w+)$", text, re.MULTILINE)
+    assert code == 0 and len(flags) == len(set(flags)) == 82
+    assert {"insert_op_conf", "tiling_schedule_optimize", "ac_parallel_enable", "oo_level", "weight"} <= set(flags)

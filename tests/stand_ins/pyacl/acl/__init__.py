@@ -1,8 +1,9 @@
-"""Stands in for CANN's `acl` (pyACL) where there is no NPU: as strict as the real one, and it keeps a ledger.
+"""Stands in for CANN's `acl` (pyACL) where there is no NPU: it keeps the real one's rules and a ledger.
 
 For tests only. Put the folder that holds this package on PYTHONPATH. ``acl.stand_in`` is the in-process control:
 ``acl.stand_in.reset(devices=4, soc="Ascend310P3")``, ``.fail("acl.rt.malloc", 3, 207001)``, ``.ledger()``,
-``.assert_empty()``; the variables STAND_IN_ACL_DEVICES, _SOC, _RUN_MODE, _BRIDGE and _FAULT set the same from outside.
+``.assert_empty()``; the variables STAND_IN_ACL_DEVICES, _SOC, _RUN_MODE, _STRICT, _BRIDGE and _FAULT set the same from
+outside. With ``strict=0`` it lets pass what hardware tolerates, and ``.tolerated()`` tells.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ class stand_in:
         return _machine.calls
 
     @staticmethod
+    def tolerated() -> list[str]:
+        """What hardware let pass since `reset`; with `strict` it was Misuse."""
+        return list(_machine.tolerated)
+
+    @staticmethod
     def timeline() -> list[tuple[str, float, float]]:
         """Copies and executions on streams since `record`, with start and end in made-up units."""
         return [(task.what, task.start, task.end) for task in streams.timeline]
@@ -43,11 +49,11 @@ class stand_in:
 
 @call("acl.init", "|s", context=False, init=False)
 def init(*_config):
-    if _machine.finalised:
-        raise Code(500000, "init after finalize, which CANN 5 cannot do")
+    if _machine.finalised and _machine.settings.strict:
+        raise Code(500000, "init after finalize, of which older versions promise nothing")
     if _machine.initialised:
         raise Code(100002, "repeated initialisation")
-    _machine.initialised = True
+    _machine.initialised, _machine.finalised = True, False
 
 
 @call("acl.finalize", "", after=True, context=False, init=False)
@@ -55,7 +61,7 @@ def finalize():
     if not _machine.initialised:
         raise Code(100037, "repeated finalisation")
     if _machine.ledger():
-        raise Misuse(f"finalize while there is {_machine.ledger()}")
+        _machine.sloppy(f"finalize while there is {_machine.ledger()}")
     _machine.initialised, _machine.finalised = False, True
 
 
@@ -72,6 +78,11 @@ def get_recent_err_msg():
 
 def get_version():
     return 1, 0, 0, 0
+
+
+@call("acl.app_log", "is", context=False, init=False)
+def app_log(_level, _message):
+    """To CANN's log, which nobody reads here."""
 
 
 @call("acl.create_data_buffer", "kk", "bare", context=False)

@@ -27,6 +27,7 @@ class Model:
     header: dict
     onnx: bytes
     context: Context
+    chosen: int | None = None  # the batch that was set last, in whatever data set
 
     @property
     def largest(self) -> int:
@@ -37,21 +38,26 @@ class Model:
         return len(self.header["batch_sizes"]) > 1
 
     @property
+    def gears_by(self) -> str:
+        """``"batch"`` or ``"dims"``: which of ATC's options made the gears; here both are batch sizes."""
+        return self.header.get("gears_by", "batch") if self.dynamic else ""
+
+    @property
     def image(self) -> list[int]:
         return self.header.get("image", [256, 128, 3] if self.header["input_format"] == "NHWC" else [3, 256, 128])
 
-    def inputs(self) -> list[tuple[str, list[int], str, int]]:
-        """Name, dims, data type and bytes of every input."""
+    def inputs(self, batch: int | None = None) -> list[tuple[str, list[int], str, int]]:
+        """Name, dims, data type and bytes (of that batch, else of the largest) of every input."""
         dtype = self.header["input_dtype"]
-        size = self.largest * int(np.prod(self.image)) * np.dtype(DTYPES[dtype][1]).itemsize
+        size = (batch or self.largest) * int(np.prod(self.image)) * np.dtype(DTYPES[dtype][1]).itemsize
         dims = [-1 if self.dynamic else self.largest, *self.image]
         gears = [(GEAR, [1], "int64", GEAR_BYTES)] if self.dynamic else []
         return [(self.header["input_name"], dims, dtype, size), *gears]
 
-    def outputs(self) -> list[tuple[str, list[int], str, int]]:
-        dtype, width = self.header["output_dtype"], self.header.get("features", FEATURES)
-        size = self.largest * width * np.dtype(DTYPES[dtype][1]).itemsize
-        return [("PartitionedCall_/fc/Gemm_add_4:0:feature", [self.largest, width], dtype, size)]
+    def outputs(self, batch: int | None = None) -> list[tuple[str, list[int], str, int]]:
+        dtype, width, batch = self.header["output_dtype"], self.header.get("features", FEATURES), batch or self.largest
+        size = batch * width * np.dtype(DTYPES[dtype][1]).itemsize
+        return [("PartitionedCall_/fc/Gemm_add_4:0:feature", [batch, width], dtype, size)]
 
     def compute(self, content: np.ndarray, gear: int) -> np.ndarray:
         """Output bytes of the first `gear` images."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import streams, util
+from . import callbacks, streams, util
 from .machine import Code, Context, Misuse, call, machine
 from .streams import Event, Stream, check_idle, enqueue, get_stream, handle, memory
 
-H2H, H2D, D2H, D2D = range(4)
+NOT_READY = 0xFFFF  # of waiting for an event; 0 is complete
+EVENTS = 1023  # that a process sees of the Atlas inference series
 
 
 # ---- devices and contexts ---------------------------------------------------------------------------------------
@@ -27,15 +28,20 @@ def get_device_count():
 def set_device(number):
     context = machine.default.setdefault(_device(number), Context(number, default=True))
     machine.current.context = context
+    machine.uses[number] += 1
 
 
 @call("acl.rt.reset_device", "i", after=True, context=False)
 def reset_device(number):
     if _device(number) not in machine.default:
         raise Code(107001, "the device is not set")
+    machine.uses[number] -= 1
+    if machine.uses[number]:  # the runtime of 2026 counts; an older one resets at once
+        machine.sloppy(f"device {number} is reset while others of this process have set it")
+        return
     held = [c for c in machine.handles["context"].values() if c.device == number]
     if held or any(block.context.device == number for block in machine.blocks.values()):
-        raise Misuse(f"device {number} is reset while contexts or memory of it are in use")
+        machine.sloppy(f"device {number} is reset while contexts or memory of it are in use")
     del machine.default[number]
 
 
@@ -60,9 +66,11 @@ def destroy_context(number):
     context = machine.get("context", number, 107000)
     for kind in ("stream", "event", "model"):
         if any(held.context is context for held in machine.handles[kind].values()):
-            raise Misuse(f"a context is destroyed while a {kind} of it is in use")
+            machine.sloppy(f"a context is destroyed while a {kind} of it is in use")
     if any(block.context is context for block in machine.blocks.values()):
-        raise Misuse("a context is destroyed while memory of it is in use")
+        machine.sloppy("a context is destroyed while memory of it is in use")
+    if any(stream.context is context and stream.pending for stream in streams.every_stream()):
+        raise Misuse("a context is destroyed before the work on its streams is done")
     machine.drop("context", number)
 
 
@@ -150,10 +158,9 @@ def memcpy_async(dst, dst_max, src, count, kind, stream):
     if count == 0:
         return
     _check_copy(dst, dst_max, src, count, kind)
-    for address in (dst, src):
-        if machine.block_at(address) is None:
-            raise Misuse("memcpy_async with host memory that is not from malloc_host")
-    target, source = machine.bytes_at(dst, count), machine.bytes_at(src, count)
+    if any(machine.block_at(address) is None for address in (dst, src)):
+        machine.sloppy("memcpy_async with host memory that is not from malloc_host")
+    target, source = util.any_bytes(dst, count), util.any_bytes(src, count)
 
     def copy() -> None:
         target[:] = source
@@ -161,12 +168,27 @@ def memcpy_async(dst, dst_max, src, count, kind, stream):
     enqueue(stream, "memcpy_async", [memory(src, count), memory(dst, count, write=True)], copy, streams.COPY)
 
 
-@call("acl.rt.memset", "kkik")
-def memset(start, max_count, value, count):
+def _target(start: int, max_count: int, count: int):
     if count > max_count:
         raise Code(107000, "count is more than max_count")
+    return util.any_bytes(start, count)
+
+
+@call("acl.rt.memset", "kkik")
+def memset(start, max_count, value, count):
+    target = _target(start, max_count, count)
     check_idle([memory(start, count, write=True)])
-    machine.bytes_at(start, count)[:] = value
+    target[:] = value
+
+
+@call("acl.rt.memset_async", "kkikk")
+def memset_async(start, max_count, value, count, stream):
+    target = _target(start, max_count, count)
+
+    def fill() -> None:
+        target[:] = value
+
+    enqueue(get_stream(stream), "memset_async", [memory(start, count, write=True)], fill, streams.COPY)
 
 
 # ---- streams and events -----------------------------------------------------------------------------------------
@@ -179,8 +201,12 @@ def create_stream():
 
 @call("acl.rt.destroy_stream", "k", after=True)
 def destroy_stream(number):
+    if number == 0:
+        raise Code(107000, "the default stream belongs to its context")
     if get_stream(number).pending:
         raise Misuse("a stream is destroyed before its work is done")
+    if get_stream(number).subscriber is not None:
+        machine.sloppy("a stream is destroyed while a thread is subscribed to it")
     machine.drop("stream", number)
 
 
@@ -191,9 +217,18 @@ def synchronize_stream(number):
     streams.synchronise(stream.ready)
 
 
-@call("acl.rt.synchronize_device", after=True)
-def synchronize_device():
-    for stream in machine.handles["stream"].values():
+@call("acl.rt.synchronize_stream_with_timeout", "ki", after=True)
+def synchronize_stream_with_timeout(number, _milliseconds):
+    stream = get_stream(number)
+    streams.run(stream)
+    streams.synchronise(stream.ready)
+
+
+@call("acl.rt.synchronize_device", "|i", after=True)
+def synchronize_device(*device):
+    if device:
+        machine.sloppy("synchronize_device takes no device: it is that of the context")
+    for stream in streams.every_stream():
         if stream.context.device == machine.device():
             streams.run(stream)
             streams.synchronise(stream.ready)
@@ -204,14 +239,34 @@ def stream_wait_event(stream, event):
     streams.wait(get_stream(stream), machine.get("event", event))
 
 
+def _event(resettable: bool) -> int:
+    if len(machine.handles["event"]) >= EVENTS:
+        raise Code(207007, f"the process has {EVENTS} events")
+    return machine.new("event", Event(machine.context(), resettable))
+
+
 @call("acl.rt.create_event", "", "value")
 def create_event():
-    return machine.new("event", Event(machine.context()))
+    return _event(resettable=False)
 
 
 @call("acl.rt.create_event_with_flag", "i", "value")
 def create_event_with_flag(_flag):
-    return machine.new("event", Event(machine.context()))
+    return _event(resettable=True)
+
+
+@call("acl.rt.create_event_ex_with_flag", "i", "value")
+def create_event_ex_with_flag(_flag):
+    return _event(resettable=True)
+
+
+@call("acl.rt.reset_event", "kk")
+def reset_event(event, stream):
+    event, stream = machine.get("event", event), get_stream(stream)
+    if not event.resettable:
+        machine.sloppy("reset of an event of create_event is undefined")
+    enqueue(stream, "reset", [handle(event, write=True)], lambda: None)
+    event.stream, event.index, event.time, event.clock = None, 0, 0.0, {}
 
 
 @call("acl.rt.record_event", "kk")
@@ -223,6 +278,13 @@ def record_event(event, stream):
 def query_event_status(event):
     event = machine.get("event", event)
     return int(event.stream is not None and event.stream.done >= event.index)
+
+
+@call("acl.rt.query_event_wait_status", "k", "value")
+def query_event_wait_status(number):
+    event = machine.get("event", number)
+    waits = any(handle(event) in task.uses for stream in streams.every_stream() for task in stream.tasks)
+    return NOT_READY if waits else 0
 
 
 @call("acl.rt.synchronize_event", "k", after=True)
@@ -246,3 +308,27 @@ def destroy_event(number):
     if event.stream is not None and event.stream.done < event.index:
         raise Misuse("an event is destroyed before it happened")
     machine.drop("event", number)
+
+
+# ---- callbacks --------------------------------------------------------------------------------------------------
+
+
+@call("acl.rt.subscribe_report", "kk")
+def subscribe_report(thread, stream):
+    callbacks.subscribe(thread, get_stream(stream))
+    machine.news.notify_all()
+
+
+@call("acl.rt.unsubscribe_report", "kk", after=True)
+def unsubscribe_report(thread, stream):
+    callbacks.unsubscribe(thread, get_stream(stream))
+
+
+@call("acl.rt.launch_callback", "ooik")
+def launch_callback(function, argument, block, stream):
+    callbacks.launch(function, argument, block, get_stream(stream))
+
+
+@call("acl.rt.process_report", "i", context=False)
+def process_report(milliseconds):
+    callbacks.process(milliseconds)

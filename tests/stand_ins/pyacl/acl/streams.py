@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .machine import Code, Context, Misuse, machine
+from .machine import PATIENCE, Code, Context, Misuse, machine
 
 COPY, EXECUTE = 1, 4  # made-up units of time
 
@@ -26,6 +26,8 @@ class Stream:
     done: int = 0
     ready: float = 0.0
     clock: dict[Stream, int] = field(default_factory=dict)
+    subscriber: int | None = None  # the thread that runs its callbacks
+    running: bool = False
 
     @property
     def pending(self) -> bool:
@@ -34,9 +36,10 @@ class Stream:
 
 @dataclass(eq=False)
 class Event:
-    """Recorded once; a second use would need a reset, whose rules differ between versions."""
+    """Recorded once by good code; a second use wants a reset, whose rules differ between versions."""
 
     context: Context
+    resettable: bool = False  # made with flags; of others a reset is undefined
     stream: Stream | None = None
     index: int = 0
     time: float = 0.0
@@ -86,16 +89,26 @@ timeline: list[Task] = []  # filled while the machine records calls
 
 
 def get_stream(number: int) -> Stream:
-    """A stream of the current context; 107003 where it is of another."""
+    """A stream of the current context, 0 its own; 107003 where it is of another."""
+    if number == 0:
+        context = machine.context()
+        context.stream = context.stream or Stream(context)
+        return context.stream
     stream = machine.get("stream", number)
     if stream.context is not machine.context():
         raise Code(107003, "stream is not in current ctx")
     return stream
 
 
+def every_stream() -> list[Stream]:
+    """Those that were created, and the default ones."""
+    contexts = [*machine.handles["context"].values(), *machine.default.values()]
+    return [*machine.handles["stream"].values(), *(context.stream for context in contexts if context.stream)]
+
+
 def check_idle(uses: list[Use]) -> None:
     """Misuse where the host touches what queued work still needs; waiting is what makes it safe."""
-    for stream in machine.handles["stream"].values():
+    for stream in every_stream():
         for task in stream.tasks:
             if any(use.conflicts(mine) for use in task.uses for mine in uses):
                 raise Misuse(f"the host touches what a {task.what} on a stream still needs: synchronise first")
@@ -105,7 +118,7 @@ def enqueue(stream: Stream, what: str, uses: list[Use], action: Callable[[], Non
     """Queue a task; Misuse where a task of another stream touches the same and no event orders the two."""
     stream.issued += 1
     stream.clock[stream] = stream.issued
-    for other in machine.handles["stream"].values():
+    for other in every_stream():
         for task in other.tasks if other is not stream else ():
             if any(u.conflicts(v) for u in task.uses for v in uses) and stream.clock.get(other, 0) < task.index:
                 raise Misuse(f"{what} and {task.what} on two streams touch the same and no event orders them")
@@ -119,7 +132,7 @@ def enqueue(stream: Stream, what: str, uses: list[Use], action: Callable[[], Non
 
 def record(event: Event, stream: Stream) -> None:
     if event.stream is not None:
-        raise Misuse("an event is recorded again without a reset")
+        machine.sloppy("an event is recorded again without a reset")
     event.stream, event.index, event.time, event.clock = stream, stream.issued, stream.ready, dict(stream.clock)
 
 
@@ -129,14 +142,23 @@ def wait(stream: Stream, event: Event) -> None:
     stream.ready = max(stream.ready, event.time)
     for other, index in event.clock.items():
         stream.clock[other] = max(index, stream.clock.get(other, 0))
-    enqueue(stream, "wait", [handle(event)], lambda: run(event.stream, event.index))
+    before, index = event.stream, event.index  # as recorded now, whatever becomes of the event
+    enqueue(stream, "wait", [handle(event)], lambda: run(before, index))
 
 
 def run(stream: Stream, count: int | None = None) -> None:
     """Do the queued work up to task number `count`, and what it waits for."""
     while stream.tasks and (count is None or stream.done < count):
-        task = stream.tasks[0]
-        task.action()
+        if stream.running:  # by another thread, which waits for a callback of this stream
+            if not machine.news.wait_for(lambda: not stream.running, PATIENCE):
+                raise Misuse("a callback waits for the stream that waits for it")
+            continue
+        task, stream.running = stream.tasks[0], True
+        try:
+            task.action()
+        finally:
+            stream.running = False
+            machine.news.notify_all()
         stream.tasks.popleft()
         stream.done = task.index
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 import warnings
 import weakref
 
 import numpy as np
 
-from .machine import Misuse, call, machine
+from .machine import PATIENCE, Code, Misuse, call, machine
 from .streams import check_idle, memory
 
 TYPES = {
@@ -35,7 +36,7 @@ _ALONE = sys.getrefcount(_lone[0])  # of an object that only a table holds
 
 
 def any_bytes(address: int, size: int) -> np.ndarray:
-    """Memory of a block, or of a Python object that lent its address; Misuse where that object is gone."""
+    """Memory of a block, of a Python object that lent its address, or of anybody; Misuse where that object is gone."""
     if machine.block_at(address) is not None:
         return machine.bytes_at(address, size)
     if address in _bytes:
@@ -44,9 +45,9 @@ def any_bytes(address: int, size: int) -> np.ndarray:
         lent = len(_bytes[address])
     else:
         array = _arrays.get(address, lambda: None)()
-        if array is None:
-            raise Misuse(f"nothing is alive at {address:#x}")
-        lent = array.nbytes
+        if array is None:  # a ctypes buffer, an array's data, a tensor's pointer: legal, and not to be checked
+            machine.sloppy(f"nothing that acl knows is alive at {address:#x}")
+        lent = size if array is None else array.nbytes
     if size > lent:
         raise Misuse(f"{size} bytes at an object of {lent}")
     return np.frombuffer((ctypes.c_uint8 * size).from_address(address), np.uint8)
@@ -86,6 +87,24 @@ def ptr_to_numpy(address, shape, npy_type):
         raise TypeError("acl.util.ptr_to_numpy args parse failed")
     dtype = np.dtype(TYPES[npy_type])
     return _readable(address, int(np.prod(shape)) * dtype.itemsize).view(dtype).reshape(shape)
+
+
+@call("acl.util.start_thread", "oo", "value", context=False, init=False)
+def start_thread(function, arguments):
+    thread = threading.Thread(target=function, args=(arguments,), daemon=True)
+    thread.start()
+    machine.handles["thread"][thread.ident] = thread
+    return thread.ident
+
+
+@call("acl.util.stop_thread", "k", after=True, context=False, init=False, lock=False)
+def stop_thread(number):
+    thread = machine.handles["thread"].pop(number, None)
+    if thread is None:
+        raise Code(100000, f"no thread {number}")
+    thread.join(PATIENCE)  # it ends by itself, and is only waited for
+    if thread.is_alive():
+        raise Misuse("stop_thread of a thread that does not end: on a device this hangs")
 
 
 def _readable(address: int, size: int) -> np.ndarray:
