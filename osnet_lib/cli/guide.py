@@ -1,16 +1,16 @@
-"""The guide's steps as commands, preprocess to benchmark, and import-results for the files of its tools."""
+"""The guide's steps as commands, preprocess to evaluate, and import-results for the files of its tools."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .benchmark import add_benchmark_command
+
 if TYPE_CHECKING:
     from ..features.store import Features
-    from ..inference.benchmark import Benchmark
     from ..metrics import Evaluation
 
 
@@ -73,19 +73,7 @@ def add_guide_commands(
     names.add_argument("--info", nargs=2, metavar=("QUERY", "GALLERY"), help="info files: no image may lack")
     names.add_argument("--dataset", help="mini, a folder, zip or tar, or a manifest: none of its images may lack")
 
-    p = command("benchmark", _benchmark, "pure inference speed", "benchmark osnet_x1_0_bs16_sim.onnx --batch-size 16")
-    p.add_argument("model", help="mini, market1501, a checkpoint, an .onnx or an .om")
-    p.add_argument("--batch-size", type=int, required=True, help="images a round")
-    p.add_argument("--rounds", type=int, default=50, help="timed rounds (default 50)")
-    p.add_argument("--warmup", type=int, default=5, help="rounds before them (default 5)")
-    p.add_argument("--devices", metavar="0,1,…", help="several devices, measured together (in place of --device)")
-    p.add_argument(
-        "--output",
-        default="./result",
-        help="receives PureInfer_perf_of_<model>_in_device_<number>.txt (default ./result)",
-    )
-    p.add_argument("--json", metavar="FILE", help="also write every figure and condition to FILE")
-    session_options(p)
+    add_benchmark_command(command, session_options)
 
     p = command(
         "import-results",
@@ -196,71 +184,6 @@ def _expected(o: argparse.Namespace) -> list[list[str]]:
         with open_dataset(open_workspace(), o.dataset) as dataset:
             return [[sample.name for sample in samples] for samples in (dataset.query, dataset.gallery)]
     return []
-
-
-def _benchmark(o: argparse.Namespace) -> None:
-    from ..core.files import write_json
-    from ..core.host import environment
-    from ..core.results import NOT_MEASURED
-    from ..inference.benchmark import sum_throughput
-    from ..inference.devices import benchmark_devices, parse_devices
-    from ..network.weights import find_weights
-
-    devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)
-
-    def measure(some: tuple[int, ...]) -> list[Benchmark]:
-        return benchmark_devices(model, o.batch_size, some, o.rounds, o.warmup, o.backend, threads=o.threads)
-
-    measured = measure(devices)
-    for one in measured:
-        _print_benchmark(one, model.stem, o.output)
-    card = {}
-    if len(devices) > 1 and not measured[0].simulated:
-        alone = measure(devices[:1])[0]  # as the guide does it; together they may hold each other up
-        card = {
-            "together": sum_throughput(measured),
-            "alone": alone.ave_throughput_rate,
-            "multiplied": len(devices) * alone.ave_throughput_rate,
-        }
-        print(f"card, {len(devices)} devices measured together: {card['together']:.3f} images/s")
-        print(
-            f"the guide's way, device {devices[0]} alone times {len(devices)}: "
-            f"{card['alone']:.3f} x {len(devices)} = {card['multiplied']:.3f} samples/s"
-        )
-    elif len(devices) > 1:
-        print(f"card, {len(devices)} devices: {NOT_MEASURED}")
-    if o.json:
-        first, values = measured[0], [one.values() for one in measured]
-        conditions = {
-            "session": first.conditions,
-            "batch_size": o.batch_size,
-            "warmup": o.warmup,
-            "devices": devices,
-            "environment": environment(),
-        }
-        print(
-            write_json(
-                o.json,
-                {
-                    "conditions": conditions,
-                    "values": values[0] if len(values) == 1 else {"devices": values, "card": card},
-                },
-            )
-        )
-
-
-def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:
-    """The lines and the file of Huawei's tool, and below them what it leaves out."""
-    from ..core.files import write_text
-    from ..guide.perf import PurePerf, pure_perf_name
-
-    if not measured.simulated:
-        path = os.path.join(output, pure_perf_name(model, measured.device))
-        write_text(path, str(PurePerf(measured.ave_throughput_rate, measured.ave_latency)))
-        print(f"[INFO] Dataset number: {len(measured.times) - 1} finished cost {measured.times[-1]:.3f}ms")
-        print(f"[INFO] PureInfer result saved in {path}")
-    print(measured.summary())
-    print(measured.details())
 
 
 def _import_results(o: argparse.Namespace) -> None:

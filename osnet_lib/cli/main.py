@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch or ascend")
     parser.add_argument("--device", "--device-id", type=int, default=0, help="device number (default 0)")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all visible cores)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: the cores that affinity and quota allow)")
 
 
 # The rooms are imported by the commands that need them: --help and a refusal stay quick.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Iterable
@@ -9,12 +10,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .cgroup import PROC, cpu_quota
+
 PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
 
 
-def usable_cores() -> int:
-    """Cores this process may run on, which affinity masks and containers make fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores(proc: Path = PROC) -> int:
+    """Cores this process may use: those of its affinity, and no more than the quota of its control groups fills.
+
+    A quota of 1.5 cores counts as two: the second thread then works for half of the time, which is more than nothing.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota(proc)
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -1,18 +1,24 @@
-"""Pure inference timed honestly: warm-up, every round kept, median and spread reported."""
+"""Pure inference timed honestly: warm-up until it settles, every round kept, spread reported, and a verdict on it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from tqdm import tqdm
 
 from ..checks import whole_number
+from ..core.disturbance import Verdict, Watch, Watched, judge
 from ..core.results import NOT_MEASURED
 from ..errors import SessionError
 from .session import Session
+
+SETTLE = 25  # rounds of warm-up at most beyond those asked for: caches fill in a few, a clock that ramps up takes more
+_LATEST = 3  # rounds that bring nothing new when times have settled
+_GAIN = 0.05  # how much faster the latest may be than all before; a warm-up makes rounds faster by more
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +32,7 @@ class Benchmark:
         memory. Decoding and preprocessing are outside. NaN on a simulated device: its times would
         say how fast the simulation is, so they are dropped here, and every figure made of them is NaN.
     batch_size, warmup : int
+        Images a round; rounds before those that count.
     conditions : dict
         The session's own description.
     device : int, optional
@@ -34,6 +41,10 @@ class Benchmark:
         The devices that were timed at the same time, this one among them; empty for one alone.
     overlap : float, optional
         The share of this device's time in which all of `together` were at work.
+    watched : Watched, optional
+        What the machine counted meanwhile.
+    other : Benchmark, optional
+        A measurement of the same, to which this one is preferred.
     """
 
     times: np.ndarray
@@ -43,6 +54,8 @@ class Benchmark:
     device: int | None = None
     together: tuple[int, ...] = ()
     overlap: float | None = None
+    watched: Watched | None = None
+    other: Benchmark | None = None
 
     def __post_init__(self) -> None:
         if self.simulated:
@@ -53,6 +66,11 @@ class Benchmark:
     def simulated(self) -> bool:
         """Whether a stand-in computed in place of a device; then there is no speed."""
         return bool(self.conditions.get("simulated"))
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Whether it was disturbed; None on a simulated device, which has no speed to disturb."""
+        return None if self.simulated else judge(self.times, self.watched, self.conditions.get("threads"))
 
     @property
     def throughput(self) -> float:
@@ -107,7 +125,16 @@ class Benchmark:
             "rounds": len(t),
             "times_ms": [round(float(v), 4) for v in t],
             **(several if self.together else {}),
+            **self._judged(),
         }
+
+    def _judged(self) -> dict:
+        assert self.verdict
+        judged: dict = asdict(self.verdict)
+        judged = {"verdict": judged.pop("word"), "reasons": list(judged.pop("reasons")), **judged}
+        if self.other:
+            judged["other"] = {"throughput": self.other.throughput, "verdict": str(self.other.verdict)}
+        return judged
 
     def summary(self) -> str:
         """The lines of Huawei's benchmark tool, same words, same units."""
@@ -161,6 +188,8 @@ def run_benchmark(
     seed: int = 0,
     start: Callable[[], object] | None = None,
     advance: Callable[[int], object] | None = None,
+    settle: int = SETTLE,
+    watch: Watch | None = None,
 ) -> Benchmark:
     """Time a session on one random batch.
 
@@ -170,10 +199,14 @@ def run_benchmark(
         Images a round; a session of fixed batch takes only its own, for a padded batch would be
         timed at a rate it does not have.
     rounds, warmup : int
-        Timed calls, and untimed calls before them.
+        Timed calls, and untimed calls before them at least; 0 is a start without warm-up.
     start, advance : callable, optional
         Called between the warm-up and the first timed round, and after each round with its index (below 0 in the
         warm-up); the time they take is not counted.
+    settle : int
+        Calls more at most before times count as settled; 0 keeps to `warmup`.
+    watch : Watch, optional
+        Reads what the machine counts; by default one that takes this process and its children for our own.
 
     Raises
     ------
@@ -181,6 +214,26 @@ def run_benchmark(
         A batch the session does not take, or no rounds.
     """
     check_benchmark(batch_size, rounds, warmup)
+    images = random_batch(session, batch_size, seed)
+    simulated = session.describe().get("simulated")
+    watch = Watch() if watch is None and not simulated else watch
+    heard = advance or (lambda index: None)
+    times = np.empty(rounds)
+    with tqdm(total=rounds, desc=f"batch {batch_size}", unit="round", disable=not progress) as bar:
+        before = warm_up(lambda: time_round(session, images), warmup, settle, heard)
+        if watch:
+            watch.start(start)
+        elif start:
+            start()
+        for index in range(rounds):
+            times[index] = time_round(session, images)
+            heard(index)
+            bar.update()
+    return Benchmark(times, batch_size, before, session.describe(), watched=watch.stop() if watch else None)
+
+
+def random_batch(session: Session, batch_size: int, seed: int = 0) -> np.ndarray:
+    """A batch of noise as the session takes it; SessionError where it is fixed to another batch size."""
     if session.batch_size not in (None, batch_size):
         raise SessionError(
             f"the model is fixed to batch {session.batch_size}, not {batch_size}",
@@ -189,20 +242,42 @@ def run_benchmark(
         )
     random, shape = np.random.default_rng(seed), (batch_size, *session.input_shape[1:])
     if session.input_dtype == np.uint8:  # normalised on the device
-        images = random.integers(0, 256, shape, np.uint8)
-    else:
-        images = random.standard_normal(shape, dtype=np.float32).astype(session.input_dtype, copy=False)
-    times = np.empty(rounds)
-    for index in tqdm(range(-warmup, rounds), desc=f"batch {batch_size}", unit="round", disable=not progress):
-        if index == 0 and start:
-            start()
-        started = time.perf_counter_ns()
-        session.run(images)
-        if index >= 0:
-            times[index] = (time.perf_counter_ns() - started) / 1e6
-        if advance:
-            advance(index)
-    return Benchmark(times, batch_size, warmup, session.describe())
+        return random.integers(0, 256, shape, np.uint8)
+    return random.standard_normal(shape, dtype=np.float32).astype(session.input_dtype, copy=False)
+
+
+def time_round(session: Session, images: np.ndarray) -> float:
+    """Milliseconds of one call."""
+    started = time.perf_counter_ns()
+    session.run(images)
+    return (time.perf_counter_ns() - started) / 1e6
+
+
+def warm_up(
+    call: Callable[[], float], least: int, settle: int = SETTLE, advance: Callable[[int], object] = lambda index: None
+) -> int:
+    """Call until times have settled, `least` times and at most `settle` more; returns how often. None at all for 0."""
+    times: list[float] = []
+    while len(times) < least or (least and len(times) < least + settle and not has_settled(times)):
+        times.append(call())
+        advance(-1)
+    return len(times)
+
+
+def has_settled(times: Sequence[float]) -> bool:
+    """Whether the latest rounds are no longer faster than all before them by more than chance makes them."""
+    return len(times) > _LATEST and min(times[-_LATEST:]) >= (1 - _GAIN) * min(times[:-_LATEST])
+
+
+def better(first: Benchmark, second: Benchmark) -> Benchmark:
+    """The one of two measurements of the same that was disturbed less, and knows the other.
+
+    A quiet one before others; of two alike the faster, for what disturbs takes time and never gives any.
+    """
+    kept, other = sorted(
+        (first, second), key=lambda one: (bool(one.verdict and one.verdict.disturbed), -one.throughput)
+    )
+    return replace(kept, other=other)
 
 
 def check_benchmark(batch_size: int, rounds: int, warmup: int) -> None:

@@ -5,6 +5,7 @@ Each process opens the session and the data set itself. `osnet_lib.inference.fle
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ..core.disturbance import Watch
 from ..core.host import usable_cores
 from ..datasets.collection import open_collection
 from ..datasets.market1501 import Market1501, Sample
@@ -244,7 +246,7 @@ def _images(batches: Iterator[tuple[tuple[Sample, ...], np.ndarray]], waiting: d
 
 def _time(pipe: Connection, session: Session, _decoders: int, batch_size: int, rounds: int, warmup: int) -> None:
     """Warm up, wait for the start signal, time the rounds."""
-    started = heard = time.perf_counter_ns()
+    started = stopped = heard = time.perf_counter_ns()
     passed = 0
 
     def start() -> None:
@@ -254,14 +256,15 @@ def _time(pipe: Connection, session: Session, _decoders: int, batch_size: int, r
         started = heard = time.perf_counter_ns()  # one clock for all processes of a host
 
     def advance(index: int) -> None:
-        nonlocal heard, passed
+        nonlocal heard, passed, stopped
         passed += index >= 0
-        if time.perf_counter_ns() - heard > _BEAT * 1e9:
+        stopped = time.perf_counter_ns()
+        if stopped - heard > _BEAT * 1e9:
             pipe.send(("rounds", passed))
             heard, passed = time.perf_counter_ns(), 0
 
-    measured = run_benchmark(session, batch_size, rounds, warmup, progress=False, start=start, advance=advance)
-    stopped = time.perf_counter_ns()
+    watch = Watch(os.getppid())  # the other devices' processes are our own as well
+    measured = run_benchmark(session, batch_size, rounds, warmup, False, start=start, advance=advance, watch=watch)
     pipe.send(("rounds", passed))
     pipe.send(("timed", measured, started, stopped))
     pipe.recv()  # the end of the pipe: all have been heard

@@ -12,6 +12,11 @@ from ..core.host import cpu_name
 from ..errors import ExportError, SessionError, first_line
 from .engine import SMALLER_BATCH, no_device
 
+# How threads share the work of an operator. Threads that spin while they wait take the very cores that the others, or a
+# neighbour, need; and a share of the work cut in equal halves lasts as long as the half on the busier core. Blocks that
+# get smaller towards the end let the thread that has the core do more of it (benchmarks/threads.py measures both).
+THREADING = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
+
 
 class OnnxRuntimeEngine:
     """ONNX Runtime on a CUDA device where its provider is installed and starts, else on the CPU."""
@@ -32,6 +37,8 @@ class OnnxRuntimeEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors; they come as exceptions as well
+        for name, value in THREADING.items():
+            options.add_session_config_entry(name, value)
         if found.precision == INT8:
             # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
             # where there is no such danger it gives the same features to the bit.

@@ -18,6 +18,7 @@ from ..core.host import package_versions, usable_cores
 from ..errors import SessionError, first_line
 from .backends import BACKENDS, choose_backend
 from .engine import Engine
+from .exported import quickest
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint
@@ -41,7 +42,7 @@ class Session:
         The batch sizes the model computes; a batch is padded to the smallest that holds it. None where any goes.
     """
 
-    def __init__(self, backend: str, engine: Engine, threads: int):
+    def __init__(self, backend: str, engine: Engine, threads: int, source: Checkpoint | None = None):
         self.backend, self.model, self.threads = backend, engine.model, threads
         self.input_shape, self.input_dtype, self.gears = engine.input_shape, engine.input_dtype, engine.gears
         self._engine: Engine | None = engine
@@ -57,6 +58,8 @@ class Session:
             "model_sha256": engine.sha256,
             "versions": package_versions(("onnxruntime", "torch", "numpy")),
         }
+        if source is not None:
+            self._facts["exported_from"] = {"file": source.path.name, "sha256": source.sha256}
 
     @property
     def batch_size(self) -> int | None:
@@ -163,7 +166,8 @@ class Session:
         """The conditions of a measurement, ready for JSON.
 
         Keys: backend, provider, device (its name), threads, precision, simulated (times mean nothing then),
-        batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed.
+        batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed;
+        of a checkpoint that was exported for it, exported_from (file, sha256).
         """
         return copy.deepcopy(self._facts)
 
@@ -222,11 +226,12 @@ def open_session(
     model : path or Checkpoint
         An ``.onnx`` file, an ``.om`` or a checkpoint.
     backend : str
-        See `choose_backend`; ``"auto"`` goes by the suffix.
+        See `choose_backend`; ``"auto"`` goes by the suffix, and runs a checkpoint as the ONNX that
+        `osnet_lib.inference.exported` keeps of it. ``"torch"`` is the reference.
     device : int
         Of several accelerators; the CPU is device 0.
     threads : int, optional
-        CPU threads of one operator; by default one per core that this process may use.
+        CPU threads of one operator; by default one per core that this process may use, see `usable_cores`.
 
     Raises
     ------
@@ -235,6 +240,8 @@ def open_session(
         another network; no such device; a thread count below 1. AclError where a call of pyACL fails.
     CheckpointError
         A checkpoint that `load_checkpoint` refuses.
+    ParityError
+        An export of the checkpoint that does not compute the same.
     """
     threads = usable_cores() if threads is None else threads
     device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
@@ -252,6 +259,12 @@ def open_session(
             raise SessionError(
                 f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
             )
+    source = None
+    if backend == "auto" and name == "torch":
+        from ..network.checkpoint import Checkpoint, load_checkpoint  # takes torch, which other models do not need
+
+        source = model if isinstance(model, Checkpoint) else load_checkpoint(path)
+        name, model = quickest(source)
     entry = BACKENDS[name]
     if entry.package:
         try:
@@ -262,4 +275,4 @@ def open_session(
                 where=path,
                 cure=f"pip install {entry.package}",
             ) from error
-    return Session(name, entry.engine(model, device, threads), threads)
+    return Session(name, entry.engine(model, device, threads), threads, source if name != "torch" else None)

@@ -21,10 +21,12 @@ from ..errors import MetricError, ParityError, ResultError
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
 
 if TYPE_CHECKING:
+    from ..core.disturbance import Verdict
     from ..datasets.market1501 import Market1501
     from ..metrics.evaluation import Evaluation
 
-Rate = tuple[str, int, float, float | None]  #: label, batch size, images/s, relative spread (None: not stated)
+#: label, batch size, images/s, relative spread (None: not stated), and of a measured one whether it was disturbed
+Rate = tuple[str, int, float, float | None] | tuple[str, int, float, float | None, bool]
 
 
 @styled
@@ -158,13 +160,17 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
 
 
 @styled
-def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None) -> Figure:
+def plot_latency(
+    times_ms: ArrayLike, batch_size: int, title: str | None = None, verdict: Verdict | None = None
+) -> Figure:
     """Latency round by round, and its histogram on the same axis, with median, p90 and p99.
 
     Parameters
     ----------
     times_ms : array (rounds,)
         Milliseconds of each round, which is one batch. All NaN, of a simulated device, give a figure that says so.
+    verdict : Verdict, optional
+        Its word is shown; markers of disturbed rounds are hollow.
 
     Raises
     ------
@@ -184,7 +190,17 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
         )
     figure = new_chart(3.4, title=title)
     trace, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
-    trace.plot(np.arange(1, len(times) + 1), times, color=BLUE, marker="o", markersize=3, linewidth=0.8)
+    trace.plot(
+        np.arange(1, len(times) + 1),
+        times,
+        color=BLUE,
+        marker="o",
+        markersize=3,
+        markerfacecolor="white" if verdict and verdict.disturbed else BLUE,
+        linewidth=0.8,
+    )
+    if verdict:
+        trace.set_title(verdict.word, loc="right", fontsize=9)
     trace.set(xlabel="round", ylabel=f"latency of a batch of {batch_size} / ms", xlim=(0.4, 1.02 * len(times) + 0.6))
     trace.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     edges = np.histogram_bin_edges(times, "auto")
@@ -209,11 +225,11 @@ def plot_latency(times_ms: ArrayLike, batch_size: int, title: str | None = None)
 def plot_throughput(
     measured: Iterable[Rate], published: Iterable[Rate] = (), imported: Iterable[Rate] = (), title: str | None = None
 ) -> Figure:
-    """Throughput over batch size; what was measured is filled, here or elsewhere, what others published hollow, dashed.
+    """Throughput over batch size: measured quietly filled, disturbed hollow; published hollow too, on a dashed line.
 
     Parameters
     ----------
-    measured, published, imported : iterable of (label, batch size, images/s, relative spread)
+    measured, published, imported : iterable of `Rate`
         Points of one label make a line. The spread is a standard deviation over the mean (``relative_spread`` of a
         result), drawn as error bar; None where it is not known.
 
@@ -231,6 +247,7 @@ def plot_throughput(
     axes = figure.add_subplot()
     handles: list[Any] = []
     styles = iter(line_styles(sum(map(len, groups.values()))))
+    any_disturbed = False
     for heading, group in groups.items():
         if group:
             handles.append(Line2D([], [], linestyle="none", label=heading))
@@ -238,9 +255,17 @@ def plot_throughput(
             look = next(styles)
             if heading == "published":
                 look |= {"linestyle": "--", "markerfacecolor": "white", "markersize": 7, "linewidth": 1.0}
-            x, y, spread = (np.array(column, np.float64) for column in zip(*line))
+            x, y, spread, disturbed = (np.array(column, np.float64) for column in zip(*line))
             bars = None if np.isnan(spread).all() else np.nan_to_num(spread) * y
             handles.append(axes.errorbar(x, y, yerr=bars, capsize=3, label=label, **look))
+            if disturbed.any():
+                hollow = disturbed.astype(bool)
+                marks = {**look, "linestyle": "none", "markerfacecolor": "white"}
+                axes.plot(x[hollow], y[hollow], **marks, zorder=handles[-1].lines[0].get_zorder() + 0.1)
+                any_disturbed = True
+    if any_disturbed:
+        hollow_mark = {"marker": "o", "color": BLACK, "markerfacecolor": "white", "linestyle": "none"}
+        handles.append(Line2D([], [], **hollow_mark, label="hollow: disturbed"))
     axes.set_xscale("log", base=2)
     if rates.max() > 20 * rates.min():
         axes.set_yscale("log")
@@ -258,11 +283,11 @@ def plot_throughput(
     return figure
 
 
-def _by_label(rates: Iterable[Rate]) -> dict[str, list[tuple[int, float, float]]]:
-    """Points (batch, images/s, spread or NaN) of each label, by batch size."""
-    lines: dict[str, list[tuple[int, float, float]]] = {}
-    for label, batch, rate, spread in rates:
+def _by_label(rates: Iterable[Rate]) -> dict[str, list[tuple[int, float, float, bool]]]:
+    """Points (batch, images/s, spread or NaN, disturbed) of each label, by batch size."""
+    lines: dict[str, list[tuple[int, float, float, bool]]] = {}
+    for label, batch, rate, spread, *disturbed in rates:
         if not (batch >= 1 and np.isfinite(rate) and rate > 0):
             raise ResultError(f"{rate} images/s at batch size {batch}", where=label, cure="Both must be positive")
-        lines.setdefault(label, []).append((batch, rate, np.nan if spread is None else spread))
+        lines.setdefault(label, []).append((batch, rate, np.nan if spread is None else spread, any(disturbed)))
     return {label: sorted(line) for label, line in lines.items()}

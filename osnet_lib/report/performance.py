@@ -1,9 +1,12 @@
-"""Tables of the chapter on performance: speeds measured, beside the published ones and marked so."""
+"""Tables of the chapter on performance: speeds measured, each with its verdict, beside the published ones."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..core.disturbance import DISTURBED, QUIET
+from ..core.machine import machine_facts
 from ..core.results import NOT_MEASURED, Result
 from ..core.table import Table
 from ..published.quoted import published_throughput
@@ -40,6 +43,8 @@ def benchmark_table(measured: Benchmark) -> Table:
             "spread (standard deviation / mean)": speed_cell(spread, values)
             if spread is None
             else f"{100 * spread:.1f} %",
+            "verdict": NOT_MEASURED if measured.verdict is None else str(measured.verdict),
+            **_timed_again(measured),
             "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
             "backend": f"{session['backend']} ({session['provider']})",
             "device": session["device"],
@@ -47,6 +52,46 @@ def benchmark_table(measured: Benchmark) -> Table:
             "precision": session["precision"],
             "model": f"{session['model']}, sha256 {session['model_sha256'][:12]}…",
         }
+    )
+
+
+def _timed_again(measured: Benchmark) -> dict[str, str]:
+    if measured.other is None:
+        return {}
+    return {
+        "timed twice, the better kept": f"the other: {measured.other.throughput:.2f} images/s, {measured.other.verdict}"
+    }
+
+
+def machine_table(machine: dict) -> Table:
+    """`describe_machine` as names and values."""
+    return Table.from_mapping(machine_facts(machine))
+
+
+def verdict_of(result: Result) -> str | None:
+    """Quiet, disturbed or unknown, as the result file says; None where it says nothing, as of a speed of elsewhere."""
+    return result.values.get("verdict")
+
+
+def speeds_sentence(results: Sequence[Result]) -> str:
+    """Whether the speeds measured here are to be trusted: the sentence at the head of a book."""
+    here = [r for r in results if "imported" not in r.conditions and r.values["throughput"] is not None]
+    if not here:
+        return "No speed was measured for this edition."
+    words = [verdict_of(result) for result in here]
+    disturbed, quiet = words.count(DISTURBED), words.count(QUIET)
+    if disturbed:
+        few = f"{disturbed} of the {len(here)}" if disturbed < len(here) else "All" if disturbed > 1 else "The"
+        speeds, were = ("speed", "was") if len(here) == 1 else ("speeds", "was" if disturbed == 1 else "were")
+        why = sorted(here, key=lambda r: verdict_of(r) != DISTURBED)[0].values["reasons"]
+        return (
+            f"{few} {speeds} in this edition {were} disturbed while being measured, so they tell less about this machine "
+            f"than they seem to; the first: {'; '.join(why)}."
+        )
+    if quiet == len(here):
+        return f"Nothing disturbed the {'speed' if quiet == 1 else f'{quiet} speeds'} in this edition."
+    return (
+        f"Of the {len(here)} speeds in this edition {len(here) - quiet} could not be judged, none was seen disturbed."
     )
 
 
@@ -75,6 +120,7 @@ def performance_table(results: list[Result]) -> Table:
                     for name, speed in speeds.items()
                 },
                 "rounds": values["rounds"],
+                "verdict": verdict_of(result) or values.get("not_measured") or "not judged",
             }
         )
     formats = {"images/s": ".1f", "ms/image": ".2f", "batch median, ms": ".2f", "p99, ms": ".2f", "spread": ".1%"}
@@ -113,9 +159,9 @@ def published_throughput_table() -> Table:
 
 
 def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], list[tuple]]:
-    """Measured, published and imported points for `plots.plot_throughput`: (label, batch, images/s, spread or None).
+    """Measured, published and imported points for `plots.plot_throughput`.
 
-    A label names network, backend and threads, and what else differs where two lines would share it. Results without a
+    A point is (label, batch, images/s, spread or None, whether it was disturbed); a published one has no verdict. A label names network, backend and threads, and what else differs where two lines would share it. Results without a
     speed, of simulated devices, are left out.
     """
     results = [result for result in results if result.values["throughput"] is not None]
@@ -136,8 +182,15 @@ def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], 
     for result in sorted(results, key=_performance_order):
         points = imported if "imported" in result.conditions else measured
         name = label(result) if len(lines[label(result)]) == 1 else ", ".join([label(result), *details(result)])
+        values = result.values
         points.append(
-            (name, result.conditions["batch_size"], result.values["throughput"], result.values["relative_spread"])
+            (
+                name,
+                result.conditions["batch_size"],
+                values["throughput"],
+                values["relative_spread"],
+                verdict_of(result) == DISTURBED,
+            )
         )
     published = [(e.device, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0")]
     return measured, published, imported

@@ -1,0 +1,103 @@
+"""A checkpoint as ONNX, exported once and kept: `auto` need not compute in torch, which is the slow way on a CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.cache import artefact
+from ..core.code_digest import PACKAGE, closure
+from ..core.files import fingerprint
+from ..core.host import package_versions
+from ..network.weights import cache_folder
+
+if TYPE_CHECKING:
+    from ..network.checkpoint import Checkpoint
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # a module or None
+
+_CODE = tuple(f"{PACKAGE.name}.{module}" for module in ("conversion.export", "network.checkpoint"))
+_GATE_BATCH = 4  # images a call at the parity gate: full batches and one that is not
+
+
+def quickest(checkpoint: Checkpoint) -> tuple[str, Checkpoint | Path]:
+    """The backend that runs a checkpoint fastest here, and what it is given.
+
+    That is ONNX Runtime, but for a machine on which only torch reaches a GPU.
+
+    Raises
+    ------
+    ParityError
+        An export that does not compute the same.
+    """
+    return ("torch", checkpoint) if _only_torch_has_a_gpu() else ("onnxruntime", exported_onnx(checkpoint))
+
+
+def exported_onnx(checkpoint: Checkpoint, folder: Path | None = None) -> Path:
+    """The ONNX of a checkpoint, any batch size; made unless it is there, and kept only where it passed the gate.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Its tensors, as they are now, decide whether an export is current.
+    folder : path, optional
+        By default ``onnx`` in the cache of downloads.
+    """
+    from .parity_gate import pass_gate  # which opens sessions, as the module that asks for an export does
+    from .session import open_session
+
+    folder = cache_folder() / "onnx" if folder is None else folder
+    weights = _tensors_sha256(checkpoint)
+    path = folder / f"{checkpoint.architecture}-{weights[:16]}.onnx"
+    key = {
+        "weights": weights,
+        "code": fingerprint(closure(_CODE)),
+        "versions": package_versions(("torch", "onnx")),
+    }
+
+    def make(target: Path) -> None:
+        from ..conversion.export import export_onnx
+
+        export_onnx(checkpoint, target)
+        with open_session(checkpoint, "torch", threads=1) as reference:  # more would only wait for each other
+            pass_gate(reference, target, "onnx", _GATE_BATCH)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(path.with_suffix(".lock")):
+        return artefact(path, key, make)
+
+
+def _tensors_sha256(checkpoint: Checkpoint) -> str:
+    """A hash of a network in memory: the file it came from may hold other weights by now."""
+    digest = hashlib.sha256(checkpoint.architecture.encode())
+    for name, tensor in sorted(checkpoint.model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _only_torch_has_a_gpu() -> bool:
+    if importlib.util.find_spec("onnxruntime") is None:
+        return True
+    if not any(Path("/dev").glob("nvidia[0-9]*")):  # asking torch costs seconds
+        return False
+    import onnxruntime
+    import torch
+
+    return torch.cuda.is_available() and "CUDAExecutionProvider" not in onnxruntime.get_available_providers()
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait while another process makes the same export."""
+    with open(lock, "a") as held:
+        if fcntl:
+            fcntl.flock(held, fcntl.LOCK_EX)  # gone with the process, however it ends
+        yield
