@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .benchmark import add_benchmark_command
 
 if TYPE_CHECKING:
+    from ..datasets.ground_truth import GroundTruth
+    from ..datasets.market1501 import Sample
     from ..features.store import Features
     from ..metrics import Evaluation
 
@@ -61,17 +63,23 @@ def add_guide_commands(
         "Rank-k and mAP of extracted features",
         "evaluate features/query.npz features/gallery.npz . result",
     )
-    p.add_argument("query", help="query.npz, or a dump folder of osnet infer, benchmark or ais_bench")
+    p.add_argument("query", help="query.npz, or a dump folder of osnet infer, benchmark, ais_bench or msame")
     p.add_argument("gallery", help="the same of the gallery")
     p.add_argument("folder", help="where the JSON goes")
     p.add_argument("name", help="its name; .json is added where it is missing")
     p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean", help="default euclidean")
     p.add_argument("--normalize", action="store_true", help="bring features to unit length first")
     p.add_argument("--expand", action="store_true", help="average query expansion, of unit features (k 5, alpha 3)")
-    p.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking (k1 20, k2 6, lambda 0.3)")
+    p.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking")
+    p.add_argument("--k1", type=int, help="neighbours that --rerank looks at (default 20)")
+    p.add_argument("--k2", type=int, help="images of its local query expansion (default 6; 1 is none)")
+    p.add_argument("--lambda", dest="weight", type=float, help="its weight of the distance itself (default 0.3)")
     names = p.add_mutually_exclusive_group()
     names.add_argument("--info", nargs=2, metavar=("QUERY", "GALLERY"), help="info files: no image may lack")
-    names.add_argument("--dataset", help="mini, a folder, zip or tar, or a manifest: none of its images may lack")
+    names.add_argument(
+        "--dataset",
+        help="mini, a folder, zip or tar, or a manifest: none of its images may lack, and its gt_query scores too",
+    )
 
     add_benchmark_command(command, session_options)
 
@@ -81,7 +89,9 @@ def add_guide_commands(
         "take in what Huawei's tools measured on another host",
         "import-results PureInfer_perf_of_osnet_x1_0_bs16_in_device_0.txt --chip Ascend310",
     )
-    p.add_argument("files", nargs="+", help="PureInfer_perf_of_*.txt, perf_vision_batchsize_*.txt, *_summary.json")
+    p.add_argument(
+        "files", nargs="+", help="PureInfer_perf_of_*.txt, perf_vision_batchsize_*.txt, summary.json, printed lines"
+    )
     p.add_argument("--network", help="where no file name tells it, such as osnet_x1_0")
     p.add_argument("--batch-size", type=int, help="where the file does not tell it")
     p.add_argument("--chip", help="what was measured, such as Ascend310P3")
@@ -124,16 +134,26 @@ def _infer(o: argparse.Namespace) -> None:
 
 def _evaluate(o: argparse.Namespace) -> None:
     from ..features.store import check_pair
-    from ..guide.dump import check_apart, check_complete
+    from ..guide import handover
     from ..guide.metrics_json import write_guide_json
 
-    query, gallery = (_features(*side, o.dataset) for side in ((o.query, "query"), (o.gallery, "gallery")))
-    for features, names, where in zip((query, gallery), _expected(o), (o.query, o.gallery)):
-        check_complete(features, names, where)
+    _check_rerank(o)
+    query, gallery = _features(o.query, "query", o.dataset), _features(o.gallery, "gallery", o.dataset)
+    both, expected = f"{o.query} and {o.gallery}", _expected(o)
+    for features, split, names, where in zip(
+        (query, gallery), ("query", "gallery"), expected.names or (None, None), (o.query, o.gallery)
+    ):
+        if names is None:
+            handover.check_published(features, split, where)
+        else:
+            handover.check_complete(features, names, where)
+    handover.check_apart(query, gallery, both)
+    handover.check_order(query, gallery, both)
+    handover.check_labels(query, gallery, (o.query, o.gallery), expected.samples)
     check_pair(query, gallery)
-    if Path(o.query).is_dir() or Path(o.gallery).is_dir():
-        check_apart(query, gallery, f"{o.query} and {o.gallery}")
-    score = _score(o, query, gallery)
+    for features, where in ((query, o.query), (gallery, o.gallery)):
+        handover.warn_collapsed(features, where)
+    score, by_lists = _score(o, query, gallery, expected.truth)
     words = ["unit features"] * (o.normalize or o.expand) + ["query expansion"] * o.expand + ["re-ranking"] * o.rerank
     print(
         f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, "
@@ -143,47 +163,75 @@ def _evaluate(o: argparse.Namespace) -> None:
         print(f"Rank-{k:<2} {score.hits(k)}/{score.num_valid} = {score.rank(k):.6f}")
     print(f"mAP     {score.mAP:.6f}")
     print(f"mINP    {score.mINP:.6f}")
+    if by_lists:
+        print(f"mAP     {by_lists.mAP_trapezoid:.6f} by Market-1501's own code (trapezoid), with its lists of gt_query")
     name = o.name if o.name.endswith(".json") else f"{o.name}.json"
     print(write_guide_json(Path(o.folder) / name, score.rank(1), score.mAP))
 
 
-def _score(o: argparse.Namespace, query: Features, gallery: Features) -> Evaluation:
-    from ..metrics import evaluate, evaluate_distances, expand_queries, rerank
+def _check_rerank(o: argparse.Namespace) -> None:
+    from ..errors import MetricError
+
+    given = [f"--{name}" for name, value in (("k1", o.k1), ("k2", o.k2), ("lambda", o.weight)) if value is not None]
+    if given and not o.rerank:
+        raise MetricError(f"{', '.join(given)} without re-ranking", where="evaluate", cure="Give --rerank as well.")
+
+
+def _score(
+    o: argparse.Namespace, query: Features, gallery: Features, truth: GroundTruth | None
+) -> tuple[Evaluation, Evaluation | None]:
+    """The score, and that by the lists of good and junk images where there are some and a distance to rank by."""
+    from ..metrics import evaluate, evaluate_distances, evaluate_lists, expand_queries, rerank
 
     rows, unit = query.features, o.normalize or o.expand
     if o.expand:
         rows = expand_queries(rows, gallery.features)
     if o.rerank:
-        distances = rerank(rows, gallery.features, metric=o.metric, normalize=unit, progress=True)
-        return evaluate_distances(distances, query.pids, query.camids, gallery.pids, gallery.camids)
-    return evaluate(rows, query.pids, query.camids, *gallery.labelled, metric=o.metric, normalize=unit)
+        given = {"k1": o.k1, "k2": o.k2, "lambda_value": o.weight}
+        options = {name: value for name, value in given.items() if value is not None}
+        distances = rerank(rows, gallery.features, metric=o.metric, normalize=unit, progress=True, **options)
+        return evaluate_distances(distances, query.pids, query.camids, gallery.pids, gallery.camids), None
+    score = evaluate(rows, query.pids, query.camids, *gallery.labelled, metric=o.metric, normalize=unit)
+    if not truth:
+        return score, None
+    good, junk = truth.indices(query.names, gallery.names)
+    return score, evaluate_lists(rows, gallery.features, good=good, junk=junk, metric=o.metric, normalize=unit)
 
 
 def _features(path: str, split: str, dataset: str | None) -> Features:
     from ..datasets.manifest import samples_of_dumps
     from ..features.store import load_features
-    from ..guide.dump import check_published, read_dump
+    from ..guide.dump import read_dump
 
     if not Path(path).is_dir():
         return load_features(path)
-    features = read_dump(path, samples=samples_of_dumps(dataset, split) if dataset else None)
-    check_published(features, split, path)
-    return features
+    return read_dump(path, samples=samples_of_dumps(dataset, split) if dataset else None)
 
 
-def _expected(o: argparse.Namespace) -> list[list[str]]:
-    """The names that query and gallery must have; empty where none were given."""
+class _Expected(NamedTuple):
+    """What is known of the images: names of query and gallery, what a data set says of them, its lists."""
+
+    names: tuple[list[str], list[str]] | None = None
+    samples: tuple[Sample, ...] | None = None
+    truth: GroundTruth | None = None
+
+
+def _expected(o: argparse.Namespace) -> _Expected:
     if o.info:
         from ..guide.info import read_info
 
-        return [[line.stem for line in read_info(path)] for path in o.info]
+        query, gallery = ([line.stem for line in read_info(path)] for path in o.info)
+        return _Expected((query, gallery))
     if o.dataset:
+        from ..datasets.ground_truth import read_ground_truth
         from ..study.models import open_dataset
         from ..study.workspace import open_workspace
 
         with open_dataset(open_workspace(), o.dataset) as dataset:
-            return [[sample.name for sample in samples] for samples in (dataset.query, dataset.gallery)]
-    return []
+            query, gallery = ([sample.name for sample in samples] for samples in (dataset.query, dataset.gallery))
+            truth = None if o.rerank else read_ground_truth(dataset)
+            return _Expected((query, gallery), (*dataset.query, *dataset.gallery, *dataset.junk), truth)
+    return _Expected()
 
 
 def _import_results(o: argparse.Namespace) -> None:

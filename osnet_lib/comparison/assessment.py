@@ -19,12 +19,16 @@ class Assessment:
         What other queries, or other people, could have given.
     verification : Verification
         True positive rates at low false positive rates.
+    by_lists : Evaluation, optional
+        By the data set's own lists of good and junk images, where it has some; its `mAP_trapezoid` is the mAP of
+        Market-1501's own code.
     """
 
     evaluation: Evaluation
     by_query: Intervals
     by_identity: Intervals
     verification: Verification
+    by_lists: Evaluation | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -32,6 +36,7 @@ class Assessment:
             **self.evaluation.as_dict(),
             "verification": self.verification.as_dict(),
             "intervals": {"queries": self.by_query.as_dict(), "identities": self.by_identity.as_dict()},
+            "gt_query": self.by_lists and self.by_lists.as_dict(),
         }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..core.files import atomic_path, stem
 from ..errors import FeatureError
 from ..metrics.labels import JUNK
+from .foreign import SAVE_THEM, refuse_foreign
 
 ARRAYS = ("names", "pids", "camids", "features")
 _AGAIN = "Run the extraction again."
@@ -64,26 +65,33 @@ def load_features(path: str | Path) -> Features:
     Raises
     ------
     FeatureError
-        No such file, not a feature file, arrays of another kind or of different length, double
-        names, non-finite features (the image is named).
+        No such file, not a feature file (files of other tools are told for what they are), arrays of another kind or
+        of different length, double names, non-finite features (the image is named).
     """
     path = Path(path)
     if not path.is_file():
         raise FeatureError("no such feature file", where=path, cure="Make it with: osnet extract MODEL DATASET OUTDIR")
+    refuse_foreign(path)
     try:
         with np.load(path, allow_pickle=False) as stored:
+            held = list(stored)
             arrays = {name: np.asarray(stored[name]) for name in (*ARRAYS, "conditions") if name in stored}
         conditions = json.loads(str(arrays.pop("conditions", "{}")))
     except Exception as error:  # numpy and zipfile raise many kinds for one cause
+        if "Object arrays" in str(error):
+            what, cure = "holds an array of Python objects", f"Save names with names.astype(str). {SAVE_THEM}"
+            raise FeatureError(what, where=path, cure=cure) from error
         raise FeatureError("damaged, or not a feature file", where=path, cure=_AGAIN) from error
+    if held and not arrays:
+        some = f"{', '.join(held[:6])}{' …' * (len(held) > 6)}"
+        raise FeatureError(f"holds {some}, and none of {', '.join(ARRAYS)}", where=path, cure=SAVE_THEM)
     _check(arrays, conditions, path)
     names, pids, camids, features = (arrays[name] for name in ARRAYS)
-    return Features(
-        names, pids.astype(np.int64), camids.astype(np.int64), features.astype(np.float32, copy=False), conditions
-    )
+    return Features(names, pids.astype(np.int64), camids.astype(np.int64), features, conditions)
 
 
 def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> None:
+    """Refuse what does not belong together; the features become float32."""
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise FeatureError(f"no array {', '.join(missing)}", where=path, cure=_AGAIN)
@@ -101,6 +109,8 @@ def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> Non
     unique, counts = np.unique(arrays["names"], return_counts=True)
     if (counts > 1).any():
         raise FeatureError(f"{unique[counts > 1][0]} occurs {counts[counts > 1][0]} times", where=path, cure=_AGAIN)
+    with np.errstate(over="ignore"):  # a float64 beyond float32 is infinite then
+        arrays["features"] = arrays["features"].astype(np.float32, copy=False)
     bad = ~np.isfinite(arrays["features"]).all(axis=1)
     if bad.any():
         raise FeatureError(

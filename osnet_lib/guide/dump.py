@@ -1,15 +1,17 @@
 """Dump folders: features as Huawei's tools leave them, one file for each image, called by its stem.
 
-The ``benchmark`` tool writes ``dumpOutput_device0/<stem>_1.txt`` (or ``.bin``) and counts outputs from 1; ais_bench
-writes ``<stem>_0.bin`` (or ``.npy``, ``.txt``) and counts from 0. Text is one line of decimals, each with a space
-behind it; ``.bin`` is raw little-endian float32.
+The ``benchmark`` tool writes ``dumpOutput_device0/<stem>_1.txt`` (or ``.bin``) and counts outputs from 1; ais_infer and
+ais_bench write ``<stem>_0.bin`` (or ``.npy``, ``.txt``), msame ``<stem>_output_0.bin`` (or ``.txt``), and own scripts
+often ``<stem>.bin``. Text is decimals with white space or commas between them; ``.bin`` is raw little-endian float32,
+or float16 where ATC was told so. A run may lie in a folder called by its time, and in one for each device; the tools'
+``summary.json`` and the litter of file managers are passed over.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -17,16 +19,22 @@ import numpy as np
 from tqdm import tqdm
 
 from ..conversion.onnx_file import FEATURE_SHAPE
-from ..core.files import atomic_path, stem
-from ..datasets.market1501 import LANDMARKS, PUBLISHED, Sample, parse_name
-from ..errors import FeatureError
+from ..core.files import atomic_path
+from ..datasets.archive import is_litter
+from ..datasets.market1501 import Sample, parse_name
+from ..errors import DatasetError, FeatureError
 from ..features.store import Features
 from ..metrics.labels import JUNK
+from .binfiles import SHAPES, bin_bytes
+from .summary import SUMMARY_NAME
 
 FORMATS = ("txt", "bin")  # those we write
 _WIDTH = FEATURE_SHAPE[0]
+_HALF = 2 * _WIDTH  # bytes of a feature in float16
 _TEXT = "%.9g " * _WIDTH  # nine significant digits give every float32 back
-_FILE = re.compile(r"(?P<stem>.+)_(?P<output>[01])\.(?P<format>txt|bin|npy)")
+_FILE = re.compile(r"(?P<stem>.+?)(?P<output>(?:_output)?_[01])?\.(?P<format>txt|bin|npy)")
+_PURE_INFERENCE = re.compile(r"pure_infer_data.*", re.ASCII)
+_RUN_FOLDER = re.compile(r"20\d\d[\d_-]{4,}", re.ASCII)  # such as 2022_11_14-16_13_58
 _DEVICE_FOLDER = re.compile(r"device\d+(_\d+)?", re.ASCII)  # ais_bench on several devices
 _AGAIN = "Run the inference of this image again."
 
@@ -47,28 +55,37 @@ def parse_feature(data: bytes, form: str, where: str | Path = "feature") -> np.n
     Raises
     ------
     FeatureError
-        Something else than decimals or numpy's format; not 512 numbers. Values may still be NaN or infinite.
+        Something else than decimals, raw numbers or numpy's format; not 512 numbers. Values may still be NaN or
+        infinite.
     """
     try:
         if form == "txt":
             with np.errstate(over="ignore"):  # infinite then, which `read_dump` refuses
-                feature = np.array(data.split(), np.float32)  # quicker than float() of each, and as strict
+                words = data.removeprefix(b"\xef\xbb\xbf").replace(b",", b" ").split()
+                feature = np.array(words, np.float32)  # quicker than float() of each, and as strict
         elif form == "bin":
-            feature = np.frombuffer(data, "<f4")
+            feature = np.frombuffer(data, "<f2" if len(data) == _HALF else "<f4")
         else:
             feature = np.lib.format.read_array(BytesIO(data), allow_pickle=False)
     except Exception as error:  # numpy raises many kinds for one cause
         what = f"{len(data):,} bytes are no float32 numbers" if form == "bin" else f"is no {form} of numbers"
         raise FeatureError(what, where=where, cure=_AGAIN) from error
-    if feature.dtype.kind != "f" or (feature.ndim > 1 and feature.shape[0] != 1):
+    if form == "bin" and (image := next((name for name in SHAPES if bin_bytes(name) == len(data)), None)):
+        raise FeatureError(
+            f"is a preprocessed image of {image}, no feature of a tool",
+            where=where,
+            cure="Give the folder that the inference wrote.",
+        )
+    if feature.dtype.kind != "f" or max(feature.shape, default=1) != feature.size:
         raise FeatureError(
             f"holds {feature.dtype} of shape {list(feature.shape)} instead of float32 [{_WIDTH}]",
             where=where,
-            cure=_AGAIN,
+            cure=_AGAIN if feature.dtype.kind != "f" else "Save the feature of each image in a file of its own.",
         )
     if feature.size != _WIDTH:
         raise FeatureError(f"holds {feature.size:,} numbers instead of {_WIDTH}", where=where, cure=_AGAIN)
-    return feature.reshape(FEATURE_SHAPE).astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        return feature.reshape(FEATURE_SHAPE).astype(np.float32, copy=False)
 
 
 def write_feature(folder: Path, name: str, feature: np.ndarray, form: str = "txt") -> Path:
@@ -85,10 +102,10 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
     Parameters
     ----------
     folder : path
-        Of the old tool or of ais_bench, whose ``device<number>`` folders inside are read too.
+        Of any of the tools. Where a run lies in a folder called by its time, or in a folder for each device, either
+        that or the folder above may be given.
     samples : mapping of str to Sample, optional
-        The images of a manifest by stem, see `osnet_lib.datasets.manifest.flat_samples`: they name the features and
-        tell who is on an image, in place of the stem.
+        The images of a data set by stem: they name the features and tell who is on an image, in place of the stem.
 
     Returns
     -------
@@ -98,22 +115,23 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
     Raises
     ------
     FeatureError
-        No such folder; a file or folder in it that is none of a tool's; outputs ``_0`` and ``_1`` mixed; two files of
-        one stem; what `parse_feature` refuses; values that are not finite. The file is named.
+        No such folder; two runs; a file or folder in it that is none of a tool's; the output of pure inference; names
+        of two tools; two files of one stem; float16 among float32; what `parse_feature` refuses; values that are not
+        finite. The file is named.
     DatasetError
         A stem that is not in Market-1501's form.
     """
     folder = Path(folder)
-    files = _list(folder)
+    files = _list(folder, samples)
+    called = {name: name for name in files}
     if samples is None:
         samples = {name: parse_name(f"{name}.jpg", "gallery", where=path) for name, path in files.items()}
-        called = {name: name for name in files}
     else:
         if strange := sorted(files.keys() - samples.keys()):
             raise FeatureError(
-                "a feature of an image that the manifest does not list",
+                "is of an image that the data set does not list",
                 where=files[strange[0]],
-                cure="Give the manifest that the images were preprocessed from",
+                cure="Give the data set that the images were preprocessed from.",
             )
         called = {name: samples[name].name for name in files}
     names = [name for name in sorted(files) if samples[name].pid != JUNK]
@@ -122,10 +140,22 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
             "holds no features", where=folder, cure="Give the folder with the files <stem>_1.txt of a run."
         )
     features = np.empty((len(names), _WIDTH), np.float32)
+    halves = []
     for row, name in enumerate(tqdm(names, desc=folder.name, unit="file", disable=not progress)):
         path = files[name]
         with open(path, "rb") as stream:
-            features[row] = parse_feature(stream.read(), path.rpartition(".")[2], path)
+            data = stream.read()
+        form = path.rpartition(".")[2]
+        features[row] = parse_feature(data, form, path)
+        if form == "bin" and len(data) == _HALF:
+            halves.append(path)
+    if halves and len(halves) < len(names):  # half of a float32 file reads as float16, too
+        raise FeatureError(
+            f"holds {_HALF:,} bytes, float16 or a file cut short, and others hold more: {len(halves):,} of "
+            f"{len(names):,} are so",
+            where=halves[0],
+            cure="Run the inference of these images again.",
+        )
     if bad := np.flatnonzero(~np.isfinite(features).all(axis=1)).tolist():
         more = f", and so do {len(bad) - 1:,} more" if bad[1:] else ""
         raise FeatureError(
@@ -141,90 +171,77 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
     )
 
 
-def _list(folder: Path) -> dict[str, str]:
+def _list(folder: Path, samples: Mapping[str, Sample] | None) -> dict[str, str]:
     """Paths by stem."""
     if not folder.is_dir():
         raise FeatureError("no such folder", where=folder, cure="Give the folder that the inference wrote.")
     files: dict[str, str] = {}
-    output = None
-    with os.scandir(folder) as entries:
-        here = sorted(entries, key=lambda entry: entry.name)
-    while here:
-        entry = here.pop()
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            if not _DEVICE_FOLDER.fullmatch(entry.name) or Path(entry.path).parent != folder:
-                raise FeatureError(
-                    "a folder among the features",
-                    where=entry.path,
-                    cure="Give the folder of one run, such as result/dumpOutput_device0.",
-                )
-            with os.scandir(entry.path) as entries:
-                here += entries
-            continue
-        if not (match := _FILE.fullmatch(entry.name)):
+    tool = None
+    for entry in _walk(folder):
+        if _PURE_INFERENCE.fullmatch(entry.name):
             raise FeatureError(
-                "is no feature of a tool, whose names are <stem>_1.txt, <stem>_0.bin or alike",
+                "is the output of pure inference, into which no image went",
+                where=entry.path,
+                cure="Run the tool with --input and the folder of osnet preprocess.",
+            )
+        if not (named := _image(entry.name, samples)):
+            raise FeatureError(
+                "is no feature of a tool, whose names are <stem>_1.txt, <stem>_0.bin, <stem>_output_0.bin or alike",
                 where=entry.path,
                 cure="Move it elsewhere.",
             )
-        if other := files.get(match["stem"]):
+        name, output = named
+        if other := files.get(name):
             raise FeatureError(
                 f"is a second feature of the image of {other}", where=entry.path, cure="Remove one of them."
             )
-        if output not in (None, match["output"]):
+        if tool not in (None, output):
             raise FeatureError(
-                f"is output _{match['output']}, and others are _{output}: two tools",
+                f"is output {output}, and others are {tool}: two tools",
                 where=entry.path,
                 cure="Give the features of each tool a folder of its own.",
             )
-        files[match["stem"]], output = entry.path, match["output"]
+        files[name], tool = entry.path, output
     return files
 
 
-def check_complete(features: Features, expected: Iterable[str], where: str | Path) -> None:
-    """Compare features with the names of the images that they must be of; junk counts on neither side.
-
-    Raises
-    ------
-    FeatureError
-        A missing feature, or one of another image; the first is named.
-    """
-    wanted = {stem(name) for name in expected if not name.startswith(f"{JUNK}_")}
-    found = set(map(stem, features.names.tolist()))
-    for names, what, cure in (
-        (wanted - found, "no feature of", "Run the inference of the missing images again."),
-        (found - wanted, "a feature of another image,", "Give the folder or list of the same split."),
-    ):
-        if names:
-            more = f", and {len(names) - 1:,} more" if len(names) > 1 else ""
-            raise FeatureError(f"{what} {min(names)}{more}", where=where, cure=cure)
+def _image(file: str, samples: Mapping[str, Sample] | None) -> tuple[str, str] | None:
+    """The stem of a feature's image, and how the output is marked behind it; None where it is no feature."""
+    if not (match := _FILE.fullmatch(file)):
+        return None
+    whole = match["stem"] + (match["output"] or "")
+    if _is_image(whole, samples):  # also of an image whose own name ends in _0 or _1
+        return whole, "without a number"
+    return (match["stem"], match["output"]) if match["output"] else None
 
 
-def check_published(features: Features, split: str, where: str | Path) -> None:
-    """Refuse features of Market-1501 (known by its landmarks) of which some are missing; without a list none is named.
-
-    Parameters
-    ----------
-    split : {"query", "gallery"}
-    """
-    names = set(map(stem, features.names.tolist()))
-    known = {stem(name) for name in LANDMARKS[split]}
-    published = PUBLISHED[split]["images"] - PUBLISHED[split]["junk"]
-    if 2 * len(known & names) >= len(known) and len(names) < published:
-        raise FeatureError(
-            f"{len(names):,} features of the {published:,} of Market-1501's {split}",
-            where=where,
-            cure="Give the data set with --dataset, and the first that is missing is named.",
-        )
+def _is_image(name: str, samples: Mapping[str, Sample] | None) -> bool:
+    if samples is not None:
+        return name in samples
+    try:
+        return parse_name(f"{name}.jpg", "gallery") is not None
+    except DatasetError:
+        return False
 
 
-def check_apart(query: Features, gallery: Features, where: str) -> None:
-    """Refuse query and gallery that share an image: one folder was given twice, or a run wrote into the other's."""
-    if shared := set(query.names.tolist()) & set(gallery.names.tolist()):
-        raise FeatureError(
-            f"{len(shared):,} images are in both, the first is {min(shared)}",
-            where=where,
-            cure="Run query and gallery into a folder each: a second run into one adds to the first.",
-        )
+def _walk(folder: Path, inside: tuple[re.Pattern, ...] = (_RUN_FOLDER, _DEVICE_FOLDER)) -> Iterator[os.DirEntry]:
+    """The files of a run, those in the folders of its time and its devices too; each kind once on the way down."""
+    with os.scandir(folder) as entries:
+        here = sorted(entries, key=lambda entry: entry.name)
+    here = [entry for entry in here if not is_litter(entry.name) and not SUMMARY_NAME.fullmatch(entry.name)]
+    runs = [entry.name for entry in here if entry.is_dir() and _RUN_FOLDER.fullmatch(entry.name)]
+    if runs and len(here) > 1:
+        others = ", ".join(entry.name for entry in here[:3])
+        raise FeatureError(f"holds more than one run ({others} …)", where=folder, cure="Give the folder of one.")
+    for entry in here:
+        if not entry.is_dir():
+            yield entry
+            continue
+        kind = next((kind for kind in inside if kind.fullmatch(entry.name)), None)
+        if kind is None:
+            raise FeatureError(
+                "a folder among the features",
+                where=entry.path,
+                cure="Give the folder of one run, such as result/dumpOutput_device0.",
+            )
+        yield from _walk(Path(entry.path), inside[inside.index(kind) + 1 :])

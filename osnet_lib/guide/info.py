@@ -71,7 +71,7 @@ def parse_info(text: str, where: str | Path = "info") -> list[InfoLine]:
 def read_info(path: str | Path) -> list[InfoLine]:
     """Read an info file; raises DatasetError as `parse_info`, or where it cannot be read."""
     try:
-        return parse_info(Path(path).read_text("utf-8"), path)
+        return parse_info(Path(path).read_text("utf-8-sig"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"cannot be read ({getattr(error, 'strerror', None) or 'no text'})",

@@ -6,8 +6,11 @@ of all queries pooled, as in fast-reid's ``TEST.ROC``. A pair is accepted where 
     TPR = accepted pairs of one identity / all of them,      FPR = accepted pairs of two identities / all of them
 
 For a wanted FPR the threshold is the largest with that FPR or less. No interpolation takes place, and at equal distance
-a pair of one identity gains nothing over one of two. (fast-reid takes the point of the curve whose FPR is nearest to
-the wanted one, which may be above it.)
+a pair of one identity gains nothing over one of two.
+
+fast-reid's figures of the same name are others. It calls pairs of *different* people positive, so that its TPR is the
+share of strangers that are told apart and its FPR the share of right pairs that are turned away; and it takes the point
+of the curve whose FPR is nearest to the wanted one, which may be above it.
 """
 
 from __future__ import annotations

@@ -47,13 +47,15 @@ def _scores(assessment: Assessment) -> dict[str, str]:
             for what, found in ends.items()
         }
 
-    found = assessment.verification
+    found, lists = assessment.verification, assessment.by_lists
+    own = {"mAP, Market-1501's own (gt_query, trapezoid)": f"{100 * lists.mAP_trapezoid:.2f} %"} if lists else {}
     return {
         "Rank-1": _hits(e, 1),
         **intervals("Rank-1"),
         **{f"Rank-{k}": _hits(e, k) for k in RANKS},
         "mAP": f"{100 * e.mAP:.2f} %",
         **intervals("mAP"),
+        **own,
         "mINP": f"{100 * e.mINP:.2f} %",
         **{f"TPR at FPR {fpr:g}": f"{100 * tpr:.2f} %" for fpr, tpr in zip(found.fprs, found.tprs)},
         "queries, with a match": f"{e.num_queries:,}, {e.num_valid:,}",

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..comparison.assessment import Assessment, Variant
 from ..core.results import Result, read_results, result_name, write_result
-from ..datasets.ground_truth import read_ground_truth
+from ..datasets.ground_truth import GroundTruth, read_ground_truth
 from ..datasets.market1501 import Market1501
 from ..diagnosis.findings import Finding, check_features, check_weights, in_order
 from ..diagnosis.recompute import diagnose
@@ -65,9 +65,19 @@ def diagnose_features(
 
 
 def measure_accuracy(
-    workspace: Workspace, query: Features, gallery: Features, checkpoint: Checkpoint, is_market1501: bool = False
+    workspace: Workspace,
+    query: Features,
+    gallery: Features,
+    checkpoint: Checkpoint,
+    is_market1501: bool = False,
+    truth: GroundTruth | None = None,
 ) -> dict[str, Assessment]:
     """Score features by the Market-1501 protocol, with every distance, and write one result each.
+
+    Parameters
+    ----------
+    truth : GroundTruth, optional
+        The data set's own lists of good and junk images (`read_ground_truth`), by which features are scored as well.
 
     Returns
     -------
@@ -76,6 +86,7 @@ def measure_accuracy(
     """
     _check_conditions(query)
     assessments = {}
+    good, junk = truth.indices(query.names, gallery.names) if truth else (None, None)
     for metric in METRICS:
         evaluation = evaluate(*query.labelled, *gallery.labelled, metric=metric)
         assessments[metric] = Assessment(
@@ -83,6 +94,7 @@ def measure_accuracy(
             bootstrap(evaluation),
             bootstrap(evaluation, query.pids),
             verify(*query.labelled, *gallery.labelled, metric=metric),
+            good and evaluate_lists(query.features, gallery.features, good=good, junk=junk, metric=metric),
         )
         _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
     return assessments
