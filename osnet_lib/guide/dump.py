@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..conversion.onnx_file import FEATURE_SHAPE
-from ..core.files import atomic_path, stem
+from ..core.files import atomic_path, decode_text, stem
 from ..datasets.market1501 import LANDMARKS, PUBLISHED, parse_name
 from ..errors import FeatureError
 from ..features.store import Features
@@ -52,7 +52,7 @@ def parse_feature(data: bytes, form: str, where: str | Path = "feature") -> np.n
     try:
         if form == "txt":
             with np.errstate(over="ignore"):  # infinite then, which `read_dump` refuses
-                feature = np.array(data.split(), np.float32)  # quicker than float() of each, and as strict
+                feature = np.array(decode_text(data).split(), np.float32)  # quicker than float() of each, and as strict
         elif form == "bin":
             feature = np.frombuffer(data, "<f4")
         else:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.files import sha256
+from ..core.files import read_text, sha256
 from ..core.host import PACKAGES
 from ..core.results import Result, result_name, write_result
 from ..errors import ResultError
@@ -116,7 +116,7 @@ def _result(path: Path, found: _Measured, network: str | None, batch_size: int |
 
 def _read(path: Path) -> _Measured:
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ResultError(
             f"cannot be read ({getattr(error, 'strerror', None) or 'no text'})",
