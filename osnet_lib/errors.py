@@ -67,6 +67,10 @@ class StudyError(OSNetError):
     """A study run, notebook or parameter that failed or does not exist."""
 
 
-def first_line(error: Exception) -> str:
+class BusyError(OSNetError):
+    """A file that another run holds at this moment: the same command works later."""
+
+
+def first_line(error: BaseException) -> str:
     """A library's message, fit for one line of ours."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(". ")

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..core.files import write_text
+from ..core.files import read_text, write_text
 from ..datasets.preprocess import HEIGHT, MEAN, STD, WIDTH
 from ..errors import ConvertError
 
@@ -123,7 +123,7 @@ def read_aipp(path: str | Path) -> AippConfig:
         No such file; see `parse_aipp`.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConvertError(
             f"the AIPP file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", where=path, cure=_CURE

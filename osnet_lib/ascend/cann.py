@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ..core.files import read_text
 from ..errors import ConvertError
 from .acl import load_acl
 
@@ -26,7 +27,7 @@ def cann_version(atc: Path) -> tuple[int, int] | None:
     homes = [Path(os.environ[name]) for name in _HOMES if os.environ.get(name)]
     for folder in [*list(atc.absolute().parents)[:4], *list(atc.resolve().parents)[:4], *homes]:
         try:
-            found = _VERSION.search((folder / "version.cfg").read_text(encoding="utf-8", errors="replace"))
+            found = _VERSION.search(read_text(folder / "version.cfg", errors="replace"))
         except OSError:
             continue
         if found:

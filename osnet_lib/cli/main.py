@@ -1,77 +1,75 @@
-"""The ``osnet`` command: every step of the study from a shell.
-
-Exit codes: 0 done; 1 a gate failed (features or scores differ by more than their tolerance);
-2 bad input, explained in one line on standard error.
-"""
+"""The ``osnet`` command: every step of the study from a shell. How it ends stands in `outcomes`."""
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ..errors import OSNetError, ParityError
 from ..version import __version__
 from . import compare, convert, diagnose, guide, manifest, study
+from .outcomes import MEANINGS, Outcome, outcome
+from .streams import flush_streams, prepare_streams, say
 
 if TYPE_CHECKING:
     from ..conversion.parity import Parity
 
-EPILOG = "Each command explains itself: osnet COMMAND --help"
+EPILOG = (
+    "Each command explains itself: osnet COMMAND --help. "
+    f"Exit codes: {'; '.join(f'{int(code)} {meaning}' for code, meaning in MEANINGS.items())}."
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    options = _parser().parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    prepare_streams()
+    debug = False
+    try:
         try:
+            options = _parser().parse_args(arguments)
+        except SystemExit:  # --help, --version, a wrong command line
+            flush_streams()
+            raise
+        debug = options.debug
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
             options.run(options)
-        except ParityError as error:
-            print(f"osnet: gate failed: {error}", file=sys.stderr)
-            return 1
-        except OSNetError as error:
-            print(f"osnet: {error}", file=sys.stderr)
-            return 2
-        except OSError as error:
-            print(f"osnet: {_refusal(error)}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("osnet: interrupted; the next run continues where this one stopped", file=sys.stderr)
-            return 130
-    return 0
-
-
-def _refusal(error: OSError) -> OSNetError:
-    """What the system refused, in our words; of a file that was being written, its name and not the temporary one."""
-    name = error.filename2 or error.filename
-    if name is not None:
-        name = re.sub(r"(?<![^/\\])\.([^/\\]+)\.\d+\.tmp((?:\.\w+)?)$", r"\1\2", str(name))
-    return OSNetError(
-        (error.strerror or str(error)).lower(),
-        where=name,
-        cure="Check the path, its permissions and the space on the disk.",
-    )
+        flush_streams()
+    except (Exception, KeyboardInterrupt) as error:
+        code, line = outcome(error)
+        if debug:
+            say("".join(traceback.format_exception(error)).rstrip())
+        if line:
+            say(f"osnet: {line}")
+        try:
+            flush_streams()
+        except OSError:  # the failure that is told came before
+            pass
+        return code
+    return Outcome.DONE
 
 
 class _Parser(argparse.ArgumentParser):
     """Refuses in one line, like everything else here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
+        self.exit(Outcome.REFUSED, f"{self.prog}: {message}. See {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="osnet", description="OSNet from a PyTorch checkpoint to an Ascend NPU.", epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"osnet {__version__}")
+    debug = {"action": "store_true", "help": "show where in the code a failure came from"}
+    parser.add_argument("--debug", default=False, **debug)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=summary, description=summary, epilog=f"example: osnet {example}")
         made.set_defaults(run=run)
+        made.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # before the command or behind it
         return made
 
     p = command(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.files import read_json
 from ..core.results import read_result
 from ..datasets.preprocess import MEAN, STD
 from ..errors import ResultError
@@ -112,7 +112,7 @@ def read_score(path: str | Path) -> Score:
     """
     path = Path(path)
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = read_json(path)
     except (OSError, ValueError) as error:
         raise ResultError(
             f"no JSON that can be read ({type(error).__name__})",

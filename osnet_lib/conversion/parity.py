@@ -54,7 +54,7 @@ class Parity:
     stage : str
         What was compared, such as ``"onnx"`` or ``"simplified"``.
     batch_size, images : int
-        Batch size of the candidate; images compared.
+        Batch size of the candidate; images compared, each counted once.
     max_abs, mean_abs, min_cosine : float
         Candidate in batches, against the reference.
     row_max_abs : float
@@ -148,7 +148,8 @@ def check_parity(
     candidate : session or callable
         The converted model.
     images : ndarray, shape (N, ...)
-        N at least the batch size. Real images: noise hides differences, since it excites few channels.
+        Fewer than the batch size are repeated to fill a batch. Real images: noise hides differences, since it excites
+        few channels.
     batch_size : int, optional
         For a candidate that takes any; by default all images at once.
 
@@ -165,10 +166,8 @@ def check_parity(
         raise ParityError(
             f"batch size {batch_size} was asked for", where=where, cure="Leave it out where the model has its own."
         )
-    if len(images) < size:
-        raise ParityError(
-            f"{len(images)} images do not fill a batch", where=where, cure=f"Give at least {size} images."
-        )
+    if not len(images):
+        raise ParityError("no images to compare", where=where, cure="Give at least one.")
     batches = _batches(len(images), size)
     order = np.concatenate(batches)
     some = np.unique(np.linspace(len(order) - 1, 0, max(alone, 1)).astype(int))
@@ -195,6 +194,8 @@ def check_parity(
 
 def _batches(count: int, size: int) -> list[np.ndarray]:
     """Row numbers of each batch in turn; the last one is never full, unless batches hold one image."""
+    if count < size:
+        return [np.arange(size) % count, np.arange(count)]
     batches = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
     if size > 1 and count % size == 0:
         batches.append(np.arange(count - size // 2, count))

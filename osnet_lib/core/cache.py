@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .files import fingerprint, sha256, write_json
+from .files import fingerprint, read_json, sha256, write_json
 
 
 def artefact(path: Path, key: dict[str, Any], make: Callable[[Path], object]) -> Path:
@@ -31,7 +30,7 @@ def artefact(path: Path, key: dict[str, Any], make: Callable[[Path], object]) ->
     wanted = fingerprint(key)
     if path.is_file() and record.is_file():
         try:
-            held = json.loads(record.read_text("utf-8"))
+            held = read_json(record)
         except ValueError:
             held = None
         if isinstance(held, dict) and held.get("fingerprint") == wanted and held.get("sha256") == sha256(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import json
@@ -41,6 +42,43 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """The path seen from the folder of the command, ``~`` expanded; links and a home that is not there stay."""
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+# The longer mark first: UTF-32's begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """The text of a file, whatever editor saved it: UTF-8, or what its byte order mark says, with any ends of lines.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        No such text (a ValueError, as that of damaged JSON).
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_text(path: str | os.PathLike[str], errors: str = "strict") -> str:
+    """Read a text file as `decode_text` does."""
+    return decode_text(Path(path).read_bytes(), errors)
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON document as `read_text` does; raises ValueError where it is damaged."""
+    return json.loads(read_text(path))
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ResultError
-from .files import write_json
+from .files import read_json, write_json
 from .host import environment
 
 _SESSION = tuple(f"conditions.session.{fact}" for fact in ("backend", "device", "precision", "threads"))
@@ -111,7 +110,7 @@ def read_result(path: str | Path) -> Result:
     path = Path(path)
     cure = "Delete it and run the notebook that writes it again."
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = read_json(path)
         result = Result(document["kind"], document["name"], document["conditions"], document["values"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(f"not a result file ({type(error).__name__}: {error})", where=path, cure=cure) from error

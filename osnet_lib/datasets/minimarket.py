@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
 from ..core.code_digest import code_digest
-from ..core.files import atomic_path, fingerprint, write_text
+from ..core.files import atomic_path, fingerprint, read_text, write_text
 from ..errors import DatasetError
 from .market1501 import FOLDERS
 from .pedestrian import CANVAS, VIEWS, Person, draw_person, make_person, shade_folds
@@ -260,7 +260,7 @@ def render_minimarket(
         target, stamp = folder / FOLDERS[split], folder / f".{split}"
         held = {path.name for path in target.iterdir()} if target.is_dir() else set()
         missing = [p for p in pictures if p.split == split and p.name not in held]
-        found = stamp.read_text("utf-8") if stamp.is_file() else ""
+        found = read_text(stamp) if stamp.is_file() else ""
         if found == wanted and not missing:
             continue
         if held and not found:

@@ -7,7 +7,6 @@ A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess` makes 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..core.code_digest import code_digest
-from ..core.files import atomic_path, file_stem, fingerprint, stem, write_json
+from ..core.files import atomic_path, file_stem, fingerprint, read_json, stem, write_json
 from ..core.host import usable_cores
 from ..datasets.archive import Archive, open_archive
 from ..datasets.manifest import LISTED, ListedArchive, is_manifest, read_manifest
@@ -181,7 +180,7 @@ def _fingerprint(archive: Archive, source: Path, names: dict[str, str], dtype: s
 
 def _recorded(record: Path) -> object:
     try:
-        return json.loads(record.read_text("utf-8"))
+        return read_json(record)
     except (FileNotFoundError, ValueError):
         return None
 

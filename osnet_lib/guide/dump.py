@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..conversion.onnx_file import FEATURE_SHAPE
-from ..core.files import atomic_path
+from ..core.files import atomic_path, decode_text
 from ..datasets.archive import is_litter
 from ..datasets.market1501 import Sample, parse_name
 from ..errors import DatasetError, FeatureError
@@ -61,7 +61,7 @@ def parse_feature(data: bytes, form: str, where: str | Path = "feature") -> np.n
     try:
         if form == "txt":
             with np.errstate(over="ignore"):  # infinite then, which `read_dump` refuses
-                words = data.removeprefix(b"\xef\xbb\xbf").replace(b",", b" ").split()
+                words = decode_text(data).replace(",", " ").split()
                 feature = np.array(words, np.float32)  # quicker than float() of each, and as strict
         elif form == "bin":
             feature = np.frombuffer(data, "<f2" if len(data) == _HALF else "<f4")

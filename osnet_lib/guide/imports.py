@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from ..core.files import sha256
+from ..core.files import read_text, sha256
 from ..core.host import PACKAGES
 from ..core.results import Result, result_name, write_result
 from ..errors import ResultError
@@ -120,7 +120,7 @@ def _values(found: Measured, batch: int) -> dict:
 
 def _read(path: Path) -> Measured:
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ResultError(
             f"cannot be read ({getattr(error, 'strerror', None) or 'no text'})",

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.files import stem, write_text
+from ..core.files import read_text, stem, write_text
 from ..datasets.preprocess import HEIGHT, WIDTH
 from ..errors import DatasetError
 from .binfiles import SHAPES, bin_bytes
@@ -71,7 +71,7 @@ def parse_info(text: str, where: str | Path = "info") -> list[InfoLine]:
 def read_info(path: str | Path) -> list[InfoLine]:
     """Read an info file; raises DatasetError as `parse_info`, or where it cannot be read."""
     try:
-        return parse_info(Path(path).read_text("utf-8-sig"), path)
+        return parse_info(read_text(path), path)
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"cannot be read ({getattr(error, 'strerror', None) or 'no text'})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import deque
@@ -18,12 +17,12 @@ from ..checks import whole_number
 from ..conversion.onnx_file import FEATURE_SHAPE
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
-from ..core.files import fingerprint, write_json
+from ..core.files import fingerprint, read_json, write_json
 from ..core.host import environment
 from ..core.results import NOT_MEASURED
 from ..datasets.market1501 import Market1501, Sample
 from ..datasets.preprocess import iter_batches, mirrored
-from ..errors import FeatureError, SessionError
+from ..errors import BusyError, FeatureError, SessionError
 from ..features.store import Features, load_features, save_features
 from .session import Session, open_session
 
@@ -216,7 +215,7 @@ def _open_alone(part: Path) -> Iterator[BinaryIO]:
             try:
                 fcntl.flock(rows, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
             except BlockingIOError as error:
-                raise FeatureError(
+                raise BusyError(
                     "another process is extracting into it", where=part, cure="Wait for it, or choose another folder."
                 ) from error
         yield rows
@@ -225,7 +224,7 @@ def _open_alone(part: Path) -> Iterator[BinaryIO]:
 def _resume(rows: BinaryIO, key: Path, wanted: str, images: int, batch_size: int) -> int:
     """How many rows of an earlier run can be kept; cuts the file to whole batches of the same conditions."""
     try:
-        same = json.loads(key.read_text("utf-8")) == wanted
+        same = read_json(key) == wanted
     except (FileNotFoundError, ValueError):
         same = False
     held, odd = divmod(rows.seek(0, os.SEEK_END), _ROW) if same else (0, 0)

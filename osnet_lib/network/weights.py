@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.files import atomic_path, sha256
+from ..core.files import absolute, atomic_path, sha256
 from ..errors import CheckpointError
 
 MINI = Path(__file__).parents[1] / "resources" / "osnet_x1_0_mini.safetensors"
@@ -50,11 +50,9 @@ def find_weights(weights: str | Path) -> Path:
         return MINI
     if str(weights) == "market1501":
         return _published(MARKET1501)
-    path = Path(weights).expanduser()
+    path = absolute(weights)
     if not path.is_file():
-        raise CheckpointError(
-            "no such weights", where=weights, cure="Give mini, market1501 or the path of a checkpoint."
-        )
+        raise CheckpointError("no such weights", where=path, cure="Give mini, market1501 or the path of a checkpoint.")
     return path
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ..core.files import read_json
 from ..errors import ResultError
 
 CUBE = 16 * 16 * 16  # multiply-adds of an AI core's matrix unit per clock, half precision
@@ -54,7 +54,7 @@ class Chip:
 @lru_cache(maxsize=1)
 def chips() -> tuple[Chip, ...]:
     """The chips on file."""
-    return tuple(Chip(**entry) for entry in json.loads(_FILE.read_text("utf-8"))["chips"])
+    return tuple(Chip(**entry) for entry in read_json(_FILE)["chips"])
 
 
 def find_chip(name: str) -> Chip:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ..core.files import read_json
 from ..errors import ResultError
 
 _FILE = Path(__file__).parents[1] / "resources" / "published.json"
@@ -69,7 +69,7 @@ class PublishedThroughput:
 
 @lru_cache(maxsize=1)
 def _document() -> dict:
-    return json.loads(_FILE.read_text("utf-8"))
+    return read_json(_FILE)
 
 
 def published_accuracy(network: str | None = None) -> list[PublishedAccuracy]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.files import sha256
+from ..core.files import read_json, sha256
 from ..core.table import Table
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def card_table(path: Path) -> Table:
     """The card beside a weights file; for weights without one, a table that says so."""
     card = path.with_suffix(".json")
     try:
-        facts = json.loads(card.read_text("utf-8"))
+        facts = read_json(card)
         if facts["sha256"] != sha256(path):
             return Table.from_mapping({"card": f"{card.name} is of other weights than {path.name}"})
         data, recipe, training, result = (facts[name] for name in ("data", "recipe", "training", "result"))

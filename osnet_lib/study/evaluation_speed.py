@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from ..checks import whole_number
 from ..core.code_digest import code_digest
-from ..core.files import sha256
+from ..core.files import read_json, sha256
 from ..core.host import environment
 from ..core.results import Result, read_results, result_name, write_result
 from ..datasets.market1501 import PUBLISHED
@@ -126,4 +125,4 @@ def _run(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
                 where=script,
                 cure=f"Run it by hand: python {script.name} {' '.join(arguments)}.",
             )
-        return json.loads(target.read_text("utf-8"))
+        return read_json(target)

@@ -16,7 +16,7 @@ from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from ..conversion.parity import Parity, Tolerance, check_parity
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
-from ..core.files import sha256
+from ..core.files import absolute, sha256
 from ..core.host import environment
 from ..core.results import Result, result_name, write_result
 from ..datasets.collection import open_collection
@@ -38,7 +38,7 @@ OM_TOLERANCE = Tolerance(max_abs=0.05, min_cosine=0.999)
 def open_dataset(workspace: Workspace, dataset: str | Path) -> Market1501:
     """Open ``"mini"`` (rendered on first use), a folder, zip or tar, or a manifest."""
     if str(dataset) != "mini":
-        return open_collection(dataset)
+        return open_collection(absolute(dataset))
     return open_collection(render_minimarket(workspace.data / "mini-market", World()))
 
 
@@ -195,5 +195,8 @@ def measure_parity(
 
 
 def sample_images(dataset: Market1501, count: int) -> np.ndarray:
-    """The first `count` queries as the network sees them: float32 ``[count, 3, 256, 128]``."""
-    return np.stack([preprocess(dataset.image(sample)) for sample in dataset.query[:count]])
+    """The first `count` images as the network sees them, float32 ``[N, 3, 256, 128]``: queries, then the gallery's.
+
+    N is less than `count` where the data set holds no more.
+    """
+    return np.stack([preprocess(dataset.image(sample)) for sample in (*dataset.query, *dataset.gallery)[:count]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,16 +13,17 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from ..core.code_digest import PACKAGE, source_closure
-from ..core.files import atomic_path, fingerprint, sha256
+from ..core.files import absolute, atomic_path, fingerprint, read_json, read_text, sha256
 from ..core.host import environment
 from ..datasets.collection import open_collection
-from ..errors import ParityError, StudyError
+from ..errors import BusyError, ParityError, StudyError
 from ..network.weights import find_weights
+from .kernel import run_notebook
 from .models import GUIDE_BATCHES
 from .workspace import Workspace
 
-# A kernel is interrupted when it is shut down, and may say so as an error.
-QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
+_NAMES = {"dataset": ("mini",), "weights": ("mini", "market1501"), "workspace": ("",)}  # what is no path there
+_KINDS = {kind.__name__: kind for kind in (ParityError, BusyError)}  # a gate stays a gate, whoever met it
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Run:
     notebook : str
         Name of the source without ``.ipynb``.
     parameters : dict
-        What papermill injects.
+        What papermill injects. Paths among them count from the folder of the command, not from that of the kernel.
     suffix : str
         Tells the executed copies of one notebook apart, e.g. ``_bs008``.
     title : str
@@ -51,6 +52,14 @@ class Run:
     title: str = ""
     reads: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        paths = {
+            name: str(absolute(self.parameters[name]))
+            for name, others in _NAMES.items()
+            if self.parameters.get(name, others[0]) not in others
+        }
+        object.__setattr__(self, "parameters", {**self.parameters, **paths})
 
     @property
     def name(self) -> str:
@@ -82,9 +91,9 @@ def run_matrix(
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook; raises StudyError where it is missing or damaged."""
+    """Read a notebook; raises StudyError where it is missing, damaged or not for a Python kernel."""
     try:
-        return nbformat.read(path, as_version=4)
+        notebook = nbformat.reads(read_text(path), as_version=4)
     except FileNotFoundError as error:
         raise StudyError(
             "no such notebook", where=path, cure="The sources are the chapters in notebooks/, 01_export and so on."
@@ -93,6 +102,14 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         raise StudyError(
             f"not a notebook ({type(error).__name__})", where=path, cure="Restore it from the repository."
         ) from error
+    kernel = notebook.metadata.get("kernelspec", {})
+    if (language := kernel.get("language", "python" if kernel.get("name") else None)) != "python":
+        raise StudyError(
+            f"is for a kernel of {language}" if language else "names no kernel",
+            where=path,
+            cure="Restore it from the repository, or choose a Python kernel in Jupyter and save it.",
+        )
+    return notebook
 
 
 def _code(notebook: nbformat.NotebookNode) -> list[str]:
@@ -101,8 +118,7 @@ def _code(notebook: nbformat.NotebookNode) -> list[str]:
 
 def check_parameters(path: Path, parameters: dict) -> None:
     """Refuse a parameter that the notebook does not declare: papermill would only warn and run the default."""
-    read_notebook(path)
-    known = papermill.inspect_notebook(str(path))
+    known = papermill.inspect_notebook(read_notebook(path))
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise StudyError(
@@ -145,7 +161,7 @@ def is_current(workspace: Workspace, run: Run, key: dict) -> bool:
     if not copy.is_file():
         return False
     try:
-        stamp = json.loads(copy.read_text("utf-8"))["metadata"]["study"]
+        stamp = read_json(copy)["metadata"]["study"]
     except (ValueError, KeyError, TypeError):
         return False
     return stamp["key"] == fingerprint(key) and all((workspace.results / name).is_file() for name in stamp["results"])
@@ -157,9 +173,10 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
     Raises
     ------
     StudyError
-        An unknown parameter; a cell that failed (its error, and the path of the notebook as far as it got).
-    ParityError
-        The same, where the cell failed at the gate.
+        An unknown parameter; a cell that failed (its error, and the path of the notebook as far as it got); a kernel
+        that did not start or was killed.
+    ParityError, BusyError
+        The same, where the cell failed with this error.
     """
     source, target = workspace.notebooks / f"{run.notebook}.ipynb", workspace.executed / f"{run.name}.ipynb"
     check_parameters(source, run.parameters)
@@ -168,19 +185,23 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
     broken.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary:
         try:
-            papermill.execute_notebook(
-                str(source),
-                str(temporary),
-                parameters=run.parameters,
-                progress_bar=progress,
-                cwd=str(workspace.root),
-                extra_arguments=QUIET_KERNEL,
+            run_notebook(
+                read_notebook(source),
+                temporary,
+                run.parameters,
+                workspace.root,
+                {**os.environ, "OSNET_WORKSPACE": str(workspace.root)},
+                progress,
+                source,
             )
         except PapermillExecutionError as error:
             temporary.replace(broken)
-            kind = ParityError if error.ename == ParityError.__name__ else StudyError  # a gate stays a gate
-            raise kind(
-                f"cell {error.exec_count} failed with {error.ename}: {error.evalue}",
+            if error.ename == KeyboardInterrupt.__name__:
+                raise KeyboardInterrupt from error
+            raise _KINDS.get(error.ename, StudyError)(
+                f"cell {error.exec_count} failed with {error.ename}: {' '.join(str(error.evalue).split())}".rstrip(
+                    ". "
+                ),
                 where=broken,
                 cure="Open it to see the failing cell, then run the study again.",
             ) from error
