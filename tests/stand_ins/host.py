@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -13,11 +14,21 @@ BIN = Path(__file__).parent / "bin"
 
 
 def add_atc(monkeypatch) -> Path:
-    """Put the stand-in ATC first on PATH, and this Python behind it; returns its path."""
-    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), str(Path(sys.executable).parent), os.environ["PATH"]]))
+    """Put the stand-in ATC first on PATH, and beside it a python3 that is this one; returns ATC's path."""
+    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), os.environ["PATH"]]))
+    monkeypatch.setenv("STAND_IN_PYTHON", sys.executable)
     for name in [name for name in os.environ if name.startswith("STAND_IN_ATC_")]:
         monkeypatch.delenv(name)
     return BIN / "atc"
+
+
+def add_python(folder: Path, version=(3, 10, 9), numpy: str | None = "1.22.0", missing: tuple[str, ...] = ()) -> Path:
+    """Write a python3 that answers the question of `osnet_lib.ascend.atc_python` as if it were of another host."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = {"version": list(version), "executable": str(folder / "python3"), "numpy": numpy, "missing": list(missing)}
+    (folder / "python3").write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\n")
+    (folder / "python3").chmod(0o755)
+    return folder / "python3"
 
 
 def remove_atc(monkeypatch, folder: Path) -> None:
