@@ -17,7 +17,8 @@ from ..core.files import sha256
 from ..errors import ConvertError, ExportError
 from .aipp import read_aipp
 from .atc import AtcCommand
-from .atc_errors import FEWER_PROCESSES, AtcError, AtcMessage, atc_error, parse_messages
+from .atc_cures import FEWER_PROCESSES
+from .atc_errors import AtcError, AtcMessage, atc_error, parse_messages
 from .atc_python import HostPython, atc_environment, find_atc_python
 from .cann import cann_version, find_atc
 from .run_program import Finished, run_program
