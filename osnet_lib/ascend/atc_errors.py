@@ -20,7 +20,7 @@ from .atc_cures import (
 )
 from .run_program import Finished
 
-UNKNOWN = "E19999"  # ATC's own code for an error without one
+NO_CODE = "E19999"  # ATC's own code for an error without one
 _SHOWN = 300  # characters of an error's words; a list of operators is shown whole
 
 _CODE = r"[EW][A-Z]?\d{4,5}"
@@ -75,7 +75,7 @@ class AtcError(ConvertError):
         *,
         where: str | PathLike[str] | None = None,
         cure: str | None = None,
-        code: str = UNKNOWN,
+        code: str = NO_CODE,
         messages: Sequence[AtcMessage] = (),
         status: int | None = None,
     ):
@@ -102,7 +102,7 @@ def _parse(text: str) -> tuple[AtcMessage, ...]:
             found.append({"code": [start["old"] or start["new"]], "title": [start["title"] or ""]})
             part, line = "words", start["words"]
         elif flag := _FLAG.match(line):
-            found.append({"code": [UNKNOWN]})
+            found.append({"code": [NO_CODE]})
             part, line = "words", flag[1]
         elif section := _PART.match(line):
             part, line = section[1], section[2]
@@ -128,7 +128,7 @@ def atc_error(run: Finished, where: str | PathLike[str] | None) -> AtcError:
     messages = tuple(m for m in parse_messages(run.text) if m.code.startswith("E"))
     log = [line.strip() for line in run.text.splitlines() if not _LOWER.match(line)]
     if not messages:
-        messages = (AtcMessage(UNKNOWN, _last_words(log)),)
+        messages = (AtcMessage(NO_CODE, _last_words(log)),)
     main = _main(messages)
     words = _words(main, messages)
     others = ", ".join(dict.fromkeys(m.code for m in messages if m.code != main.code))

@@ -89,13 +89,20 @@ def detect_soc_version() -> str:
 
 
 def parse_npu_smi(text: str) -> list[str]:
-    """The distinct soc_versions in the Name column of ``npu-smi info``, in order.
+    """The distinct soc_versions in the Name column of ``npu-smi info``, in order."""
+    return list(dict.fromkeys(name for name, _ in npu_devices(text)))
+
+
+def npu_devices(text: str) -> list[tuple[str, str]]:
+    """The soc_version and the health of each device in ``npu-smi info``.
 
     Each device has two rows, ``| 0  310P3 | OK | …`` and ``| 0  0 | 0000:86:00.0 | …``; the first names the chip.
     """
     devices = text.partition("Process id")[0]
-    names = re.findall(r"^\s*\|\s*\d+\s+(?:Ascend)?(\d{3}\w*(?:-\d+)?)\s*\|", devices, re.MULTILINE | re.ASCII)
-    return [f"Ascend{name}" for name in dict.fromkeys(names)]
+    rows = re.findall(
+        r"^\s*\|\s*\d+\s+(?:Ascend)?(\d{3}\w*(?:-\d+)?)\s*\|\s*(\S*)[^|\n]*\|", devices, re.MULTILINE | re.ASCII
+    )
+    return [(f"Ascend{name}", health) for name, health in rows]
 
 
 def _acl_soc_name() -> str | None:
@@ -108,12 +115,15 @@ def _acl_soc_name() -> str | None:
 
 
 def npu_smi() -> str:
-    """Output of ``npu-smi info``; empty where it is missing or fails."""
+    """Output of ``npu-smi info``; where it fails, what it said about that; empty where it is missing or silent."""
     program = shutil.which("npu-smi")
     if program is None:
         return ""
     try:
-        done = subprocess.run([program, "info"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True)
+        done = subprocess.run([program, "info"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.decode("utf-8", "replace")
+    printed, complaint = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
+    if done.returncode == 0:
+        return printed
+    return (complaint.strip() or printed.strip()).splitlines()[-1] if complaint.strip() or printed.strip() else ""

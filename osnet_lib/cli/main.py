@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import OSNetError, ParityError
 from ..version import __version__
-from . import compare, convert, diagnose, guide, study
+from . import compare, convert, diagnose, doctor, guide, study
 
 if TYPE_CHECKING:
     from ..conversion.parity import Parity
@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_diagnose_command(command, _session_options)
 
     study.add_study_commands(command)
+    doctor.add_doctor_commands(command)
     return parser
 
 

@@ -22,13 +22,30 @@ def add_atc(monkeypatch) -> Path:
     return BIN / "atc"
 
 
+def add_program(folder: Path, name: str, script: str) -> Path:
+    """Write a program of one line of shell."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+def smi_table(*names: str, health: str = "OK") -> str:
+    """What ``npu-smi info`` prints about devices of these names."""
+    rule = f"+{'-' * 31}+{'-' * 17}+{'-' * 48}+\n"
+    head = "| NPU     Name                  | Health          | Power(W)     Temp(C)                           |\n"
+    rows = "".join(
+        f"| {number:<8}{name:<22}| {health:<16}| NA           29                0     / 0       |\n"
+        f"| 0       {number:<22}| 0000:0{number}:00.0    | 0            1832 / 21527                      |\n{rule}"
+        for number, name in enumerate(names)
+    )
+    return f"{rule}{head}{rule}{rows}"
+
+
 def add_python(folder: Path, version=(3, 10, 9), numpy: str | None = "1.22.0", missing: tuple[str, ...] = ()) -> Path:
     """Write a python3 that answers the question of `osnet_lib.ascend.atc_python` as if it were of another host."""
-    folder.mkdir(parents=True, exist_ok=True)
     said = {"version": list(version), "executable": str(folder / "python3"), "numpy": numpy, "missing": list(missing)}
-    (folder / "python3").write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\n")
-    (folder / "python3").chmod(0o755)
-    return folder / "python3"
+    return add_program(folder, "python3", f"echo '{json.dumps(said)}'")
 
 
 def remove_atc(monkeypatch, folder: Path) -> None:
