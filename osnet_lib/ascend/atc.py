@@ -13,7 +13,7 @@ from pathlib import Path
 from ..checks import whole_number
 from ..conversion.onnx_file import IMAGE_SHAPE, INPUT
 from ..errors import ConvertError
-from .cann import SOC_CURE, SOC_VERSION
+from .cann import require_soc_version
 
 ONNX_FRAMEWORK = 5  # ATC's number for ONNX
 LOG_LEVELS = ("debug", "info", "warning", "error", "null")
@@ -59,7 +59,8 @@ class AtcCommand:
     batch_sizes : tuple of int
         Images a call. One number makes a static OM; several become the gears of a dynamic batch. A plain int will do.
     soc_version : str
-        The chip, ``Ascend`` and the name that ``npu-smi info`` shows: ``Ascend310``, ``Ascend310P3`` …
+        The chip, ``Ascend`` and the name that ``npu-smi info`` shows: ``Ascend310``, ``Ascend310P3``,
+        ``Ascend910B4-1`` …
     precision_mode, precision_mode_v2 : str, optional
         One of `PRECISION_MODES` or of `PRECISION_MODES_V2`, not both; ATC's default is float16.
     aipp : Path, optional
@@ -88,6 +89,7 @@ class AtcCommand:
         sizes = sorted(whole_number(size, "batch_sizes", error=ConvertError) for size in given)
         object.__setattr__(self, "batch_sizes", tuple(sizes))
         object.__setattr__(self, "model", Path(self.model))
+        require_soc_version(self.soc_version)
         for where, wrong, what, cure in self._refusals():
             if wrong:
                 raise ConvertError(what, where=where, cure=cure)
@@ -104,12 +106,6 @@ class AtcCommand:
             "Give each once.",
         )
         yield ("batch_sizes", len(sizes) >= GEARS.stop, f"{len(sizes)} batch sizes", f"Give at most {GEARS.stop - 1}.")
-        yield (
-            "soc_version",
-            not SOC_VERSION.fullmatch(str(self.soc_version)),
-            f"{self.soc_version!r} is no soc_version",
-            SOC_CURE,
-        )
         for name, known in (
             ("precision_mode", PRECISION_MODES),
             ("precision_mode_v2", PRECISION_MODES_V2),

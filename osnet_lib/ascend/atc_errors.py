@@ -1,4 +1,4 @@
-"""What ATC's error texts mean: codes, ATC's words and a cure, whatever style its version prints them in."""
+"""What ATC's error texts mean: codes, ATC's words, the true cause and a cure, in every style that it prints."""
 
 from __future__ import annotations
 
@@ -9,73 +9,19 @@ from dataclasses import dataclass
 from os import PathLike
 
 from ..errors import ConvertError
+from .atc_cures import (
+    ATC_CURES,
+    FAMILY_CURES,
+    FEWER_PROCESSES,
+    LOOK_INTO_LOG,
+    OPERATOR_CODES,
+    UNCLASSIFIED,
+    cause_in,
+)
 from .run_program import Finished
 
-UNKNOWN = "E19999"  # ATC's own code for an error without one
-
-_NETWORK = "Give ATC a file of osnet export or osnet simplify."
-_OPERATOR = "Export with opset 11, which every ATC reads; if that fails too, this CANN lacks the operator: update it."
-_GEARS = "Dynamic batch sizes need the dynamic ONNX of osnet export and -1 as the batch in --input_shape."
-_OPTION = "Correct the option; atc --help lists what this CANN takes."
-_INSTALLATION = (
-    "Source CANN's set_env.sh; its python3 needs numpy, decorator, sympy, cffi, attrs, psutil, protobuf and scipy."
-)
-FEWER_PROCESSES = "Where memory is short, lower the environment variable TE_PARALLEL_COMPILER (default 8 processes)."
-ATC_CURES = {
-    "E10001": "Correct the value; for soc_version write Ascend and the Name in npu-smi info, a chip that this CANN "
-    "serves (recent ones no longer know Ascend310).",
-    "E10002": "Write --input_shape as image:16,3,256,128.",
-    "E10003": _OPTION,
-    "E10004": "Give the option a value.",
-    "E10005": "Write true or false.",
-    "E10006": "Write a whole number (0 or 1).",
-    "E10007": "Give --framework=5, ONNX.",
-    "E10008": "Give --framework=5, ONNX; a weight file belongs to Caffe.",
-    "E10010": "Choose debug, info, warning, error or null.",
-    "E10012": _GEARS,
-    "E10016": "Name the model's own input: image in a file of osnet export.",
-    "E10017": "Name the model's input, image, and not an operator inside it.",
-    "E10018": "Only the batch may be -1: image:-1,3,256,128.",
-    "E10021": "Choose a shorter path.",
-    "E10022": "End the output path with a file name, not with a slash.",
-    "E10031": _GEARS,
-    "E10034": "Leave out input_fp16: AIPP takes uint8.",
-    "E10041": _NETWORK,
-    "E10047": "Give one of the two options.",
-    "E10052": "Write the AIPP file with osnet convert --aipp.",
-    "E10054": "Give --model, --output and --soc_version.",
-    "E10055": "This CANN cannot do it; leave the option out or update CANN.",
-    "E10058": "Give the parameter that ATC names.",
-    "E13000": "Check the path.",
-    "E13001": "Check that the file exists and may be read.",
-    "E13003": "Check that the file may be read.",
-    "E13005": "The file is damaged: export it again, or copy it again and compare the sha256.",
-    "E13024": "Correct the environment variable; sourcing CANN's set_env.sh sets those that ATC needs.",
-    "E13025": "Compare shape and dtype of the input with the model's.",
-    "E16001": _NETWORK,
-    "E16002": _OPERATOR,
-    "E16004": _NETWORK,
-    "E16005": "The model lists one operator domain twice: export it again with osnet export.",
-    "E19010": _OPERATOR,
-    "EC0010": _INSTALLATION,
-    "E40000": _INSTALLATION,
-    "EZ3003": "No kernel for this operator on this chip: check that the operator package (opp) of the chip is "
-    "installed and soc_version right.",
-}
-_FAMILIES = {
-    "EZ": "An operator cannot be compiled for this chip: check soc_version and the operator package (opp).",
-    "EE": "The runtime failed: check the installation, and source CANN's set_env.sh.",
-    "EL": "The driver failed: check npu-smi info, and that you may open the device.",
-    "EC": _INSTALLATION,
-}
-_SIGNS = {
-    "command line flag": _OPTION,
-    "missing its argument": _OPTION,
-    "Non-option parameter": _OPTION,
-    "libascend_hal.so": "On a host without NPU, append CANN's <arch>-linux/devlib to LD_LIBRARY_PATH.",
-    "loading shared libraries": _INSTALLATION,
-}  # in texts without a code
-_LOG = "Look into ~/ascend/log, or run again with log debug and ASCEND_SLOG_PRINT_TO_STDOUT=1."
+NO_CODE = "E19999"  # ATC's own code for an error without one
+_SHOWN = 300  # characters of an error's words; a list of operators is shown whole
 
 _CODE = r"[EW][A-Z]?\d{4,5}"
 _STAMP = r"(?:\[PID:\s*\d+\]\s*(?:\d{4}-\d\d-\d\d[-T ]\d\d:\d\d:\d\d[\d.:]*\s+)?)?"
@@ -88,6 +34,10 @@ _PARTS, _TRACE = ("Possible Cause", "Solution"), "TraceBack"
 _PART = re.compile(rf"\s*({'|'.join((*_PARTS, _TRACE))})\b[^:]*:\s*(.*)")
 _VERDICT = re.compile(r"^[.\s]*ATC run (?:failed|success).*$", re.MULTILINE)
 _NOISE = re.compile(r"\[|\.*(?:ATC .*)?$")  # lines of a log; dots; what ATC says of the run
+_LOWER = re.compile(r"\s*\[(?:DEBUG|INFO|WARNING|EVENT|TRACE)\]")
+_LOGGED = re.compile(r"\[ERROR\]\s*(?:\w+\(\d+,[^)]*\):\s*[\d.:-]*\s*)?(?P<said>.*)")
+_PYTHON_TRACE = "Traceback (most recent call last)"  # ATC's own has a capital B
+_EXCEPTION = re.compile(r"(?:^|\s)[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
 _FLAG = re.compile(
     r"(?:ERROR:\s*)?(unknown command line flag .*|flag '.*' is missing its argument.*|"
     r"Non-option parameter: .*)"
@@ -104,14 +54,6 @@ class AtcMessage:
     cause: str = ""
     solution: str = ""
     trace: tuple[str, ...] = ()
-
-    @property
-    def cure(self) -> str:
-        """What to do: ours for a code or a text we know, else ATC's solution, else where to look."""
-        for sign, cure in _SIGNS.items():
-            if sign in self.words:
-                return cure
-        return ATC_CURES.get(self.code) or self.solution or _FAMILIES.get(self.code[:2]) or _LOG
 
 
 class AtcError(ConvertError):
@@ -133,7 +75,7 @@ class AtcError(ConvertError):
         *,
         where: str | PathLike[str] | None = None,
         cure: str | None = None,
-        code: str = UNKNOWN,
+        code: str = NO_CODE,
         messages: Sequence[AtcMessage] = (),
         status: int | None = None,
     ):
@@ -160,7 +102,7 @@ def _parse(text: str) -> tuple[AtcMessage, ...]:
             found.append({"code": [start["old"] or start["new"]], "title": [start["title"] or ""]})
             part, line = "words", start["words"]
         elif flag := _FLAG.match(line):
-            found.append({"code": [UNKNOWN]})
+            found.append({"code": [NO_CODE]})
             part, line = "words", flag[1]
         elif section := _PART.match(line):
             part, line = section[1], section[2]
@@ -182,25 +124,77 @@ def _join(lines: Sequence[str]) -> str:
 
 
 def atc_error(run: Finished, where: str | PathLike[str] | None) -> AtcError:
-    """The exception for a run that failed, about the model `where`."""
+    """The exception for a run that failed, about the model `where`: ATC's words, and the true cause where it shows."""
     messages = tuple(m for m in parse_messages(run.text) if m.code.startswith("E"))
+    log = [line.strip() for line in run.text.splitlines() if not _LOWER.match(line)]
     if not messages:
-        lines = [line.strip() for line in run.text.splitlines() if not _NOISE.match(line.strip())]
-        messages = (AtcMessage(UNKNOWN, lines[-1] if lines else "no error text"),)
-    # An internal error often precedes the one that explains it.
-    main = next((m for m in messages if m.code in ATC_CURES), messages[0])
-    others = ", ".join(dict.fromkeys(m.code for m in messages if m is not main))
-    what = f"{main.code}: {main.words[:300].rstrip('. ')}{f' (also {others})' if others else ''}"
+        messages = (AtcMessage(NO_CODE, _last_words(log)),)
+    main = _main(messages)
+    words = _words(main, messages)
+    others = ", ".join(dict.fromkeys(m.code for m in messages if m.code != main.code))
+    cause = cause_in(main.code, " ".join([words, main.cause, *main.trace]), log)
+    what = f"{main.code}: {words}{f' (also {others})' if others else ''}"
+    if hint := _hint(main, words, cause, log):
+        what += f"; {hint}"
+    cure = cause[1] if cause else ATC_CURES.get(main.code) or main.solution or FAMILY_CURES.get(main.code[:2])
     if run.status < 0:
         name = signal.Signals(-run.status).name if -run.status in set(signal.Signals) else str(-run.status)
-        return AtcError(
-            f"ATC was ended by signal {name}; its last words: {what}",
-            where=where,
-            cure=FEWER_PROCESSES,
-            code=main.code,
-            messages=messages,
-            status=run.status,
-        )
+        what, cure = f"was ended by signal {name}; its last words: {what}", cause[1] if cause else FEWER_PROCESSES
+    else:
+        what = f"failed with {what}"
     return AtcError(
-        f"ATC failed with {what}", where=where, cure=main.cure, code=main.code, messages=messages, status=run.status
+        f"ATC {what}",
+        where=where,
+        cure=cure or LOOK_INTO_LOG,
+        code=main.code,
+        messages=messages,
+        status=run.status,
     )
+
+
+def _main(messages: Sequence[AtcMessage]) -> AtcMessage:
+    """The error that says most: an unclassified one often precedes the one that explains it."""
+    for wanted in (lambda m: m.code in ATC_CURES, lambda m: True):
+        for message in messages:
+            if message.code not in UNCLASSIFIED and wanted(message):
+                return message
+    return messages[0]
+
+
+def _words(main: AtcMessage, messages: Sequence[AtcMessage]) -> str:
+    """Its words; of operators that ATC refuses one by one, all of them."""
+    if main.code not in OPERATOR_CODES:
+        return main.words[:_SHOWN].rstrip(". ")
+    return "; ".join(dict.fromkeys(m.words.rstrip(". ") for m in messages if m.code == main.code))
+
+
+def _hint(main: AtcMessage, words: str, cause: tuple[str, str] | None, log: Sequence[str]) -> str:
+    """What else must be seen: the line that tells the cause, a traceback's end, the first error of a log."""
+    told = cause[0] if cause and cause[0] in log else _traceback_end(log)
+    logged = [line for line in map(_without_prefix, log) if line]
+    if not told and main.code in UNCLASSIFIED and main.words not in logged:
+        told = next(iter(logged), "")
+    told = " ".join(_without_prefix(told).split() or told.split())[:_SHOWN].rstrip(". ")
+    return f"the cause is told by: {told}" if told and told not in words else ""
+
+
+def _traceback_end(log: Sequence[str]) -> str:
+    """The exception of the first Python traceback; those that follow were raised while it was handled."""
+    lines = iter(log)
+    for line in lines:
+        if _PYTHON_TRACE in line:
+            return next((line for line in lines if _EXCEPTION.search(line)), "")
+    return ""
+
+
+def _without_prefix(line: str) -> str:
+    """What an ``[ERROR]`` line of a log says, without level, process and time; empty for another line."""
+    found = _LOGGED.match(line)
+    return found["said"].strip() if found else ""
+
+
+def _last_words(log: Sequence[str]) -> str:
+    """Where there is no code: the exception of a traceback, the last ``[ERROR]`` line, the last line, or that."""
+    logged = [said for said in map(_without_prefix, log) if said]
+    plain = [line for line in log if line and not _NOISE.match(line)]
+    return " ".join((_traceback_end(log) or (logged or plain or ["no error text"])[-1]).split())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +17,10 @@ from ..core.files import sha256
 from ..errors import ConvertError, ExportError
 from .aipp import read_aipp
 from .atc import AtcCommand
-from .atc_errors import FEWER_PROCESSES, AtcError, AtcMessage, atc_error, parse_messages
-from .cann import cann_version
+from .atc_cures import FEWER_PROCESSES
+from .atc_errors import AtcError, AtcMessage, atc_error, parse_messages
+from .atc_python import HostPython, atc_environment, find_atc_python
+from .cann import cann_version, find_atc
 from .run_program import Finished, run_program
 
 
@@ -36,6 +38,8 @@ class OmFile:
         What ATC took.
     warnings : tuple of AtcMessage
         What ATC warned of.
+    python : HostPython or None
+        The Python that ATC found for its operator compiler; None where it found none.
     """
 
     path: Path
@@ -44,12 +48,7 @@ class OmFile:
     host: str | None
     seconds: float
     warnings: tuple[AtcMessage, ...]
-
-
-def find_atc() -> Path | None:
-    """Where ATC is on this machine; None without CANN."""
-    found = shutil.which("atc")
-    return Path(found) if found else None
+    python: HostPython | None = None
 
 
 def conversion_status() -> str:
@@ -156,7 +155,7 @@ def convert(
     Returns
     -------
     OmFile or None
-        None without CANN.
+        None without CANN. A Python of the host with which ATC cannot compile operators is warned of first.
 
     Raises
     ------
@@ -169,7 +168,8 @@ def convert(
     if not timeout > 0:
         raise ConvertError(f"{timeout} s", where="timeout", cure="Give a number of seconds above 0.")
     atc = atc or find_atc()
-    check_conversion(command, cann_version(atc) if atc else None)
+    cann = cann_version(atc) if atc else None
+    check_conversion(command, cann)
     if atc is None:
         say("ATC is not installed here, so no OM is made; run this command on a host with CANN:")
         say(str(command))
@@ -182,6 +182,7 @@ def convert(
         aipp=command.aipp and Path(command.aipp).resolve(),
     )  # ATC runs in another folder
     _check_paths(absolute.model, absolute.output, absolute.aipp)
+    python = _check_python(cann)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{final.stem}.", suffix=".tmp", dir=final.parent.resolve()) as folder:
@@ -203,8 +204,19 @@ def convert(
             where=error.filename or final,
             cure="Check that path and its permissions.",
         ) from error
-    warnings = tuple(m for m in parse_messages(run.text) if m.code.startswith("W"))
-    return OmFile(final, sha256(final), command, made.stem.removeprefix(prefix.name)[1:] or None, run.seconds, warnings)
+    warned = tuple(m for m in parse_messages(run.text) if m.code.startswith("W"))
+    host = made.stem.removeprefix(prefix.name)[1:] or None
+    return OmFile(final, sha256(final), command, host, run.seconds, warned, python)
+
+
+def _check_python(cann: tuple[int, int] | None) -> HostPython | None:
+    """The Python that ATC will find, with a warning where its operators will not, or may not, compile with it."""
+    python = find_atc_python()
+    if python is None:
+        warnings.warn("ATC's operator compiler needs a python3, and there is none on PATH outside .venv", stacklevel=3)
+    elif wrong := python.faults(cann) + python.unlisted(cann):
+        warnings.warn(f"ATC's Python, {python}, {'; '.join(wrong)}. {python.cure()}", stacklevel=3)
+    return python
 
 
 def _run(atc: Path, command: AtcCommand, folder: Path, timeout: float, progress: bool) -> Finished:
@@ -217,7 +229,13 @@ def _run(atc: Path, command: AtcCommand, folder: Path, timeout: float, progress:
             else:
                 bar.refresh()
 
-        return run_program((str(atc.absolute()), *command.arguments[1:]), folder=folder, timeout=timeout, on_line=show)
+        return run_program(
+            (str(atc.absolute()), *command.arguments[1:]),
+            folder=folder,
+            timeout=timeout,
+            on_line=show,
+            environ=atc_environment(),
+        )
 
 
 def _proof(prefix: Path, model: Path) -> Path:

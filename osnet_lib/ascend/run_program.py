@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,14 @@ class Finished:
     seconds: float
 
 
-def run_program(arguments: Sequence[str], *, folder: Path, timeout: float, on_line: Callable[[str], None]) -> Finished:
+def run_program(
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    timeout: float,
+    on_line: Callable[[str], None],
+    environ: Mapping[str, str] | None = None,
+) -> Finished:
     """Run a program to its end, without a shell.
 
     Parameters
@@ -40,6 +47,8 @@ def run_program(arguments: Sequence[str], *, folder: Path, timeout: float, on_li
         Seconds until it is stopped.
     on_line : callable
         Gets every line as it comes, and an empty one in every second without.
+    environ : mapping, optional
+        Its environment; ours by default.
 
     Raises
     ------
@@ -57,6 +66,7 @@ def run_program(arguments: Sequence[str], *, folder: Path, timeout: float, on_li
         stderr=subprocess.STDOUT,
         bufsize=0,
         start_new_session=True,
+        env=None if environ is None else dict(environ),
     )
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     try:

@@ -83,3 +83,4 @@ def convert_command(o: argparse.Namespace) -> None:
         f"{made.path}: {command.soc_version}, batch {sizes}, {made.path.stat().st_size / 1e6:.1f} MB, "
         f"{made.seconds:.0f} s{f', for hosts of {made.host} only' if made.host else ''}"
     )
+    print(f"ATC's Python: {made.python or 'none found'}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..version import __version__
-from . import compare, convert, diagnose, guide, manifest, study
+from . import compare, convert, diagnose, doctor, guide, manifest, study
 from .outcomes import MEANINGS, Outcome, outcome
 from .streams import flush_streams, prepare_streams, say
 
@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_diagnose_command(command, _session_options)
 
     study.add_study_commands(command)
+    doctor.add_doctor_commands(command)
     return parser
 
 

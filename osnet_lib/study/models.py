@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..ascend.atc import AtcCommand
-from ..ascend.cann import cann_version, detect_soc_version
-from ..ascend.convert import convert, find_atc
+from ..ascend.cann import cann_version, detect_soc_version, find_atc
+from ..ascend.convert import convert
 from ..conversion.export import export_onnx, simplify_onnx
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from ..conversion.parity import Parity, Tolerance, check_parity

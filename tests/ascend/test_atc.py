@@ -81,6 +81,7 @@ def test_options(changes, present, absent):
         "Ascend910A",
         "Ascend910ProA",
         "Ascend910B4",
+        "Ascend910B4-1",
         "Ascend910_9391",
     ],
 )
@@ -101,7 +102,14 @@ def test_known_precisions(name, modes):
     [
         ({"soc_version": "310"}, "soc_version", "'310' is no soc_version", "npu-smi info"),
         ({"soc_version": "Ascend"}, "soc_version", "'Ascend' is no soc_version", "npu-smi info"),
-        ({"soc_version": "ascend310"}, "soc_version", "is no soc_version", "such as Ascend310 or Ascend310P3"),
+        ({"soc_version": "ascend310"}, "soc_version", "is no soc_version", "such as Ascend310, Ascend310P3 or"),
+        (
+            {"soc_version": "Ascend910"},
+            "soc_version",
+            "Ascend910 alone: which 910 is it\\?",
+            "NPU Name.*Ascend910_9391",
+        ),
+        ({"soc_version": "Ascend910B4-"}, "soc_version", "is no soc_version", "npu-smi info"),
         ({"soc_version": "Ascend310 --log=null"}, "soc_version", "is no soc_version", "npu-smi info"),
         ({"soc_version": ""}, "soc_version", "'' is no soc_version", "npu-smi info"),
         ({"soc_version": None}, "soc_version", "None is no soc_version", "npu-smi info"),

@@ -39,6 +39,9 @@ PROCESSES = """
         (TABLE.format(id=0, name="310P3") + SECOND, ["Ascend310P3"]),
         (TABLE.format(id=0, name="310B4") + SECOND, ["Ascend310B4", "Ascend310P3"]),
         (TABLE.format(id=0, name="Ascend910B4"), ["Ascend910B4"]),
+        (TABLE.format(id=0, name="910B4-1"), ["Ascend910B4-1"]),
+        (TABLE.format(id=0, name="910B4-1") + SECOND, ["Ascend910B4-1", "Ascend310P3"]),
+        (TABLE.format(id=0, name="Ascend910"), ["Ascend910"]),
         (TABLE.format(id=32896, name="910_9391"), ["Ascend910_9391"]),
         (TABLE.replace("{id}", "0").replace("{name}", "NA   "), []),
         ("dcmi model initialized failed, because the device is used. ret is -8020", []),
@@ -82,6 +85,8 @@ SMI = TABLE.format(id=0, name="310B4")
     [
         ({**PYACL, "get_soc_name": lambda: "Ascend310"}, SMI, "Ascend310"),
         ({**PYACL, "get_soc_name": lambda: "Ascend310"}, None, "Ascend310"),
+        ({**PYACL, "get_soc_name": lambda: "Ascend910_9391"}, TABLE.format(id=0, name="Ascend910"), "Ascend910_9391"),
+        ({**PYACL, "get_soc_name": lambda: "Ascend910B4-1"}, None, "Ascend910B4-1"),
         ({**PYACL, "get_soc_name": lambda: None}, SMI, "Ascend310B4"),
         ({**PYACL, "get_soc_name": fail}, SMI, "Ascend310B4"),
         ({"get_soc_name": lambda: "Ascend310"}, SMI, "Ascend310B4"),  # not pyACL
@@ -102,6 +107,7 @@ def test_the_chip_of_this_host(host, acl, npu_smi, name):
         ("no device", 0, "no NPU is found"),
         (SMI, 3, "no NPU is found"),
         (SMI + SECOND, 0, r"several kinds \(Ascend310B4, Ascend310P3\)"),
+        (TABLE.format(id=0, name="Ascend910"), 0, r"Ascend910 alone: which 910 is it\?\. .*NPU Name"),
     ],
 )
 def test_a_chip_that_must_be_given(host, npu_smi, status, words):
@@ -118,6 +124,12 @@ def test_a_chip_that_must_be_given(host, npu_smi, status, words):
         ("toolkit_running_version=[1.84.15.1.310:6.0.1]\n", (6, 0)),
         ("toolkit_running_version=[1.77.22.6.220:5.0.4.alpha002]\n", (5, 0)),
         ("toolkit_running_version=[7.5.0:8.RC3]\n", (8, 3)),
+        ("toolkit_running_version=[8.5.2]\n", (8, 5)),
+        ("runtime_running_version=[9.0.0-beta.1]\n", (9, 0)),
+        ("runtime_running_version=[8.2.RC1]\n", (8, 2)),
+        ("runtime_running_version=[7.0.0:8.1.0-beta.2]\n", (8, 1)),
+        ("runtime_running_version=[]\ncompiler_running_version=[8.5.0]\n", (8, 5)),
+        ("runtime_running_version=[8.5.0\n", None),
         ("runtime_running_version=[1.83.T8.0.B128:CANN-1.83]\n", None),
         ("something else\n", None),
     ],
@@ -137,5 +149,6 @@ def test_version_of_cann_by_its_environment(tmp_path, monkeypatch):
     (tmp_path / "version.cfg").write_text("toolkit_running_version=[7.6.0.1.220:8.0.0]\n")
     monkeypatch.setenv("ASCEND_TOOLKIT_HOME", str(tmp_path))
     assert cann_version(tmp_path / "elsewhere" / "atc") == (8, 0)
+    assert cann_version() == (8, 0)
     monkeypatch.setenv("ASCEND_TOOLKIT_HOME", str(tmp_path / "gone"))
     assert cann_version(tmp_path / "a" / "b" / "c" / "d" / "e" / "atc") is None

@@ -14,6 +14,9 @@ from osnet_lib.errors import ConvertError
 from stand_ins import om
 from stand_ins.host import add_atc, remove_atc, tiny_onnx
 
+# The stand-in ATC runs with the tests' own Python, which no real ATC could use.
+pytestmark = pytest.mark.filterwarnings("ignore:ATC's Python")
+
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):

@@ -44,6 +44,8 @@ COMMANDS = (
     "diagnose",
     "study",
     "train",
+    "doctor",
+    "bundle",
 )
 
 

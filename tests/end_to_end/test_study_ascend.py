@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -46,7 +45,8 @@ def study(tmp_path_factory, small_market, small_weights) -> Workspace:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(STAND_INS / "pyacl")]),
-        "PATH": os.pathsep.join([str(STAND_INS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(STAND_INS / "bin"), os.environ["PATH"]]),
+        "STAND_IN_PYTHON": sys.executable,
     }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), str(small_market), str(small_weights)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -13,11 +14,38 @@ BIN = Path(__file__).parent / "bin"
 
 
 def add_atc(monkeypatch) -> Path:
-    """Put the stand-in ATC first on PATH, and this Python behind it; returns its path."""
-    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), str(Path(sys.executable).parent), os.environ["PATH"]]))
+    """Put the stand-in ATC first on PATH, and beside it a python3 that is this one; returns ATC's path."""
+    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), os.environ["PATH"]]))
+    monkeypatch.setenv("STAND_IN_PYTHON", sys.executable)
     for name in [name for name in os.environ if name.startswith("STAND_IN_ATC_")]:
         monkeypatch.delenv(name)
     return BIN / "atc"
+
+
+def add_program(folder: Path, name: str, script: str) -> Path:
+    """Write a program of one line of shell."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+def smi_table(*names: str, health: str = "OK") -> str:
+    """What ``npu-smi info`` prints about devices of these names."""
+    rule = f"+{'-' * 31}+{'-' * 17}+{'-' * 48}+\n"
+    head = "| NPU     Name                  | Health          | Power(W)     Temp(C)                           |\n"
+    rows = "".join(
+        f"| {number:<8}{name:<22}| {health:<16}| NA           29                0     / 0       |\n"
+        f"| 0       {number:<22}| 0000:0{number}:00.0    | 0            1832 / 21527                      |\n{rule}"
+        for number, name in enumerate(names)
+    )
+    return f"{rule}{head}{rule}{rows}"
+
+
+def add_python(folder: Path, version=(3, 10, 9), numpy: str | None = "1.22.0", missing: tuple[str, ...] = ()) -> Path:
+    """Write a python3 that answers the question of `osnet_lib.ascend.atc_python` as if it were of another host."""
+    said = {"version": list(version), "executable": str(folder / "python3"), "numpy": numpy, "missing": list(missing)}
+    return add_program(folder, "python3", f"echo '{json.dumps(said)}'")
 
 
 def remove_atc(monkeypatch, folder: Path) -> None:

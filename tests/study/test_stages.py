@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import os
 import shutil
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +12,6 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from helpers.npu import STAND_INS
 from osnet_lib.conversion.onnx_file import inspect_onnx, load_onnx, write_onnx
 from osnet_lib.conversion.precision import FLOAT16, INT8, to_float16
 from osnet_lib.core.results import read_results
@@ -26,6 +22,7 @@ from osnet_lib.network.osnet import build_model
 from osnet_lib.study import models as pipeline, stages as staging
 from osnet_lib.study.stages import CALIBRATION_IMAGES, calibration_samples, fair_share, measure_stages, spread
 from osnet_lib.study.workspace import Workspace
+from stand_ins.host import add_atc
 
 QUERIES = 12  # of the small data set
 
@@ -252,9 +249,7 @@ def test_a_stage_without_features_is_named(copy, dataset, checkpoint, monkeypatc
 
 
 def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):
-    monkeypatch.setenv(
-        "PATH", os.pathsep.join([str(STAND_INS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    )
+    add_atc(monkeypatch)
     npu.restart()
     stages = measure_stages(copy, dataset, checkpoint, [2], "ascend", queries=QUERIES, progress=False)
     assert [stage.name for stage in stages][4:] == ["int8", "om"] and stages[5].precision == "chosen by ATC"
