@@ -162,11 +162,11 @@ def _score(o: argparse.Namespace, query: Features, gallery: Features) -> Evaluat
 
     rows, unit = query.features, o.normalize or o.expand
     if o.expand:
-        rows = expand_queries(rows, gallery.features)
+        rows = expand_queries(rows, gallery)
     if o.rerank:
-        distances = rerank(rows, gallery.features, metric=o.metric, normalize=unit, progress=True)
-        return evaluate_distances(distances, query.pids, query.camids, gallery.pids, gallery.camids)
-    return evaluate(rows, query.pids, query.camids, *gallery.labelled, metric=o.metric, normalize=unit)
+        distances = rerank(rows, gallery, metric=o.metric, normalize=unit, progress=True)
+        return evaluate_distances(query, gallery, distances=distances)
+    return evaluate((rows, query.pids, query.camids), gallery, metric=o.metric, normalize=unit)
 
 
 def _features(path: str, split: str) -> Features:

@@ -41,11 +41,6 @@ class Features:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def labelled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Features, pids and camids, as `osnet_lib.metrics.evaluate` takes them of query and gallery."""
-        return self.features, self.pids, self.camids
-
 
 def save_features(path: str | Path, features: Features) -> Path:
     """Write a ``.npz`` with arrays names, pids, camids, features and the conditions as JSON."""

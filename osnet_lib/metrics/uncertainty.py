@@ -172,7 +172,12 @@ class PairedTest:
 
 
 def bootstrap(
-    evaluation: Evaluation, clusters: ArrayLike | None = None, level: float = 0.95, rounds: int = 10_000, seed: int = 0
+    evaluation: Evaluation,
+    *,
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+    rounds: int = 10_000,
+    seed: int = 0,
 ) -> Intervals:
     """Percentile bootstrap intervals of Rank-1 and mAP; queries without a match are left out, as in the scores.
 
@@ -230,6 +235,7 @@ def exact_interval(hits: int, queries: int, level: float = 0.95) -> Interval:
 def paired_test(
     reference: Evaluation,
     candidate: Evaluation,
+    *,
     clusters: ArrayLike | None = None,
     level: float = 0.95,
     rounds: int = 10_000,

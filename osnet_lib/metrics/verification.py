@@ -17,12 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..checks import whole_number
 from ..errors import MetricError
-from .distance import Gallery
-from .labels import Labels
+from .side import SideLike, prepare_sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,15 +86,12 @@ class PairHistogram:
 
 
 def verify(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query: SideLike,
+    gallery: SideLike,
+    *,
     metric: str = "euclidean",
-    fprs: Sequence[float] = (1e-4, 1e-3, 1e-2),
     normalize: bool = False,
+    fprs: Sequence[float] = (1e-4, 1e-3, 1e-2),
 ) -> Verification:
     """True positive rates at given false positive rates.
 
@@ -112,9 +107,7 @@ def verify(
         As `evaluate`; also rates out of range, no pair of two identities.
     """
     rates = _rates(fprs)
-    pairs = _Pairs(
-        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
-    )
+    pairs = _Pairs(query, gallery, metric, normalize)
     allowed = [_allowed(rate, pairs.num_different) for rate in rates.tolist()]
     smallest = _Smallest(min(max(allowed) + 1, pairs.num_different))
     parts = []
@@ -131,15 +124,12 @@ def verify(
 
 
 def pair_histogram(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query: SideLike,
+    gallery: SideLike,
+    *,
     metric: str = "euclidean",
-    bins: int = 100,
     normalize: bool = False,
+    bins: int = 100,
 ) -> PairHistogram:
     """Distances of one identity and of two, counted in `bins` bins of equal width from the smallest to the largest.
 
@@ -147,9 +137,7 @@ def pair_histogram(
     errors are those of `verify`.
     """
     whole_number(bins, "bins", error=MetricError)
-    pairs = _Pairs(
-        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
-    )
+    pairs = _Pairs(query, gallery, metric, normalize)
     bounds = [_bounds(values) for of_one, block in pairs.blocks() for values in (of_one, block)]
     limits = float(min(low for low, _ in bounds)), float(max(high for _, high in bounds))
     edges = np.histogram_bin_edges(np.empty(0), bins, limits)
@@ -166,21 +154,9 @@ def pair_histogram(
 class _Pairs:
     """The pairs that the protocol keeps: their number, and their distances a block of queries at a time."""
 
-    def __init__(
-        self,
-        query_features: ArrayLike,
-        query_pids: ArrayLike,
-        query_camids: ArrayLike,
-        gallery_features: ArrayLike,
-        gallery_pids: ArrayLike,
-        gallery_camids: ArrayLike,
-        metric: str,
-        normalize: bool,
-    ):
-        self.gallery = Gallery(gallery_features, metric, normalize)
-        self.query = self.gallery.query(query_features)
-        shape = len(self.query[0]), len(self.gallery)
-        self.labels = labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, shape)
+    def __init__(self, query: SideLike, gallery: SideLike, metric: str, normalize: bool):
+        self.gallery, self.query, labels = prepare_sides(query, gallery, metric, normalize)
+        self.labels, shape = labels, labels.shape
         self.num_different = shape[0] * (shape[1] - len(labels.junk)) - int((labels.last - labels.first).sum())
         if all(labels.pairs(i, i + 1)[2].all() for i in range(shape[0])):
             raise labels.no_match()
