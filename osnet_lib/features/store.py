@@ -41,6 +41,10 @@ class Features:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        people, cameras = len(np.unique(self.pids)), len(np.unique(self.camids))
+        return f"{len(self)} features of {self.features.shape[1]} values: {people} identities, {cameras} cameras"
+
 
 def save_features(path: str | Path, features: Features) -> Path:
     """Write a ``.npz`` with arrays names, pids, camids, features and the conditions as JSON."""

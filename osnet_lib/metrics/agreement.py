@@ -30,6 +30,10 @@ class Agreement:
     top1_changed: np.ndarray
     tau: np.ndarray
 
+    def __repr__(self) -> str:
+        changed = np.count_nonzero(self.top1_changed)
+        return f"nearest image changed for {changed} of {len(self.tau)} queries, mean tau {self.tau.mean():.4f}"
+
 
 def rank_agreement(
     query: SideLike,

@@ -35,6 +35,13 @@ class CameraPairs:
     metric: str
     normalized: bool = False
 
+    def __repr__(self) -> str:
+        worst, best = np.nanmin(self.rank1), np.nanmax(self.rank1)
+        return (
+            f"Rank-1 of {np.count_nonzero(self.queries)} pairs of cameras, from {100 * worst:.2f} to "
+            f"{100 * best:.2f} % ({self.metric})"
+        )
+
 
 def camera_pairs(
     query: SideLike,

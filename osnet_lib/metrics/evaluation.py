@@ -77,6 +77,16 @@ class Evaluation:
     metric: str
     normalized: bool = False
 
+    def __repr__(self) -> str:
+        distance = f"{self.metric}, unit features" if self.normalized else self.metric
+        queries = f"{self.num_queries} queries" + f", {self.num_valid} with a match" * (
+            self.num_valid < self.num_queries
+        )
+        return (
+            f"Rank-1 {self.hits(1)}/{self.num_valid} = {self.rank(1):.2%}, mAP {self.mAP:.2%}, mINP {self.mINP:.2%} "
+            f"({distance}, {queries})"
+        ).replace("%", " %")
+
     @property
     def valid(self) -> np.ndarray:
         """Which queries have a match, bool (queries,)."""

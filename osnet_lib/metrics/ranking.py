@@ -32,6 +32,10 @@ class RankedList:
     correct: np.ndarray
     ranks: np.ndarray
 
+    def __repr__(self) -> str:
+        right = np.count_nonzero((self.correct & (self.ranks == 1)).any(axis=1))
+        return f"the {self.ranks.max()} nearest images of {len(self.ranks)} queries, {right} of them right at rank 1"
+
 
 def ranked_list(
     query: SideLike,

@@ -54,6 +54,9 @@ class Intervals:
     units: int
     queries: int
 
+    def __repr__(self) -> str:
+        return self.text()
+
     def text(self) -> str:
         """One line for a reader."""
         return (
@@ -108,6 +111,9 @@ class PairedTest:
     resampled: str
     units: int
     queries: int
+
+    def __repr__(self) -> str:
+        return self.verdict()
 
     @property
     def rank1_shown(self) -> bool:

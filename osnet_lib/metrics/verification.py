@@ -50,6 +50,10 @@ class Verification:
     metric: str
     normalized: bool = False
 
+    def __repr__(self) -> str:
+        points = ", ".join(f"TPR {100 * tpr:.2f} % at FPR {fpr:g}" for fpr, tpr in zip(self.fprs, self.tprs))
+        return f"{points} ({self.metric}, {self.num_positive:,} pairs of one identity, {self.num_negative:,} of two)"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON; an infinite threshold is None."""
         thresholds = [t if np.isfinite(t) else None for t in self.thresholds.tolist()]
@@ -83,6 +87,12 @@ class PairHistogram:
     different: np.ndarray
     metric: str
     normalized: bool = False
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.same.sum():,} pairs of one identity and {self.different.sum():,} of two in {len(self.same)} bins "
+            f"from {self.edges[0]:.4g} to {self.edges[-1]:.4g} ({self.metric})"
+        )
 
 
 def verify(
