@@ -35,9 +35,9 @@ SLACK = 1e-3  # share of the queries in which rounding may swap two images, and 
 def run_size(options: argparse.Namespace) -> dict[str, Any]:
     """One time at one size in this process."""
     query, gallery = market_like(options.queries, options.gallery, options.width, options.seed, options.distractors[0])
-    evaluate(*(part[:8] for part in query), *gallery, metric=options.metric, max_rank=1)
+    evaluate(tuple(part[:8] for part in query), gallery, metric=options.metric, max_rank=1)
     wall, processor = time.perf_counter(), time.process_time()
-    found = evaluate(*query, *gallery, metric=options.metric, max_rank=1)
+    found = evaluate(query, gallery, metric=options.metric, max_rank=1)
     return {
         "seconds": time.perf_counter() - wall,
         "processor_seconds": time.process_time() - processor,

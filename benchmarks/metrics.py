@@ -90,7 +90,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     some = tuple(part[: options.loop_queries] for part in query)
     calls: dict[str, Callable[[], Any]] = {
         "matrix product alone": lambda: query[0] @ gallery[0].T,
-        "evaluate": lambda: evaluate(*query, *gallery, metric=options.metric, max_rank=min(50, options.gallery)),
+        "evaluate": lambda: evaluate(query, gallery, metric=options.metric, max_rank=min(50, options.gallery)),
         "argsort loop": lambda: by_loop(argsort_loop, query, gallery, options.metric),
         "list loop": lambda: by_loop(list_loop, some, gallery, options.metric),
     }

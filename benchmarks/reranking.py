@@ -42,9 +42,10 @@ def run_contestant(options: argparse.Namespace) -> dict[str, Any]:
     """One time of one contestant in this process; writes its distances where asked."""
     query, gallery = (split[0] for split in market_like(options.queries, options.gallery, options.width, options.seed))
     call = CONTESTANTS[options.contestant]
-    call(query[:WARM_UP], gallery[:WARM_UP], options.k1, options.k2)
+    parameters = {"k1": options.k1, "k2": options.k2}
+    call(query[:WARM_UP], gallery[:WARM_UP], **parameters)
     wall, processor = time.perf_counter(), time.process_time()
-    result = call(query, gallery, options.k1, options.k2)
+    result = call(query, gallery, **parameters)
     measured = {
         "seconds": time.perf_counter() - wall,
         "processor_seconds": time.process_time() - processor,
@@ -58,8 +59,7 @@ def run_contestant(options: argparse.Namespace) -> dict[str, Any]:
 
 def score(query: Split, gallery: Split, dist: np.ndarray | None = None) -> dict[str, Any]:
     """Rank-1 and mAP of distances, or of the features as they are."""
-    labels = *query[1:], *gallery[1:]
-    found = evaluate_distances(dist, *labels) if dist is not None else evaluate(*query, *gallery)
+    found = evaluate_distances(query, gallery, distances=dist) if dist is not None else evaluate(query, gallery)
     return {"hits1": found.hits(1), "rank1": found.rank(1), "mAP": found.mAP}
 
 

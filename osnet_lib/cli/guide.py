@@ -185,17 +185,17 @@ def _score(
 
     rows, unit = query.features, o.normalize or o.expand
     if o.expand:
-        rows = expand_queries(rows, gallery.features)
+        rows = expand_queries(rows, gallery)
     if o.rerank:
         given = {"k1": o.k1, "k2": o.k2, "lambda_value": o.weight}
         options = {name: value for name, value in given.items() if value is not None}
-        distances = rerank(rows, gallery.features, metric=o.metric, normalize=unit, progress=True, **options)
-        return evaluate_distances(distances, query.pids, query.camids, gallery.pids, gallery.camids), None
-    score = evaluate(rows, query.pids, query.camids, *gallery.labelled, metric=o.metric, normalize=unit)
+        distances = rerank(rows, gallery, metric=o.metric, normalize=unit, progress=True, **options)
+        return evaluate_distances(query, gallery, distances=distances), None
+    score = evaluate((rows, query.pids, query.camids), gallery, metric=o.metric, normalize=unit)
     if not truth:
         return score, None
     good, junk = truth.indices(query.names, gallery.names)
-    return score, evaluate_lists(rows, gallery.features, good=good, junk=junk, metric=o.metric, normalize=unit)
+    return score, evaluate_lists(rows, gallery, good=good, junk=junk, metric=o.metric, normalize=unit)
 
 
 def _features(path: str, split: str, dataset: str | None) -> Features:

@@ -189,10 +189,10 @@ def measured_side(
     """
     check_pair(query, gallery)
     query, gallery = without_junk(query), without_junk(gallery)
-    evaluation = evaluate(*query.labelled, *gallery.labelled, metric)
+    evaluation = evaluate(query, gallery, metric=metric)
     by_query = by_identity = None
     if len(np.unique(query.pids[evaluation.valid])) > 1:
-        by_query, by_identity = (bootstrap(evaluation, clusters, level) for clusters in (None, query.pids))
+        by_query, by_identity = (bootstrap(evaluation, clusters=units, level=level) for units in (None, query.pids))
     facts = [query.conditions.get(part) for part in ("dataset", "session")]
     dataset, session = (found if isinstance(found, dict) else {} for found in facts)  # other tools write what they like
     score = measured_score(
@@ -245,15 +245,12 @@ def compare_sides(
     aligned = replace(b.evaluation, ap=b.evaluation.ap[queries], first_hit=b.evaluation.first_hit[queries])
     paired = None
     if a.by_query:
-        paired = paired_test(a.evaluation, aligned, a.query.pids, level, rounds, seed)
+        paired = paired_test(a.evaluation, aligned, clusters=a.query.pids, level=level, rounds=rounds, seed=seed)
     acceptance = accept(reference.score, candidate.score, mAP_drop, paired, level)
     agreed = rank_agreement(
-        (a.query.features, a.gallery.features),
-        (b.query.features[queries], b.gallery.features[images]),
-        a.query.pids,
-        a.query.camids,
-        a.gallery.pids,
-        a.gallery.camids,
+        a.query,
+        a.gallery,
+        candidate=(b.query.features[queries], b.gallery.features[images]),
         metric=a.evaluation.metric,
     )
     valid = a.evaluation.valid

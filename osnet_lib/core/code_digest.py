@@ -2,7 +2,8 @@
 
 A module depends on the modules that it imports, wherever in it the import stands, and those on theirs. The closure is
 hashed without comments, docstrings and formatting; a file of ``resources/`` counts with the modules that name it.
-Imports for type checking alone do not count.
+Imports for type checking alone do not count. The root of the package offers names of its modules, in a table `FACE`:
+who imports the root reaches the modules of the names that are used, and only who hands the root on reaches all of it.
 """
 
 from __future__ import annotations
@@ -148,9 +149,61 @@ def code_digest(*objects: object, package: Path = PACKAGE) -> str:
 
 
 def source_closure(source: str, package: Path = PACKAGE) -> dict[str, str]:
-    """The closure of a script or notebook; the whole package where it imports that, or only IPython can parse it."""
+    """The closure of a script or notebook; the whole package where it hands that on, or only IPython can parse it."""
     try:
-        found = set(_imports(ast.parse(source), "", set(read_package(package))))
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        found = {package.name}
-    return closure(found, package)
+        return closure({package.name}, package)
+    return closure(_imports(_Unfold(package).visit(tree), "", set(read_package(package))), package)
+
+
+class _Unfold(ast.NodeTransformer):
+    """Writes ``import toy as t; t.name()`` and ``from toy import name`` as imports of the module that defines it."""
+
+    def __init__(self, package: Path):
+        self.root, self.face = package.name, read_face(package)
+        self.modules = {name.split(".")[1] for name in read_package(package) if "." in name}
+
+    def visit_Module(self, tree: ast.Module) -> ast.Module:
+        renamed = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+            if alias.name == self.root
+        }
+        uses = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        uses = [node for node in uses if isinstance(node.value, ast.Name) and node.value.id in renamed]
+        handed_on = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in renamed]
+        if len(handed_on) > len(uses) or any(not self._home(node.attr) for node in uses):
+            return tree
+        self.generic_visit(tree)
+        tree.body += [self._import(node.attr) for node in uses]
+        return tree
+
+    def visit_Import(self, node: ast.Import) -> ast.stmt:
+        kept = [alias for alias in node.names if alias.name != self.root]
+        return ast.Import(kept) if kept else ast.Pass()
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt | list[ast.stmt]:
+        if node.module != self.root or any(not self._home(alias.name) for alias in node.names):
+            return node
+        return [self._import(alias.name) for alias in node.names]
+
+    def _home(self, name: str) -> str | None:
+        """Where a name of the root is defined: a module, or the root itself for one of its modules."""
+        if name in self.face:
+            return f"{self.root}.{self.face[name]}"
+        return self.root if name in self.modules else None
+
+    def _import(self, name: str) -> ast.stmt:
+        return ast.ImportFrom(self._home(name), [ast.alias(name)], 0)
+
+
+@lru_cache(maxsize=4)
+def read_face(package: Path = PACKAGE) -> dict[str, str]:
+    """What the root of the package offers: modules, without the package's name, by the name that they define."""
+    for node in ast.parse((package / "__init__.py").read_bytes()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FACE":
+            return dict(ast.literal_eval(node.value))
+    return {}

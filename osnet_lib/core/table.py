@@ -134,6 +134,10 @@ class Table:
         )
         return cls(columns, tuple(rows), caption)
 
+    def records(self) -> list[dict[str, Cell]]:
+        """One dictionary a row, by heading, numbers as numbers: ``pandas.DataFrame(table.records())`` is a frame."""
+        return [dict(zip(self.columns, row)) for row in self.rows]
+
     @cached_property
     def _lines(self) -> list[list[str]]:
         """Headings, then rows, as they are shown: every cell one line of text."""

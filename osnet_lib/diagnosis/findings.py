@@ -222,7 +222,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
     if any(finding.severity == "wrong" for finding in found):
         return in_order(found)  # a score of such features says nothing
     try:
-        score = evaluate(*query.labelled, *gallery.labelled, metric)
+        score = evaluate(query, gallery, metric=metric)
     except MetricError as error:
         cameras = np.union1d(query.camids, gallery.camids)
         if len(cameras) == 1:
@@ -238,7 +238,7 @@ def check_features(query: Features, gallery: Features, metric: str = "euclidean"
         else:
             found.append(Finding("no score", "wrong", "There is nothing to score", error.what, f"{error.cure}."))
         return in_order(found)
-    chance = chance_map(query.pids, query.camids, gallery.pids, gallery.camids)
+    chance = chance_map(query, gallery)
     evidence = (
         f"Rank-1 {score.rank(1):.3f} and mAP {score.mAP:.3f} ({metric}), where guessing gives an mAP of {chance:.3f}"
     )

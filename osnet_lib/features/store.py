@@ -42,10 +42,9 @@ class Features:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def labelled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Features, pids and camids, as `osnet_lib.metrics.evaluate` takes them of query and gallery."""
-        return self.features, self.pids, self.camids
+    def __repr__(self) -> str:
+        people, cameras = len(np.unique(self.pids)), len(np.unique(self.camids))
+        return f"{len(self)} features of {self.features.shape[1]} values: {people} identities, {cameras} cameras"
 
 
 def save_features(path: str | Path, features: Features) -> Path:

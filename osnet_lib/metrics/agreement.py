@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .distance import BLOCK_BYTES
 from .ranking import ranked_list
+from .side import FeaturesLike, SideLike, features_of, parts_of
 
 NEAREST = 50  # images of a ranking that Kendall's tau looks at
 
@@ -29,47 +30,54 @@ class Agreement:
     top1_changed: np.ndarray
     tau: np.ndarray
 
+    def __repr__(self) -> str:
+        changed = np.count_nonzero(self.top1_changed)
+        return f"nearest image changed for {changed} of {len(self.tau)} queries, mean tau {self.tau.mean():.4f}"
+
 
 def rank_agreement(
-    reference: tuple[ArrayLike, ArrayLike],
-    candidate: tuple[ArrayLike, ArrayLike],
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
-    k: int = NEAREST,
+    query: SideLike,
+    gallery: SideLike,
+    *,
+    candidate: tuple[FeaturesLike, FeaturesLike],
     metric: str = "euclidean",
+    k: int = NEAREST,
 ) -> Agreement:
     """Compare the rankings that two sets of features give under the Market-1501 protocol.
 
     Parameters
     ----------
-    reference, candidate : pair of arrays (queries, width), (gallery, width)
-        Row i of both belongs to the same image; the widths may differ.
+    query, gallery
+        The reference's, as those of `osnet_lib.metrics.evaluate`.
+    candidate : pair of sides, or of features
+        Query and gallery as the candidate sees them. Row i belongs to the same image as the reference's row i, whose
+        labels hold for both; the widths may differ.
     k : int
-        How many of the reference's nearest images tau looks at, as far as there are so many. Parameters not named
-        here are those of `osnet_lib.metrics.evaluate`.
+        How many of the reference's nearest images tau looks at, as far as there are so many.
 
     Raises
     ------
     MetricError
         As `osnet_lib.metrics.ranked_list`.
     """
+    asked, shown = parts_of(query, "query"), parts_of(gallery, "gallery")
+    seen = asked[0], shown[0]
+    other = features_of(candidate[0], "candidate's query"), features_of(candidate[1], "candidate's gallery")
     lists = [
-        ranked_list(query, query_pids, query_camids, gallery, gallery_pids, gallery_camids, k, metric)
-        for query, gallery in (reference, candidate)
+        ranked_list((of_query, *asked[1:]), (of_gallery, *shown[1:]), k=k, metric=metric)
+        for of_query, of_gallery in (seen, other)
     ]
     first = [np.where(found.distances == found.distances[:, :1], found.indices, -1) for found in lists]
     shared = (first[0][:, :, None] == first[1][:, None, :]) & (first[0] >= 0)[:, :, None]
     ranked = lists[0].indices[:, 0] >= 0
     tau = np.empty(len(ranked))
-    step = max(1, BLOCK_BYTES // (8 * k * (k + np.shape(reference[0])[1] + np.shape(candidate[0])[1])))
+    step = max(1, BLOCK_BYTES // (8 * k * (k + np.shape(seen[0])[1] + np.shape(other[0])[1])))
     for start in range(0, len(ranked), step):
         part, near = slice(start, start + step), lists[0].indices[start : start + step]
         tau[part] = kendall_tau(
             *(
-                _distances(np.asarray(query)[part], np.asarray(gallery), near, metric)
-                for query, gallery in (reference, candidate)
+                _distances(np.asarray(of_query)[part], np.asarray(of_gallery), near, metric)
+                for of_query, of_gallery in (seen, other)
             )
         )
     return Agreement(~shared.any(axis=(1, 2)) & ranked, tau)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .distance import Gallery
-from .labels import JUNK, Labels
+from .labels import JUNK
+from .side import SideLike, prepare_sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +35,18 @@ class CameraPairs:
     metric: str
     normalized: bool = False
 
+    def __repr__(self) -> str:
+        worst, best = np.nanmin(self.rank1), np.nanmax(self.rank1)
+        return (
+            f"Rank-1 of {np.count_nonzero(self.queries)} pairs of cameras, from {100 * worst:.2f} to "
+            f"{100 * best:.2f} % ({self.metric})"
+        )
+
 
 def camera_pairs(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query: SideLike,
+    gallery: SideLike,
+    *,
     metric: str = "euclidean",
     normalize: bool = False,
 ) -> CameraPairs:
@@ -56,7 +59,7 @@ def camera_pairs(
 
     Parameters
     ----------
-    query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
+    query, gallery, metric, normalize
         As those of `osnet_lib.metrics.evaluate`.
 
     Raises
@@ -64,9 +67,7 @@ def camera_pairs(
     MetricError
         As `osnet_lib.metrics.evaluate`: features or labels that do not fit together; no query with a match.
     """
-    gallery = Gallery(gallery_features, metric, normalize)
-    rows, squared = gallery.query(query_features)
-    labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, (len(rows), len(gallery)))
+    prepared, rows, labels = prepare_sides(query, gallery, metric, normalize)
     query_cameras, query_camera = np.unique(labels.query_camids, return_inverse=True)
     gallery_cameras = np.unique(labels.gallery_camids[labels.gallery_pids != JUNK])
     if not len(gallery_cameras):
@@ -74,7 +75,7 @@ def camera_pairs(
     columns = [np.flatnonzero(labels.gallery_camids == camera) for camera in gallery_cameras]
     queries = np.zeros((len(query_cameras), len(gallery_cameras)), np.int64)
     hits = np.zeros_like(queries)
-    for start, block in gallery.blocks(rows, squared, labels.bytes_per_query):
+    for start, block in prepared.blocks(*rows, labels.bytes_per_query):
         stop = start + len(block)
         pair_rows, pair_columns, same_camera = labels.pairs(start, stop)
         match_rows, match_columns = pair_rows[~same_camera], pair_columns[~same_camera]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .labels import Labels
+from .side import LabelsLike, labels_of
 
 
-def chance_map(
-    query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike
-) -> float:
+def chance_map(query: LabelsLike, gallery: LabelsLike) -> float:
     """Expected mAP where every order of the gallery is as probable as any other.
 
     For n matches among N ranked images in random order,
@@ -19,17 +17,16 @@ def chance_map(
 
     Parameters
     ----------
-    query_pids, query_camids, gallery_pids, gallery_camids
-        As those of `osnet_lib.metrics.evaluate`.
+    query, gallery
+        As those of `osnet_lib.metrics.evaluate`, or pairs (pids, camids): features are not looked at.
 
     Raises
     ------
     MetricError
         Labels that do not fit together; no query with a match.
     """
-    labels = Labels.check(
-        query_pids, query_camids, gallery_pids, gallery_camids, (np.size(query_pids), np.size(gallery_pids))
-    )
+    asked, shown = labels_of(query, "query"), labels_of(gallery, "gallery")
+    labels = Labels.check(*asked, *shown, (np.size(asked[0]), np.size(shown[0])))
     rows, _, same_camera = labels.pairs(0, labels.shape[0])
     own = np.bincount(rows[same_camera], minlength=labels.shape[0])  # dropped: the query's own camera
     matches = labels.last - labels.first - own

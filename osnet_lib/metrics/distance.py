@@ -117,7 +117,9 @@ class Gallery:
             yield start, self.distances(rows[part], squared[part], out=buffer[: len(rows) - start])
 
 
-def distances(query: ArrayLike, gallery: ArrayLike, metric: str = "euclidean", normalize: bool = False) -> np.ndarray:
+def distances(
+    query: ArrayLike, gallery: ArrayLike, *, metric: str = "euclidean", normalize: bool = False
+) -> np.ndarray:
     """Dense distance matrix.
 
     Parameters

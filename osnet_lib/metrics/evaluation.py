@@ -30,6 +30,7 @@ from ..errors import MetricError
 from .distance import Gallery, real_matrix, rows_that_fit
 from .labels import Labels
 from .scoring import score
+from .side import FeaturesLike, LabelsLike, SideLike, features_of, labels_of, prepare_sides
 from .truth import Lists, Truth
 
 
@@ -76,6 +77,16 @@ class Evaluation:
     metric: str
     normalized: bool = False
 
+    def __repr__(self) -> str:
+        distance = f"{self.metric}, unit features" if self.normalized else self.metric
+        queries = f"{self.num_queries} queries" + f", {self.num_valid} with a match" * (
+            self.num_valid < self.num_queries
+        )
+        return (
+            f"Rank-1 {self.hits(1)}/{self.num_valid} = {self.rank(1):.2%}, mAP {self.mAP:.2%}, mINP {self.mINP:.2%} "
+            f"({distance}, {queries})"
+        ).replace("%", " %")
+
     @property
     def valid(self) -> np.ndarray:
         """Which queries have a match, bool (queries,)."""
@@ -110,64 +121,61 @@ class Evaluation:
 
 
 def evaluate(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query: SideLike,
+    gallery: SideLike,
+    *,
     metric: str = "euclidean",
-    max_rank: int | None = None,
-    progress: bool = False,
-    block_rows: int | None = None,
     normalize: bool = False,
+    max_rank: int | None = None,
+    block_rows: int | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Score features by the Market-1501 single-query protocol (see the module's head for formulas and ties).
 
     Parameters
     ----------
-    query_features, gallery_features : array (queries, width), (gallery, width)
-        Real numbers; computed in float32, or float64 if one of them is.
-    query_pids, query_camids, gallery_pids, gallery_camids : integer array, one value per image
-        Identity and camera. In the gallery pid -1 marks junk, which is ignored.
+    query, gallery : anything with `features`, `pids` and `camids`, or a tuple of these three
+        Features are real numbers (images, width), computed in float32, or float64 if one side is; labels are integers
+        (images,), identity and camera. In the gallery pid -1 marks junk, which is ignored.
     metric : {"euclidean", "cosine"}
-    max_rank : int, optional
-        Length of the CMC curve; by default 50, or the whole gallery where that is smaller.
-    progress : bool
-        Show a tqdm bar over the queries.
-    block_rows : int, optional
-        Queries per block of distances; by default what fits in 64 MiB. It bounds memory and changes no score
-        beyond the rounding of the matrix product.
     normalize : bool
         Bring all features to unit length first, as torchreid's ``normalize_feature``; "euclidean" then ranks as
         "cosine" does.
+    max_rank : int, optional
+        Length of the CMC curve; by default 50, or the whole gallery where that is smaller.
+    block_rows : int, optional
+        Queries per block of distances; by default what fits in 64 MiB. It bounds memory and changes no score
+        beyond the rounding of the matrix product.
+    progress : bool
+        Show a tqdm bar over the queries.
 
     Raises
     ------
     MetricError
         Features or labels that do not fit together or cannot be scored; no query with a match.
     """
-    gallery = Gallery(gallery_features, metric, normalize)
-    rows, squared = gallery.query(query_features)
-    labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, (len(rows), len(gallery)))
-    blocks = gallery.blocks(rows, squared, labels.bytes_per_query, block_rows)
+    prepared, rows, labels = prepare_sides(query, gallery, metric, normalize)
+    blocks = prepared.blocks(*rows, labels.bytes_per_query, block_rows)
     return _evaluate(blocks, labels, max_rank, metric, progress, normalize)
 
 
 def evaluate_lists(
-    query_features: ArrayLike,
-    gallery_features: ArrayLike,
+    query: FeaturesLike,
+    gallery: FeaturesLike,
+    *,
     good: Sequence[ArrayLike],
     junk: Sequence[ArrayLike],
     metric: str = "euclidean",
+    normalize: bool = False,
     max_rank: int | None = None,
     progress: bool = False,
-    normalize: bool = False,
 ) -> Evaluation:
     """Score features by lists of good and junk images, the form of Market-1501's own ``gt_query``.
 
     Parameters
     ----------
+    query, gallery
+        As those of `evaluate`, or features alone: labels are not looked at.
     good, junk : sequence of integer sequences, one per query
         Gallery indices from 0. Good images are the query's matches, junk is ignored, all others are wrong.
         `osnet_lib.datasets.ground_truth` reads the published lists. The other parameters are those of `evaluate`.
@@ -182,30 +190,30 @@ def evaluate_lists(
     MetricError
         As `evaluate`; also lists that are not one per query, an index beyond the gallery or listed twice.
     """
-    gallery = Gallery(gallery_features, metric, normalize)
-    rows, squared = gallery.query(query_features)
-    lists = Lists.check(good, junk, (len(rows), len(gallery)))
-    blocks = gallery.blocks(rows, squared, lists.bytes_per_query)
+    prepared = Gallery(features_of(gallery, "gallery"), metric, normalize)
+    rows, squared = prepared.query(features_of(query, "query"))
+    lists = Lists.check(good, junk, (len(rows), len(prepared)))
+    blocks = prepared.blocks(rows, squared, lists.bytes_per_query)
     return _evaluate(blocks, lists, max_rank, metric, progress, normalize)
 
 
 def evaluate_distances(
-    dist: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
-    max_rank: int | None = None,
+    query: LabelsLike,
+    gallery: LabelsLike,
+    *,
+    distances: ArrayLike,
     metric: str = "given",
+    max_rank: int | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Score a distance matrix (queries, gallery): `evaluate` for distances computed elsewhere.
 
     The matrix is not changed. `metric` is only a name for the result; the other parameters and errors are those of
-    `evaluate`. A matrix that is not finite is refused.
+    `evaluate`, but no feature is looked at: pairs (pids, camids) will do as sides. A matrix that is not finite is
+    refused.
     """
-    dist = real_matrix(dist, "distances", "Give one row per query and one column per gallery image")
-    labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, dist.shape)
+    dist = real_matrix(distances, "distances", "Give one row per query and one column per gallery image")
+    labels = Labels.check(*labels_of(query, "query"), *labels_of(gallery, "gallery"), dist.shape)
     dtype = np.dtype(np.float32 if dist.dtype in (np.float16, np.float32) else np.float64)
 
     step = rows_that_fit(dist.shape[1] * dtype.itemsize + labels.bytes_per_query)

@@ -17,22 +17,22 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery
+from .side import FeaturesLike, features_of
 
 
 def expand_queries(
-    query_features: ArrayLike, gallery_features: ArrayLike, k: int = 5, alpha: float = 3.0, times: int = 1
+    query: FeaturesLike, gallery: FeaturesLike, *, k: int = 5, alpha: float = 3.0, times: int = 1
 ) -> np.ndarray:
     """Query features, expanded by their `k` nearest gallery images.
 
     Parameters
     ----------
-    query_features, gallery_features : array (queries, width), (gallery, width)
-        Compared by cosine.
+    query, gallery
+        As those of `osnet_lib.metrics.evaluate`, or features alone: labels are not looked at. Compared by cosine.
     k : int
         Neighbours that count. All images as near as the k-th, to rounding, count too, so no file order matters.
     alpha : float
@@ -52,11 +52,11 @@ def expand_queries(
     MetricError
         Features that do not fit together or have no direction; `k` out of range; `alpha` or `times` too small.
     """
-    gallery = Gallery(gallery_features, "cosine")
-    rows, squared = gallery.query(query_features)
-    _check(k, alpha, times, len(gallery))
+    prepared = Gallery(features_of(gallery, "gallery"), "cosine")
+    rows, squared = prepared.query(features_of(query, "query"))
+    _check(k, alpha, times, len(prepared))
     for _ in range(times):
-        rows = _expand(gallery, rows, squared, k, alpha)
+        rows = _expand(prepared, rows, squared, k, alpha)
     return rows
 
 

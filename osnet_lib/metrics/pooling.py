@@ -6,24 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..errors import MetricError
 from .distance import prepare, real_matrix
 from .labels import JUNK, integers
+from .side import SideLike, parts_of
 
 METHODS: dict[str, Callable[..., Any]] = {"mean": np.mean, "max": np.max}
 
 
-def pool_queries(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    extra_features: ArrayLike,
-    extra_pids: ArrayLike,
-    extra_camids: ArrayLike,
-    method: str = "mean",
-) -> np.ndarray:
+def pool_queries(query: SideLike, extras: SideLike, *, method: str = "mean") -> np.ndarray:
     """Merge the features of each query with those of all extra images of its identity and camera.
 
     In Market-1501 the extra images are the hand-drawn boxes of ``gt_bbox``: the table `multi_query` of an open data
@@ -33,10 +25,9 @@ def pool_queries(
 
     Parameters
     ----------
-    query_features, extra_features : array (queries, width), (extras, width)
-        Scale them to unit length first (`osnet_lib.metrics.normalize`) where long features must not weigh more.
-        There may be no extras at all.
-    query_pids, query_camids, extra_pids, extra_camids : integer array, one value per image
+    query, extras
+        As query and gallery of `osnet_lib.metrics.evaluate`. Scale features to unit length first
+        (`osnet_lib.metrics.normalize`) where long ones must not weigh more. There may be no extras at all.
     method : {"mean", "max"}
         Mean, or largest value of each component.
 
@@ -52,36 +43,38 @@ def pool_queries(
     """
     if method not in METHODS:
         raise MetricError(f"unknown pooling {method!r}", where="method", cure=f"Use one of {', '.join(METHODS)}")
-    query, _ = prepare(query_features, "query")
+    query_features, query_pids, query_camids = parts_of(query, "query")
+    extra_features, extra_pids, extra_camids = parts_of(extras, "extras")
+    rows, _ = prepare(query_features, "query")
     extra = real_matrix(extra_features, "extra features", "Give one row per image and one column per value")
-    extra = prepare(extra, "extra")[0] if len(extra) else np.empty((0, query.shape[1]), query.dtype)
-    if query.shape[1] != extra.shape[1]:
+    extra = prepare(extra, "extra")[0] if len(extra) else np.empty((0, rows.shape[1]), rows.dtype)
+    if rows.shape[1] != extra.shape[1]:
         raise MetricError(
-            f"query features have {query.shape[1]} values each, extra features {extra.shape[1]}",
+            f"query features have {rows.shape[1]} values each, extra features {extra.shape[1]}",
             where="features",
             cure="Extract both with the same model",
         )
     labels = np.concatenate(
         [
-            np.stack([integers(pids, len(rows), f"{side} pids"), integers(camids, len(rows), f"{side} camids")], axis=1)
-            for side, rows, pids, camids in (
-                ("query", query, query_pids, query_camids),
+            np.stack([integers(pids, len(part), f"{side} pids"), integers(camids, len(part), f"{side} camids")], axis=1)
+            for side, part, pids, camids in (
+                ("query", rows, query_pids, query_camids),
                 ("extra", extra, extra_pids, extra_camids),
             )
         ]
     )
-    if (labels[: len(query), 0] == JUNK).any():
+    if (labels[: len(rows), 0] == JUNK).any():
         raise MetricError(
             f"a query has pid {JUNK}, which marks junk",
             where="query pids",
             cure="Leave junk images out of the query set",
         )
     groups = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)  # one number per identity and camera
-    wanted, groups = groups[: len(query)], groups[len(query) :]
+    wanted, groups = groups[: len(rows)], groups[len(rows) :]
     order = np.argsort(groups, kind="stable")
     first, last = (np.searchsorted(groups[order], wanted, side) for side in ("left", "right"))
-    pooled = query.astype(np.result_type(query, extra))
+    pooled = rows.astype(np.result_type(rows, extra))
     for i in np.flatnonzero(last > first):
-        images = np.vstack([query[i], extra[order[first[i] : last[i]]]])
+        images = np.vstack([rows[i], extra[order[first[i] : last[i]]]])
         pooled[i] = METHODS[method](images.astype(np.float64), axis=0)  # no order of images shows in the rounding
     return pooled

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..checks import whole_number
 from ..errors import MetricError
-from .distance import Gallery
-from .labels import Labels
+from .side import SideLike, parts_of, prepare_sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +32,18 @@ class RankedList:
     correct: np.ndarray
     ranks: np.ndarray
 
+    def __repr__(self) -> str:
+        right = np.count_nonzero((self.correct & (self.ranks == 1)).any(axis=1))
+        return f"the {self.ranks.max()} nearest images of {len(self.ranks)} queries, {right} of them right at rank 1"
+
 
 def ranked_list(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query: SideLike,
+    gallery: SideLike,
+    *,
     k: int = 10,
-    metric: str = "euclidean",
     dropped: int = 0,
+    metric: str = "euclidean",
     normalize: bool = False,
 ) -> RankedList:
     """The `k` nearest gallery images of each query, as the Market-1501 protocol ranks them.
@@ -55,9 +54,11 @@ def ranked_list(
 
     Parameters
     ----------
-    query_features : array (queries, width), or (width,) with a single pid and camid
+    query
+        As that of `osnet_lib.metrics.evaluate`, which explains all parameters not named here; or a single query, a
+        feature (width,) with one pid and one camid.
     k : int
-        Ranked images per query, from 1. Parameters not named here are those of `osnet_lib.metrics.evaluate`.
+        Ranked images per query, from 1.
     dropped : int
         How many of the nearest dropped images to list as well, each where it would stand; only those before the
         k-th ranked image. The ranks of the others do not count them.
@@ -74,15 +75,13 @@ def ranked_list(
     """
     whole_number(k, "k", error=MetricError)
     whole_number(dropped, "dropped", at_least=0, error=MetricError)
-    if np.ndim(query_pids) == 0:
-        # numpy's stubs do not take a list of arrays for an array
-        query_features, query_pids, query_camids = [query_features], [query_pids], [query_camids]  # type: ignore[assignment]
-    gallery = Gallery(gallery_features, metric, normalize)
-    rows, squared = gallery.query(query_features)
-    labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, (len(rows), len(gallery)))
+    asked = parts_of(query, "query")
+    if np.ndim(asked[1]) == 0:
+        asked = tuple(np.asarray(part)[None] for part in asked)  # type: ignore[assignment]  # still three
+    prepared, (rows, squared), labels = prepare_sides(asked, gallery, metric, normalize)
     indices = np.full((len(rows), k + dropped), -1, dtype=np.int64)
     found, ranks = np.full(indices.shape, np.nan), np.zeros_like(indices)
-    for start, block in gallery.blocks(rows, squared, labels.bytes_per_query):
+    for start, block in prepared.blocks(rows, squared, labels.bytes_per_query):
         pair_rows, pair_columns, same_camera = labels.pairs(start, start + len(block))
         own = pair_columns[same_camera]
         bounds = np.searchsorted(pair_rows[same_camera], np.arange(len(block) + 1))

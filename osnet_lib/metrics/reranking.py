@@ -25,13 +25,13 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery, rows_that_fit
+from .side import FeaturesLike, features_of
 
 GROUP = 64  # columns of which the nearest bounds the distance of the k-th nearest image
 # Ties can make neighbourhoods as large as the set; this is how much they may add on average per image. Without them, an
@@ -40,8 +40,9 @@ MOST_TIES, MOST_PRODUCTS = 500, 5000
 
 
 def rerank(
-    query_features: ArrayLike,
-    gallery_features: ArrayLike,
+    query: FeaturesLike,
+    gallery: FeaturesLike,
+    *,
     k1: int = 20,
     k2: int = 6,
     lambda_value: float = 0.3,
@@ -53,8 +54,9 @@ def rerank(
 
     Parameters
     ----------
-    query_features, gallery_features : array (queries, width), (gallery, width)
-        Computed in float32, or float64 if one of them is. Junk should be left out: it would be a neighbour.
+    query, gallery
+        As those of `osnet_lib.metrics.evaluate`, or features alone: labels are not looked at. Junk should be left out:
+        it would be a neighbour.
     k1, k2 : int
         Size of the neighbourhoods, and number of images of the local query expansion; 1 is no expansion.
     lambda_value : float
@@ -78,13 +80,13 @@ def rerank(
         As `Gallery`; a `k1` or `k2` that is no number of images in the set; a `lambda_value` outside 0 to 1; features
         that are all equal within rounding, or so many of them that neighbourhoods grow to hundreds of images.
     """
-    gallery = Gallery(gallery_features, metric, normalize)
-    rows, _ = gallery.query(query_features)
-    queries, number = len(rows), len(rows) + len(gallery)
+    prepared = Gallery(features_of(gallery, "gallery"), metric, normalize)
+    rows, _ = prepared.query(features_of(query, "query"))
+    queries, number = len(rows), len(rows) + len(prepared)
     half = _check(k1, k2, lambda_value, number)
-    images = Gallery(np.concatenate([rows, gallery.features]), metric)
-    copies, originals = gallery.copies, gallery.originals
-    del rows, gallery
+    images = Gallery(np.concatenate([rows, prepared.features]), metric)
+    copies, originals = prepared.copies, prepared.originals
+    del rows, prepared
     result = np.empty((queries, number - queries), np.float32)
     near = _Neighbours(images, max(k1 + 1, k2), result, progress)
     room = (MOST_PRODUCTS + (k1 + k2) ** 2) * number

@@ -54,6 +54,9 @@ class Intervals:
     units: int
     queries: int
 
+    def __repr__(self) -> str:
+        return self.text()
+
     def text(self) -> str:
         """One line for a reader."""
         return (
@@ -108,6 +111,9 @@ class PairedTest:
     resampled: str
     units: int
     queries: int
+
+    def __repr__(self) -> str:
+        return self.verdict()
 
     @property
     def rank1_shown(self) -> bool:
@@ -172,7 +178,12 @@ class PairedTest:
 
 
 def bootstrap(
-    evaluation: Evaluation, clusters: ArrayLike | None = None, level: float = 0.95, rounds: int = 10_000, seed: int = 0
+    evaluation: Evaluation,
+    *,
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+    rounds: int = 10_000,
+    seed: int = 0,
 ) -> Intervals:
     """Percentile bootstrap intervals of Rank-1 and mAP; queries without a match are left out, as in the scores.
 
@@ -230,6 +241,7 @@ def exact_interval(hits: int, queries: int, level: float = 0.95) -> Interval:
 def paired_test(
     reference: Evaluation,
     candidate: Evaluation,
+    *,
     clusters: ArrayLike | None = None,
     level: float = 0.95,
     rounds: int = 10_000,

@@ -20,12 +20,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..checks import whole_number
 from ..errors import MetricError
-from .distance import Gallery
-from .labels import Labels
+from .side import SideLike, prepare_sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +52,10 @@ class Verification:
     num_negative: int
     metric: str
     normalized: bool = False
+
+    def __repr__(self) -> str:
+        points = ", ".join(f"TPR {100 * tpr:.2f} % at FPR {fpr:g}" for fpr, tpr in zip(self.fprs, self.tprs))
+        return f"{points} ({self.metric}, {self.num_positive:,} pairs of one identity, {self.num_negative:,} of two)"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON; an infinite threshold is None."""
@@ -89,17 +91,20 @@ class PairHistogram:
     metric: str
     normalized: bool = False
 
+    def __repr__(self) -> str:
+        return (
+            f"{self.same.sum():,} pairs of one identity and {self.different.sum():,} of two in {len(self.same)} bins "
+            f"from {self.edges[0]:.4g} to {self.edges[-1]:.4g} ({self.metric})"
+        )
+
 
 def verify(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query: SideLike,
+    gallery: SideLike,
+    *,
     metric: str = "euclidean",
-    fprs: Sequence[float] = (1e-4, 1e-3, 1e-2),
     normalize: bool = False,
+    fprs: Sequence[float] = (1e-4, 1e-3, 1e-2),
 ) -> Verification:
     """True positive rates at given false positive rates.
 
@@ -115,9 +120,7 @@ def verify(
         As `evaluate`; also rates out of range, no pair of two identities.
     """
     rates = _rates(fprs)
-    pairs = _Pairs(
-        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
-    )
+    pairs = _Pairs(query, gallery, metric, normalize)
     allowed = [_allowed(rate, pairs.num_different) for rate in rates.tolist()]
     smallest = _Smallest(min(max(allowed) + 1, pairs.num_different))
     parts = []
@@ -134,15 +137,12 @@ def verify(
 
 
 def pair_histogram(
-    query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query: SideLike,
+    gallery: SideLike,
+    *,
     metric: str = "euclidean",
-    bins: int = 100,
     normalize: bool = False,
+    bins: int = 100,
 ) -> PairHistogram:
     """Distances of one identity and of two, counted in `bins` bins of equal width from the smallest to the largest.
 
@@ -150,9 +150,7 @@ def pair_histogram(
     errors are those of `verify`.
     """
     whole_number(bins, "bins", error=MetricError)
-    pairs = _Pairs(
-        query_features, query_pids, query_camids, gallery_features, gallery_pids, gallery_camids, metric, normalize
-    )
+    pairs = _Pairs(query, gallery, metric, normalize)
     bounds = [_bounds(values) for of_one, block in pairs.blocks() for values in (of_one, block)]
     limits = float(min(low for low, _ in bounds)), float(max(high for _, high in bounds))
     edges = np.histogram_bin_edges(np.empty(0), bins, limits)
@@ -169,21 +167,9 @@ def pair_histogram(
 class _Pairs:
     """The pairs that the protocol keeps: their number, and their distances a block of queries at a time."""
 
-    def __init__(
-        self,
-        query_features: ArrayLike,
-        query_pids: ArrayLike,
-        query_camids: ArrayLike,
-        gallery_features: ArrayLike,
-        gallery_pids: ArrayLike,
-        gallery_camids: ArrayLike,
-        metric: str,
-        normalize: bool,
-    ):
-        self.gallery = Gallery(gallery_features, metric, normalize)
-        self.query = self.gallery.query(query_features)
-        shape = len(self.query[0]), len(self.gallery)
-        self.labels = labels = Labels.check(query_pids, query_camids, gallery_pids, gallery_camids, shape)
+    def __init__(self, query: SideLike, gallery: SideLike, metric: str, normalize: bool):
+        self.gallery, self.query, labels = prepare_sides(query, gallery, metric, normalize)
+        self.labels, shape = labels, labels.shape
         self.num_different = shape[0] * (shape[1] - len(labels.junk)) - int((labels.last - labels.first).sum())
         if all(labels.pairs(i, i + 1)[2].all() for i in range(shape[0])):
             raise labels.no_match()

@@ -102,15 +102,11 @@ def ranked_examples(
             kinds.setdefault(int(i), label)
     chosen = np.array(list(kinds))
     ranked = ranked_list(
-        query.features[chosen],
-        query.pids[chosen],
-        query.camids[chosen],
-        gallery.features,
-        gallery.pids,
-        gallery.camids,
-        k,
-        evaluation.metric,
-        dropped,
-        evaluation.normalized,
+        (query.features[chosen], query.pids[chosen], query.camids[chosen]),
+        gallery,
+        k=k,
+        dropped=dropped,
+        metric=evaluation.metric,
+        normalize=evaluation.normalized,
     )
     return ranked_rows(ranked, query.names[chosen], gallery.names, evaluation.ap[chosen], list(kinds.values()))

@@ -88,13 +88,13 @@ def measure_accuracy(
     assessments = {}
     good, junk = truth.indices(query.names, gallery.names) if truth else (None, None)
     for metric in METRICS:
-        evaluation = evaluate(*query.labelled, *gallery.labelled, metric=metric)
+        evaluation = evaluate(query, gallery, metric=metric)
         assessments[metric] = Assessment(
             evaluation,
             bootstrap(evaluation),
-            bootstrap(evaluation, query.pids),
-            verify(*query.labelled, *gallery.labelled, metric=metric),
-            good and evaluate_lists(query.features, gallery.features, good=good, junk=junk, metric=metric),
+            bootstrap(evaluation, clusters=query.pids),
+            verify(query, gallery, metric=metric),
+            good and evaluate_lists(query, gallery, good=good, junk=junk, metric=metric),
         )
         _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
     return assessments
@@ -159,19 +159,19 @@ def measure_variants(
     """
     _check_conditions(query)
     options = batch_size, backend, device, progress
-    plain = evaluate(*query.labelled, *gallery.labelled, metric=metric)
+    plain = evaluate(query, gallery, metric=metric)
     variants: list[Variant] = []
 
     def add(name: str, evaluation: Evaluation, scored: Verification | None = None) -> None:
-        test = paired_test(plain, evaluation, query.pids) if variants else None
+        test = paired_test(plain, evaluation, clusters=query.pids) if variants else None
         variants.append(Variant(name, evaluation, test, scored))
 
     def add_features(name: str, query_features, gallery_features, normalize: bool = False) -> None:
-        pairs = (query_features, query.pids, query.camids, gallery_features, gallery.pids, gallery.camids)
+        sides = (query_features, query.pids, query.camids), (gallery_features, gallery.pids, gallery.camids)
         add(
             name,
-            evaluate(*pairs, metric=metric, normalize=normalize),
-            verify(*pairs, metric=metric, normalize=normalize),
+            evaluate(*sides, metric=metric, normalize=normalize),
+            verify(*sides, metric=metric, normalize=normalize),
         )
 
     add_features("as extracted", query.features, gallery.features)
@@ -182,25 +182,24 @@ def measure_variants(
     extras, source = gallery, "the gallery's own"
     if dataset.multi_query:
         extras, source = split_features(workspace, dataset, checkpoint, "multi_query", *options), "gt_bbox"
-    add_features(f"multi-query, mean ({source})", pool_queries(*query.labelled, *extras.labelled), gallery.features)
+    add_features(f"multi-query, mean ({source})", pool_queries(query, extras), gallery.features)
     k, images = min(5, len(gallery)), len(query) + len(gallery)
     k1, k2 = min(20, images - 1), min(6, images)  # the usual numbers, except where there are fewer images
     add_features(
         "query expansion" + f" (k {k})" * (k < 5),
-        expand_queries(query.features, gallery.features, k),
+        expand_queries(query, gallery, k=k),
         gallery.features,
         normalize=True,
     )
-    labels = query.pids, query.camids, gallery.pids, gallery.camids
-    distances = rerank(query.features, gallery.features, k1, k2, metric=metric, progress=progress)
+    distances = rerank(query, gallery, k1=k1, k2=k2, metric=metric, progress=progress)
     add(
         "re-ranking" + f" (k1 {k1}, k2 {k2})" * (k1 < 20),
-        evaluate_distances(distances, *labels, metric=f"re-ranked {metric}"),
+        evaluate_distances(query, gallery, distances=distances, metric=f"re-ranked {metric}"),
     )
     truth = read_ground_truth(dataset)
     if truth:
-        lists = truth.indices(query.names, gallery.names)
-        add("gt_query's own lists", evaluate_lists(query.features, gallery.features, *lists, metric=metric))
+        good, junk = truth.indices(query.names, gallery.names)
+        add("gt_query's own lists", evaluate_lists(query, gallery, good=good, junk=junk, metric=metric))
     _write(
         workspace,
         "variants",

@@ -129,4 +129,4 @@ def _score(workspace: Workspace, checkpoint: Checkpoint, dataset: Market1501) ->
             extract_features(session, dataset, samples, folder / f"{name}.npz", 32)
             for name, samples in (("query", dataset.query), ("gallery", dataset.gallery))
         )
-    return evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids).as_dict()
+    return evaluate(query, gallery).as_dict()

@@ -185,9 +185,7 @@ def test_evaluate_prints_the_scores_and_writes_the_guide_s_json(osnet, place, tm
         new=tmp_path,
     )
     query, gallery = (load_features(place / "features" / f"{split}.npz") for split in ("query", "gallery"))
-    score = evaluate(
-        query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric, max_rank=5
-    )
+    score = evaluate(query, gallery, metric=metric, max_rank=5)
     assert code == 0 and not err and f"6 of 6 queries, {len(gallery)} gallery images, {metric} distance" == out[0]
     assert out[1] == f"Rank-1  {score.hits(1)}/6 = {score.rank(1):.6f}" and out[4].startswith("Rank-20 6/6 = 1.0")
     assert out[5:7] == [f"mAP     {score.mAP:.6f}", f"mINP    {score.mINP:.6f}"]
@@ -201,20 +199,16 @@ def test_evaluate_prints_the_scores_and_writes_the_guide_s_json(osnet, place, tm
 @pytest.mark.parametrize(
     "options, words, change",
     [
-        ("--normalize", "unit features", lambda q, g: evaluate(*q.labelled, *g.labelled, normalize=True)),
+        ("--normalize", "unit features", lambda q, g: evaluate(q, g, normalize=True)),
         (
             "--expand",
             "unit features, query expansion",
-            lambda q, g: evaluate(
-                expand_queries(q.features, g.features), q.pids, q.camids, *g.labelled, normalize=True
-            ),
+            lambda q, g: evaluate((expand_queries(q, g), q.pids, q.camids), g, normalize=True),
         ),
         (
             "--rerank --metric cosine",
             "re-ranking",
-            lambda q, g: evaluate_distances(
-                rerank(q.features, g.features, metric="cosine"), q.pids, q.camids, g.pids, g.camids
-            ),
+            lambda q, g: evaluate_distances(q, g, distances=rerank(q, g, metric="cosine")),
         ),
     ],
 )
@@ -231,7 +225,7 @@ def test_evaluate_uses_features_otherwise(osnet, tmp_path, options, words, chang
     code, out, _ = osnet(f"evaluate {{new}}/q.npz {{new}}/g.npz {{new}} r {options}", new=tmp_path)
     score = change(*sides)
     assert code == 0 and out[0].endswith(f"distance, {words}") and f"mAP     {score.mAP:.6f}" in out
-    assert score.mAP != evaluate(*sides[0].labelled, *sides[1].labelled).mAP
+    assert score.mAP != evaluate(*sides).mAP
 
 
 def test_evaluate_takes_features_of_other_tools(osnet, tmp_path):

@@ -140,7 +140,7 @@ def score_of(evaluation, intervals=None) -> Score:
 
 def evaluations(lost: int, won: int, size: int = 400, fall: float = 0.0):
     """Two models: so many queries right at once only in the first, only in the second; AP lower by `fall`."""
-    base = evaluate_distances([[0, 1]], [1], [1], [1, 2], [2, 2])
+    base = evaluate_distances(([1], [1]), ([1, 2], [2, 2]), distances=[[0, 1]])
     ap = np.linspace(0.5, 0.9, size)
     firsts = [np.repeat(first, (lost, won, size - lost - won)) for first in ([0, 1, 0], [1, 0, 0])]
     return [

@@ -113,7 +113,7 @@ def test_other_results_hold_no_score(tmp_path):
 
 
 def test_an_evaluation():
-    evaluation = evaluate_distances([[0, 1], [1, 0]], [1, 1], [1, 1], [1, 2], [2, 2])
+    evaluation = evaluate_distances(([1, 1], [1, 1]), ([1, 2], [2, 2]), distances=[[0, 1], [1, 0]])
     score = measured_score("x", evaluation, device="CPU")
     assert (score.rank1, score.mAP, score.queries, score.metric, score.device) == (0.5, 0.75, 2, "given", "CPU")
     assert score.rank1_text == "50.00 %"

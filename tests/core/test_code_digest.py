@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from osnet_lib import metrics
 from osnet_lib.core import files
-from osnet_lib.core.code_digest import PACKAGE, closure, code_digest, read_package, source_closure
+from osnet_lib.core.code_digest import PACKAGE, closure, code_digest, read_face, read_package, source_closure
 from osnet_lib.errors import StudyError
 
 LEAF = "def value():\n    return 1\n"
@@ -28,6 +28,7 @@ def write(root: Path, sources: dict[str, str]) -> Path:
         (package / name).write_text(source)
     (package / "__init__.py").touch()
     read_package.cache_clear()
+    read_face.cache_clear()
     return package
 
 
@@ -84,7 +85,7 @@ REACHED = {
 # Where the imports do not tell, everything counts.
 EVERYTHING = {
     "the package": ({}, "import toy\nt = toy"),
-    "the package beside a module": ({}, "import toy\nfrom toy.other import x"),
+    "the package beside a module": ({}, "import toy\nfrom toy.other import x\nprint(toy)"),
     "a name of the package": ({"__init__.py": "from .leaf import value"}, "from toy import value"),
     "star of the package": ({}, "from toy import *"),
     "the root from within": ({"mid.py": "from . import value\n" + CALL}, USE_F),
@@ -183,11 +184,41 @@ def test_resources_count_by_file_name(toy, mention, counted):
         assert source_closure(USE_F, package)[file] != before[file]
 
 
+FACED = {
+    "__init__.py": "FACE = {'value': 'leaf', 'other': 'far'}",
+    "leaf.py": LEAF,
+    "far.py": "def other():\n    return 2\n",
+    "mid.py": CALL,
+}
+
+
+@pytest.mark.parametrize(
+    "notebook, reached",
+    [
+        ("import toy", set()),
+        ("import toy as t\nt.value()", {"leaf"}),
+        ("import toy\nfrom pathlib import Path\ntoy.value(toy.other)", {"leaf", "far"}),
+        ("import os, toy as t\ndef g():\n    return t.other()", {"far"}),
+        ("from toy import value", {"leaf"}),
+        ("from toy import value as v, mid", {"leaf", "mid"}),
+        ("import toy as t\nt.mid.f()", {"mid"}),
+        ("import toy as t\nprint(t)", {"leaf", "far", "mid"}),
+        ("import toy as t\nt.value()\ngetattr(t, 'other')", {"leaf", "far", "mid"}),
+        ("import toy as t\nt.new()", {"leaf", "far", "mid"}),
+        ("from toy import *", {"leaf", "far", "mid"}),
+        ("from toy import new", {"leaf", "far", "mid"}),
+        ("%matplotlib inline\nimport toy", {"leaf", "far", "mid"}),
+    ],
+)
+def test_the_face_reaches_what_is_used_of_it(toy, notebook, reached):
+    assert set(source_closure(notebook, toy(FACED))) == reached
+
+
 def test_files_that_come_and_go_do_not_count(toy):
     package = toy({"leaf.py": LEAF})
-    before = source_closure("import toy", package)
+    before = source_closure("import toy\nprint(toy)", package)
     toy({"__pycache__/leaf.cpython-312.pyc": "x", "resources/.a.12.tmp.json": "x"})
-    assert source_closure("import toy", package) == before
+    assert source_closure("import toy\nprint(toy)", package) == before
 
 
 def test_a_new_module_counts_for_nobody_yet(toy):

@@ -116,8 +116,9 @@ def test_the_lists_of_the_protocol_score_as_the_protocol(tmp_path):
     truth = read(root)
     features = [rng.integers(-3, 4, (len(part), 3)).astype(np.float32) for part in (query, gallery)]
     labels = [([s.pid for s in part], [s.camid for s in part]) for part in (query, gallery)]
-    a = evaluate(features[0], *labels[0], features[1], *labels[1])
-    b = evaluate_lists(*features, *truth.indices([s.name for s in query], [s.name for s in gallery]))
+    a = evaluate((features[0], *labels[0]), (features[1], *labels[1]))
+    good, junk = truth.indices([s.name for s in query], [s.name for s in gallery])
+    b = evaluate_lists(*features, good=good, junk=junk)
     np.testing.assert_array_equal(a.ap, b.ap)
     assert a.as_dict() == b.as_dict() and a.num_valid == 36 and a.mAP < 0.9
 

@@ -19,7 +19,7 @@ from osnet_lib.metrics import evaluate
 
 
 def scores(query: Features, gallery: Features, metric: str) -> tuple[int, float]:
-    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids, metric)
+    score = evaluate(query, gallery, metric=metric)
     return score.hits(1), score.mAP
 
 
@@ -62,7 +62,7 @@ def test_the_whole_test_split_gives_the_published_figures(market_zip, market_wei
     query, gallery = load_features(tmp_path / "query.npz"), load_features(tmp_path / "gallery.npz")
     assert (len(query), len(gallery)) == (3368, 15913)
     for metric, (hits, mAP) in FULL.items():
-        score = evaluate(*query.labelled, *gallery.labelled, metric=metric)
+        score = evaluate(query, gallery, metric=metric)
         assert tuple(score.hits(k) for k in (1, 5, 10, 20)) == FULL_HITS[metric] and score.hits(1) == hits
         assert score.mAP == pytest.approx(mAP, abs=1e-5)
         assert metric != "euclidean" or score.mINP == pytest.approx(FULL_MINP, abs=1e-5)

@@ -83,7 +83,7 @@ def test_there_is_a_result_of_every_kind():
 
 def test_features_made_before_score_as_they_did():
     query, gallery = (load_features(BEFORE / "features" / f"{split}.npz") for split in ("query", "gallery"))
-    score = evaluate(*query.labelled, *gallery.labelled)
+    score = evaluate(query, gallery)
     held = json.loads((BEFORE / "scores.json").read_text("utf-8"))["value"]
     assert [f"{score.rank(1):.6f}", f"{score.mAP:.6f}"] == [f"{float(entry['value']):.6f}" for entry in held]
 

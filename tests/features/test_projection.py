@@ -92,7 +92,7 @@ def test_identities_come_by_images_or_by_score(split):
     query, gallery = split
     assert map_identities(query, gallery).tolist() == [2, 3, 1, 5]  # 4 and 4 images, 2 and 2: then by number
     assert map_identities(query, gallery, count=2).tolist() == [2, 3]
-    score = evaluate(query.features, query.pids, query.camids, gallery.features, gallery.pids, gallery.camids)
+    score = evaluate(query, gallery)
     means = {pid: score.ap[query.pids == pid].mean() for pid in (1, 2, 3)}
     worst = sorted(means, key=lambda pid: (means[pid], pid))
     assert map_identities(query, gallery, 9, "worst", score).tolist() == worst  # 5 has no score

@@ -37,7 +37,6 @@ def same(a: Features, b: Features) -> bool:
 def test_a_file_gives_back_what_was_saved(whole, tmp_path):
     read = load_features(tmp_path / "whole.npz")
     assert same(read, whole) and read.conditions == {"images": 11} and len(read) == 11
-    assert all(map(np.array_equal, read.labelled, (whole.features, whole.pids, whole.camids)))
 
 
 def test_a_flip_test_takes_the_same_images_in_the_same_order(whole):

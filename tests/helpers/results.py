@@ -74,7 +74,8 @@ def evaluation(metric: str = "euclidean"):
         order = [(i + k + 1) % 6 for k in range(i)] + [i]
         query[i, order] = near[: i + 1]
     pids, gallery_pids = np.arange(5) + 1, np.arange(6) + 1
-    score = evaluate(query, pids, np.ones(5, int), gallery, gallery_pids, np.full(6, 2), metric, max_rank=6)
+    sides = (query, pids, np.ones(5, int)), (gallery, gallery_pids, np.full(6, 2))
+    score = evaluate(*sides, metric=metric, max_rank=6)
     names = np.array([f"{pid:04d}_c1s1_000001_00.jpg" for pid in pids])
     gallery_names = np.array([f"{pid:04d}_c2s1_000001_01.jpg" for pid in gallery_pids])
     return (

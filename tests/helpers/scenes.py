@@ -9,7 +9,7 @@ from osnet_lib.errors import MetricError
 
 
 def make_scene(rng: np.random.Generator, integers: bool = True) -> tuple[np.ndarray, ...]:
-    """Features and labels: the first six arguments of `evaluate`.
+    """Features, pids and camids of the query, then of the gallery.
 
     Small integers make every float32 operation of the Euclidean distance exact, so ties are ties.
     """
@@ -41,10 +41,24 @@ def squares(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     return np.square(query[:, None] - gallery).sum(axis=2)
 
 
-def scored(function, *arguments, **keywords):
-    """What `function` returns, or None where no query has a match."""
+_PARTS = [f"{side}_{part}" for side in ("query", "gallery", "extra") for part in ("features", "pids", "camids")]
+
+
+def by_parts(function, *arrays, **named):
+    """Call a scoring function with the arrays of both sides one by one, in their order or by name.
+
+    Six are features, pids and camids of each side, four the labels of each, two the features.
+    """
+    arrays = [*arrays, *(named.pop(part) for part in _PARTS if part in named)]
+    half = len(arrays) // 2
+    sides = arrays if half == 1 else (tuple(arrays[:half]), tuple(arrays[half:]))
+    return function(*sides, **named)
+
+
+def scored(function, *arrays, **named):
+    """What `by_parts` returns, or None where no query has a match."""
     try:
-        return function(*arguments, **keywords)
+        return by_parts(function, *arrays, **named)
     except MetricError as error:
         assert "has a match" in str(error)
         return None

@@ -53,10 +53,17 @@ def market(queries: int, gallery: int, seed: int = 0) -> tuple[list[np.ndarray],
     return labels, random.normal(size=(queries, 8)), random.normal(size=(gallery, 8))
 
 
+def agreement(reference, candidate, labels, **options):
+    """`rank_agreement` of two pairs of features with the same labels."""
+    return rank_agreement(
+        (reference[0], *labels[:2]), (reference[1], *labels[2:]), candidate=tuple(candidate), **options
+    )
+
+
 def slow(reference, candidate, labels, k, metric):
     """One query at a time, by sorting."""
     query_pids, query_camids, pids, camids = labels
-    a, b = (distances(query, gallery, metric) for query, gallery in (reference, candidate))
+    a, b = (distances(query, gallery, metric=metric) for query, gallery in (reference, candidate))
     changed, tau = [], []
     for i, (pid, camid) in enumerate(zip(query_pids, query_camids)):
         kept = np.flatnonzero((pids != -1) & ~((pids == pid) & (camids == camid)))
@@ -73,7 +80,7 @@ def test_agreement_with_a_slow_reference(metric, k):
     labels, query, gallery = market(40, 30, seed=k)
     random = np.random.default_rng(9)
     candidate = [values + random.normal(scale=0.3, size=values.shape) for values in (query, gallery)]
-    found = rank_agreement((query, gallery), candidate, *labels, k, metric)
+    found = agreement((query, gallery), candidate, labels, k=k, metric=metric)
     changed, tau = slow((query, gallery), candidate, labels, k, metric)
     assert found.top1_changed.tolist() == changed and any(changed) and not all(changed)
     assert found.tau == pytest.approx(tau)
@@ -82,7 +89,7 @@ def test_agreement_with_a_slow_reference(metric, k):
 def test_a_ranking_agrees_with_itself_and_with_every_monotone_transform():
     labels, query, gallery = market(30, 40)
     for candidate in ((query, gallery), (3 * query, 3 * gallery)):
-        found = rank_agreement((query, gallery), candidate, *labels)
+        found = agreement((query, gallery), candidate, labels)
         assert not found.top1_changed.any() and (found.tau == 1).all()
 
 
@@ -90,15 +97,12 @@ def test_order_of_images_does_not_matter():
     labels, query, gallery = market(30, 40)
     random = np.random.default_rng(1)
     candidate = [values + random.normal(scale=0.3, size=values.shape) for values in (query, gallery)]
-    found = rank_agreement((query, gallery), candidate, *labels)
+    found = agreement((query, gallery), candidate, labels)
     rows, images = random.permutation(30), random.permutation(40)
-    again = rank_agreement(
+    again = agreement(
         (query[rows], gallery[images]),
         (candidate[0][rows], candidate[1][images]),
-        labels[0][rows],
-        labels[1][rows],
-        labels[2][images],
-        labels[3][images],
+        [labels[0][rows], labels[1][rows], labels[2][images], labels[3][images]],
     )
     assert np.array_equal(again.top1_changed, found.top1_changed[rows]) and again.tau == pytest.approx(found.tau[rows])
 
@@ -116,16 +120,16 @@ def test_order_of_images_does_not_matter():
 def test_a_tie_for_the_first_place_changes_nothing(places, changed):
     labels = [[1], [1], [1, 2, 3], [2, 2, 2]]
     reference, candidate = (([[0.0]], np.array(at, float)[:, None]) for at in ([1, 2, 3], places))
-    assert rank_agreement(reference, candidate, *labels).top1_changed.tolist() == [changed]
-    assert rank_agreement(candidate, reference, *labels).top1_changed.tolist() == [changed]
+    assert agreement(reference, candidate, labels).top1_changed.tolist() == [changed]
+    assert agreement(candidate, reference, labels).top1_changed.tolist() == [changed]
 
 
 def test_a_query_without_ranked_images_agrees():
-    found = rank_agreement(([[0.0]], [[1.0], [2.0]]), ([[0.0]], [[2.0], [1.0]]), [1], [1], [1, -1], [1, 1])
+    found = agreement(([[0.0]], [[1.0], [2.0]]), ([[0.0]], [[2.0], [1.0]]), [[1], [1], [1, -1], [1, 1]])
     assert found.top1_changed.tolist() == [False] and found.tau.tolist() == [1]
 
 
 def test_bad_input_is_refused_as_elsewhere():
     labels, query, gallery = market(3, 4)
     with pytest.raises(MetricError, match="unknown distance"):
-        rank_agreement((query, gallery), (query, gallery), *labels, metric="manhattan")
+        agreement((query, gallery), (query, gallery), labels, metric="manhattan")

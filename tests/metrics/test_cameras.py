@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers.scenes import by_parts
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate
 from osnet_lib.metrics.cameras import camera_pairs
@@ -32,12 +33,8 @@ def by_cutting(query, query_pids, query_camids, gallery, gallery_pids, gallery_c
     asked, shown = query_camids == one, gallery_camids == other
     try:
         score = evaluate(
-            query[asked],
-            query_pids[asked],
-            query_camids[asked],
-            gallery[shown],
-            gallery_pids[shown],
-            gallery_camids[shown],
+            (query[asked], query_pids[asked], query_camids[asked]),
+            (gallery[shown], gallery_pids[shown], gallery_camids[shown]),
             **options,
         )
     except MetricError as error:
@@ -56,9 +53,9 @@ def test_camera_pairs_agree_with_evaluating_each_pair(seed, queries, gallery, va
     )
     if not expected.any():
         with pytest.raises(MetricError, match="none of the .* queries has a match"):
-            camera_pairs(*arguments)
+            by_parts(camera_pairs, *arguments)
         return
-    pairs = camera_pairs(*arguments)
+    pairs = by_parts(camera_pairs, *arguments)
     assert pairs.query_cameras.tolist() == sorted(set(camids))
     assert pairs.gallery_cameras.tolist() == sorted(set(seen))
     np.testing.assert_array_equal(pairs.queries, expected[..., 1])
@@ -69,10 +66,10 @@ def test_camera_pairs_agree_with_evaluating_each_pair(seed, queries, gallery, va
 @pytest.mark.parametrize("options", [{}, {"metric": "cosine"}, {"normalize": True}])
 def test_camera_pairs_do_not_depend_on_order(options):
     arguments = scene(1, 40, 200)
-    expected = camera_pairs(*arguments, **options)
+    expected = by_parts(camera_pairs, *arguments, **options)
     rng = np.random.default_rng(2)
     ask, show = rng.permutation(40), rng.permutation(200)
-    found = camera_pairs(*(a[ask] for a in arguments[:3]), *(a[show] for a in arguments[3:]), **options)
+    found = camera_pairs(tuple(a[ask] for a in arguments[:3]), tuple(a[show] for a in arguments[3:]), **options)
     np.testing.assert_array_equal(found.rank1, expected.rank1)
     np.testing.assert_array_equal(found.queries, expected.queries)
     assert found.metric == options.get("metric", "euclidean") and found.normalized == options.get("normalize", False)
@@ -84,7 +81,7 @@ def test_camera_pairs_do_not_depend_on_order(options):
 
 def test_junk_and_ties_count_as_they_do_in_evaluate():
     # Cameras: 2 has the match behind junk, 3 ties with a wrong image, 4 has junk only and is no camera of the gallery.
-    pairs = camera_pairs([[0.0]], [1], [1], [[0.0], [1.0], [2.0], [2.0], [0.0]], [-1, 1, 1, 2, -1], [2, 2, 3, 3, 4])
+    pairs = camera_pairs(([[0.0]], [1], [1]), ([[0.0], [1.0], [2.0], [2.0], [0.0]], [-1, 1, 1, 2, -1], [2, 2, 3, 3, 4]))
     assert pairs.gallery_cameras.tolist() == [2, 3]
     assert pairs.rank1.tolist() == [[1.0, 0.0]] and pairs.queries.tolist() == [[1, 1]]
     with pytest.raises(ValueError, match="read-only"):
@@ -102,7 +99,7 @@ def test_junk_and_ties_count_as_they_do_in_evaluate():
 )
 def test_camera_pairs_refuse(change, message):
     good = [[[1.0], [2.0]], [1, 2], [1, 1], [[1.0], [2.0], [3.0]], [1, 2, 0], [2, 2, 3]]
-    assert camera_pairs(*good).rank1[0, 0] == 1
+    assert by_parts(camera_pairs, *good).rank1[0, 0] == 1
     with pytest.raises(MetricError) as caught:
-        camera_pairs(*(change.get(i, value) for i, value in enumerate(good)))
+        by_parts(camera_pairs, *(change.get(i, value) for i, value in enumerate(good)))
     assert str(caught.value).startswith(message)

@@ -26,9 +26,9 @@ def test_chance_is_the_mean_over_all_orders(pids, camids):
     for order in permutations(ranked):
         ranks = [rank for rank, (pid, _) in enumerate(order, 1) if pid == 1]
         scores.append(np.mean([i / rank for i, rank in enumerate(ranks, 1)]))
-    assert chance_map([1, 99], [1, 1], pids, camids) == pytest.approx(np.mean(scores), abs=1e-12)
+    assert chance_map(([1, 99], [1, 1]), (pids, camids)) == pytest.approx(np.mean(scores), abs=1e-12)
 
 
 def test_no_match_is_refused():
     with pytest.raises(MetricError, match="has a match"):
-        chance_map([1], [1], [1, 2], [1, 2])
+        chance_map(([1], [1]), ([1, 2], [1, 2]))

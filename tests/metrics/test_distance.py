@@ -58,9 +58,9 @@ def test_normalize_refuses(features, message):
 def test_normalised_distances_are_those_of_unit_rows():
     rng = np.random.default_rng(0)
     query, gallery = rng.standard_normal((5, 8)), 9 * rng.standard_normal((7, 8))
-    euclidean, cosine = (distances(query, gallery, metric, normalize=True) for metric in METRICS)
+    euclidean, cosine = (distances(query, gallery, metric=metric, normalize=True) for metric in METRICS)
     np.testing.assert_allclose(euclidean, 2 * cosine, atol=1e-14)
-    np.testing.assert_allclose(cosine, distances(query, gallery, "cosine"), atol=1e-15)
+    np.testing.assert_allclose(cosine, distances(query, gallery, metric="cosine"), atol=1e-15)
     with pytest.raises(MetricError, match="gallery features: 1 of 7 rows are all zero, first row 3"):
         distances(query, gallery * (np.arange(7) != 3)[:, None], normalize=True)
 
@@ -73,7 +73,9 @@ def test_a_direction_does_not_depend_on_the_length(dtype, scale):
     rows = np.random.default_rng(2).standard_normal((6, 64)).astype(dtype)
     short = rows * dtype(scale)
     short[3] = rows[3]  # among them one of usual length
-    np.testing.assert_allclose(distances(short, rows, "cosine"), distances(rows, rows, "cosine"), atol=2e-6)
+    np.testing.assert_allclose(
+        distances(short, rows, metric="cosine"), distances(rows, rows, metric="cosine"), atol=2e-6
+    )
     assert np.array_equal(short[3], rows[3])  # the caller's features stay as they are
 
 
@@ -88,7 +90,8 @@ def test_blocks_are_the_rows_of_the_matrix(metric, rows):
             starts = []
             for start, block in gallery.blocks(*gallery.query(query), **options):
                 assert len(block) == min(rows, 7 - start)
-                np.testing.assert_allclose(block, distances(query, features, metric)[start : start + rows], atol=1e-15)
+                whole = distances(query, features, metric=metric)
+                np.testing.assert_allclose(block, whole[start : start + rows], atol=1e-15)
                 block[:] = np.nan  # the caller may
                 starts.append(start)
             assert starts == list(range(0, 7, rows))

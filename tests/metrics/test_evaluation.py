@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from helpers.paths import ROOT
-from helpers.scenes import kept_and_right, make_scene, scenes, scored, squares
+from helpers.scenes import by_parts, kept_and_right, make_scene, scenes, scored, squares
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import (
     METRICS,
@@ -63,7 +63,7 @@ ONE_QUERY = {
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
 def test_one_query_by_hand(gallery, ap, first_hit, dtype):
     dist, pids, camids = (np.array(column) for column in zip(*gallery))
-    score = evaluate_distances(dist[None].astype(dtype), [1], [1], pids, camids, max_rank=len(pids))
+    score = evaluate_distances(([1], [1]), (pids, camids), distances=dist[None].astype(dtype), max_rank=len(pids))
     assert score.ap == pytest.approx([ap], abs=1e-15)
     assert score.mAP == pytest.approx(ap, abs=1e-15)
     assert score.first_hit.tolist() == [first_hit]
@@ -74,7 +74,9 @@ def test_one_query_by_hand(gallery, ap, first_hit, dtype):
 def test_several_queries_by_hand():
     """Four queries: hit at rank 1, hit at rank 3, only the same camera, identity absent."""
     dist = [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]
-    score = evaluate_distances(dist, [7, 8, 9, 5], [1, 1, 1, 1], [7, 9, 8, 7], [2, 1, 2, 3], max_rank=4, metric="mine")
+    score = evaluate_distances(
+        ([7, 8, 9, 5], [1, 1, 1, 1]), ([7, 9, 8, 7], [2, 1, 2, 3]), distances=dist, max_rank=4, metric="mine"
+    )
     assert score.first_hit.tolist() == [0, 2, -1, -1]
     np.testing.assert_allclose(score.ap, [(1 + 2 / 4) / 2, 1 / 3, np.nan, np.nan])
     assert (score.num_queries, score.num_valid, score.num_gallery, score.metric) == (4, 2, 4, "mine")
@@ -88,7 +90,7 @@ def test_several_queries_by_hand():
 
 
 def test_evaluation_cannot_be_changed():
-    score = evaluate_distances([[1.0]], [1], [1], [1], [2], max_rank=1)
+    score = evaluate_distances(([1], [1]), ([1], [2]), distances=[[1.0]], max_rank=1)
     with pytest.raises(dataclasses.FrozenInstanceError):
         score.mAP = 0.0
     with pytest.raises(ValueError):
@@ -110,7 +112,7 @@ QUERY, GALLERY = [[0.0, 3.0], [1.0, 0.0]], [[4.0, 0.0], [0.0, 1.0], [3.0, 3.0]]
     [(np.float16, np.float32), (np.float32, np.float32), (np.int64, np.float32), (np.float64, np.float64)],
 )
 def test_distances_by_hand(metric, expected, dtype, result):
-    found = distances(np.array(QUERY, dtype), np.array(GALLERY, dtype), metric)
+    found = distances(np.array(QUERY, dtype), np.array(GALLERY, dtype), metric=metric)
     assert found.dtype == result
     np.testing.assert_allclose(found, expected, atol=3e-7)
 
@@ -149,7 +151,7 @@ def test_agrees_with_the_loop_on_ties(scene):
     labels = query_pids, query_camids, gallery_pids, gallery_camids
     dist = squares(query, gallery)
     ranks = len(gallery)
-    score = scored(evaluate_distances, dist, *labels, max_rank=ranks)
+    score = scored(evaluate_distances, *labels, distances=dist, max_rank=ranks)
     check_against_reference(score, dist, labels, wrong_first=True)
     assert_same(score, scored(evaluate, *scene, max_rank=ranks))  # integers: the expanded square is exact too
 
@@ -159,10 +161,10 @@ def test_agrees_with_the_loop_on_ties(scene):
 def test_agrees_with_the_plain_loop_without_ties(scene, metric):
     query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
     labels = query_pids, query_camids, gallery_pids, gallery_camids
-    dist = distances(query, gallery, metric)
+    dist = distances(query, gallery, metric=metric)
     assume(all(len(np.unique(row)) == len(row) for row in dist))  # two can coincide in float32; ties are tested above
     before = dist.copy()
-    score = scored(evaluate_distances, dist, *labels, max_rank=1)
+    score = scored(evaluate_distances, *labels, distances=dist, max_rank=1)
     np.testing.assert_array_equal(dist, before)
     check_against_reference(score, dist, labels, wrong_first=False)
     exact = reference.distance_matrix(query.astype(np.float64), gallery.astype(np.float64), metric)
@@ -225,9 +227,9 @@ def test_two_thousand_random_cases_agree_with_the_definition():
         kept, right = kept_and_right(labels)
         score = scored(evaluate, *scene)
         check_by_definition(score, dist, kept, right)
-        assert_same(score, scored(evaluate_distances, dist, *labels))
+        assert_same(score, scored(evaluate_distances, *labels, distances=dist))
         good, dropped = ([np.flatnonzero(row) for row in matrix] for matrix in (right, ~kept))
-        assert_same(score, scored(evaluate_lists, query, gallery, good, dropped), same_junk=False)
+        assert_same(score, scored(evaluate_lists, query, gallery, good=good, junk=dropped), same_junk=False)
         junk += (labels[2] == -1).any()
         missing += (~right.any(axis=1)).any()
         tied += any(len(np.intersect1d(row[m], row[k & ~m])) for row, k, m in zip(dist, kept, right))
@@ -241,7 +243,7 @@ def test_any_lists_are_scored_by_definition(scene, seed):
     query, gallery = scene[0], scene[3]
     kind = np.random.default_rng(seed).choice(3, (len(query), len(gallery)), p=(0.2, 0.2, 0.6))
     good, junk = ([np.flatnonzero(row) for row in kind == k] for k in (0, 1))
-    score = scored(evaluate_lists, query, gallery, good, junk)
+    score = scored(evaluate_lists, query, gallery, good=good, junk=junk)
     check_by_definition(score, squares(query, gallery), kind != 1, kind == 0)
     if score is not None:
         junk = np.count_nonzero((kind == 1).all(axis=0))
@@ -260,7 +262,7 @@ def test_lists_by_hand():
 @pytest.mark.parametrize("ranks, inp", [((1,), 1), ((1, 2, 3), 1), ((2,), 1 / 2), ((5, 6), 2 / 6), ((1, 10), 2 / 10)])
 def test_inp_by_hand(ranks, inp):
     pids = [1 if rank in ranks else 2 for rank in range(1, 11)]
-    score = evaluate_distances([np.arange(10)], [1], [1], pids, [2] * 10)
+    score = evaluate_distances(([1], [1]), (pids, [2] * 10), distances=[np.arange(10)])
     assert score.inp.tolist() == [inp] and score.mINP == inp == score.as_dict()["mINP"]
 
 
@@ -296,7 +298,7 @@ def test_normalised_features_rank_as_their_cosine(scene):
         assert_same(score, cosine, exact=False)
         assert score.normalized and score.metric == metric and not cosine.normalized
         scene_ = normalize(scene[0]), *scene[1:3], normalize(scene[3]), *scene[4:]
-        assert_same(score, evaluate(*scene_, metric=metric), exact=False)
+        assert_same(score, by_parts(evaluate, *scene_, metric=metric), exact=False)
 
 
 def test_agrees_with_the_loop_on_a_large_case():
@@ -305,7 +307,7 @@ def test_agrees_with_the_loop_on_a_large_case():
     query, gallery = (rng.integers(-9, 10, (n, 16)).astype(np.float32) for n in (60, 3000))
     labels = rng.integers(1, 21, 60), rng.integers(1, 7, 60), rng.integers(-1, 21, 3000), rng.integers(1, 7, 3000)
     dist = squares(query, gallery)
-    score = evaluate(query, *labels[:2], gallery, *labels[2:], block_rows=7)
+    score = evaluate((query, *labels[:2]), (gallery, *labels[2:]), block_rows=7)
     check_against_reference(score, dist, labels, wrong_first=True)
 
 
@@ -333,7 +335,7 @@ def test_block_size_does_not_matter(scene, block_rows):
     dist = distances(scene[0], scene[3])
     labels = *scene[1:3], *scene[4:]
     with mock.patch.object(distance, "BLOCK_BYTES", 1 + block_rows * dist.shape[1] * 8):
-        assert_same(score, scored(evaluate_distances, dist, *labels, max_rank=1))
+        assert_same(score, scored(evaluate_distances, *labels, distances=dist, max_rank=1))
 
 
 @settings(max_examples=100, deadline=None)
@@ -342,7 +344,7 @@ def test_properties_of_cmc_and_ap(scene):
     labels = *scene[1:3], *scene[4:]
     dist = distances(scene[0], scene[3])
     ranks = dist.shape[1]
-    score = scored(evaluate_distances, dist, *labels, max_rank=ranks)
+    score = scored(evaluate_distances, *labels, distances=dist, max_rank=ranks)
     if score is None:
         return
     assert (np.diff(score.cmc) >= 0).all() and score.cmc[-1] == 1 and 0 < score.mAP <= 1
@@ -356,14 +358,14 @@ def test_properties_of_cmc_and_ap(scene):
         assert (score.ap[i] == 1) == leads
     exact = dist.astype(np.float64)
     for other in (3 * exact + 7, exact**3, np.exp(exact / 9), -1 / (1 + exact)):  # increasing functions
-        assert_same(score, evaluate_distances(other, *labels, max_rank=ranks))
+        assert_same(score, evaluate_distances(labels[:2], labels[2:], distances=other, max_rank=ranks))
 
 
 @settings(max_examples=100, deadline=None)
 @given(scenes(), st.integers(1, 45))
 def test_ranked_list_tells_the_same_story(scene, k):
     query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
-    shown = ranked_list(*scene, k=k)
+    shown = by_parts(ranked_list, *scene, k=k)
     dist = distances(query, gallery)
     score = scored(evaluate, *scene, max_rank=1)
     for i in range(len(query)):
@@ -380,7 +382,7 @@ def test_ranked_list_tells_the_same_story(scene, k):
 
 
 def test_ranked_list_of_one_query():
-    shown = ranked_list([0.0, 1.0], 3, 1, [[0, 1], [0, 2], [0, 4], [9, 9]], [3, 3, 5, -1], [1, 2, 2, 2], k=3)
+    shown = ranked_list(([0.0, 1.0], 3, 1), ([[0, 1], [0, 2], [0, 4], [9, 9]], [3, 3, 5, -1], [1, 2, 2, 2]), k=3)
     assert shown.indices.tolist() == [[1, 2, -1]] and shown.correct.tolist() == [[True, False, False]]
     np.testing.assert_array_equal(shown.distances, [[1, 9, np.nan]])
 
@@ -393,19 +395,11 @@ def test_identical_features_tie_exactly(metric, queries, gallery, width):
     rng = np.random.default_rng(width)
     feature = np.repeat(rng.standard_normal((1, width)).astype(np.float32), gallery, axis=0)
     query = np.repeat(feature[:1], queries, axis=0)
-    assert (np.ptp(distances(query, feature, metric), axis=1) == 0).all()
+    assert (np.ptp(distances(query, feature, metric=metric), axis=1) == 0).all()
     for match in (0, gallery // 2, gallery - 1):
         pids = np.where(np.arange(gallery) == match, 1, 2)
-        score = evaluate(
-            query,
-            np.ones(queries, int),
-            np.ones(queries, int),
-            feature,
-            pids,
-            np.full(gallery, 2),
-            metric,
-            max_rank=gallery,
-        )
+        sides = (query, np.ones(queries, int), np.ones(queries, int)), (feature, pids, np.full(gallery, 2))
+        score = evaluate(*sides, metric=metric, max_rank=gallery)
         assert (score.first_hit == gallery - 1).all() and score.mAP == pytest.approx(1 / gallery)
 
 
@@ -415,7 +409,7 @@ def test_copies_among_other_features_tie(metric):
     gallery = rng.standard_normal((777, 61)).astype(np.float32)
     copies, originals = rng.permutation(777)[:400].reshape(2, 200)
     gallery[copies] = gallery[originals]
-    dist = distances(rng.standard_normal((19, 61)).astype(np.float32), gallery, metric)
+    dist = distances(rng.standard_normal((19, 61)).astype(np.float32), gallery, metric=metric)
     np.testing.assert_array_equal(dist[:, copies], dist[:, originals])
 
 
@@ -444,7 +438,7 @@ def test_cosine_ignores_length_and_euclidean_does_not():
     labels = [rng.integers(1, 5, 9), rng.integers(1, 3, 9)], [rng.integers(0, 5, 50), rng.integers(1, 3, 50)]
     scale = 4.0 ** rng.integers(-3, 4, (50, 1))
     for metric, same in (("cosine", True), ("euclidean", False)):
-        a, b = (evaluate(query, *labels[0], g, *labels[1], metric=metric) for g in (gallery, gallery * scale))
+        a, b = (evaluate((query, *labels[0]), (g, *labels[1]), metric=metric) for g in (gallery, gallery * scale))
         assert (a.ap.tolist() == b.ap.tolist()) == same
 
 
@@ -456,14 +450,14 @@ def test_memory_is_bounded_by_the_block():
     for pids in (np.arange(1500) % 500 + 1, np.ones(1500, int)):
         with mock.patch.object(distance, "BLOCK_BYTES", 1 << 20):
             tracemalloc.start()
-            evaluate(features, pids, camids, features, pids, camids)
+            evaluate((features, pids, camids), (features, pids, camids))
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         assert peak < 3 << 20
 
 
 def test_progress_shows_only_when_asked(capsys):
-    arguments = [[0.0]], [1], [1], [[0.0]], [1], [2]
+    arguments = ([[0.0]], [1], [1]), ([[0.0]], [1], [2])
     evaluate(*arguments, max_rank=1)
     assert capsys.readouterr().err == ""
     evaluate(*arguments, max_rank=1, progress=True)
@@ -558,9 +552,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("change, message", REFUSED.values(), ids=REFUSED)
 def test_refusals(change, message):
-    assert evaluate(**GOOD).num_valid == 2
+    assert by_parts(evaluate, **GOOD).num_valid == 2
     with pytest.raises(MetricError) as caught:
-        evaluate(**{**GOOD, **change})
+        by_parts(evaluate, **{**GOOD, **change})
     assert message in str(caught.value)
     assert caught.value.where and caught.value.cure and "\n" not in str(caught.value)
 
@@ -589,9 +583,9 @@ LISTS_REFUSED = {
 
 @pytest.mark.parametrize("change, message", LISTS_REFUSED.values(), ids=LISTS_REFUSED)
 def test_refused_lists(change, message):
-    assert evaluate_lists(**LISTS).num_valid == 2
+    assert by_parts(evaluate_lists, **LISTS).num_valid == 2
     with pytest.raises(MetricError) as caught:
-        evaluate_lists(**{**LISTS, **change})
+        by_parts(evaluate_lists, **{**LISTS, **change})
     assert message in str(caught.value) and caught.value.cure and "\n" not in str(caught.value)
 
 
@@ -608,7 +602,7 @@ DISTANCES_REFUSED = {
 @pytest.mark.parametrize("dist, pids, message", DISTANCES_REFUSED.values(), ids=DISTANCES_REFUSED)
 def test_refused_distances(dist, pids, message):
     with pytest.raises(MetricError) as caught:
-        evaluate_distances(dist, pids, pids, [1, 1], [2, 2], max_rank=1)
+        evaluate_distances((pids, pids), ([1, 1], [2, 2]), distances=dist, max_rank=1)
     assert message in str(caught.value) and caught.value.cure
 
 
@@ -616,29 +610,29 @@ def test_refused_distance_is_found_in_a_later_block():
     dist = np.ones((5, 2))
     dist[3, 1] = np.nan
     with mock.patch.object(distance, "BLOCK_BYTES", 1), pytest.raises(MetricError, match="row 3 holds"):
-        evaluate_distances(dist, [1] * 5, [1] * 5, [1, 2], [2, 2], max_rank=1)
+        evaluate_distances(([1] * 5, [1] * 5), ([1, 2], [2, 2]), distances=dist, max_rank=1)
 
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_refused_ranks(k):
-    score = evaluate(**GOOD)
+    score = by_parts(evaluate, **GOOD)
     for call in (score.hits, score.rank):
         with pytest.raises(MetricError, match=f"k: {k} is not a whole number of 1 or more. Ranks count from 1"):
             call(k)
     arguments = [GOOD[name] for name in list(GOOD)[:6]]
     with pytest.raises(MetricError, match=f"k: {k} is not a whole number of 1 or more"):
-        ranked_list(*arguments, k=k)
+        by_parts(ranked_list, *arguments, k=k)
 
 
 def test_ranked_list_refuses_what_evaluate_refuses():
     arguments = {name: GOOD[name] for name in list(GOOD)[:6]}
     with pytest.raises(MetricError, match="unknown distance"):
-        ranked_list(**arguments, metric="manhattan")
+        by_parts(ranked_list, **arguments, metric="manhattan")
     with pytest.raises(MetricError, match="query pids: int64 of shape"):
-        ranked_list(**{**arguments, "query_pids": [1]})
+        by_parts(ranked_list, **{**arguments, "query_pids": [1]})
 
 
-@pytest.mark.parametrize("call", [lambda q, g: distances(q, g), lambda q, g: distances(q, g, "cosine")])
+@pytest.mark.parametrize("call", [lambda q, g: distances(q, g), lambda q, g: distances(q, g, metric="cosine")])
 def test_distances_refuses_other_widths(call):
     with pytest.raises(MetricError, match="query features have 2 values each, gallery features 3"):
         call(np.ones((1, 2)), np.ones((1, 3)))

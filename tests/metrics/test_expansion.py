@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers.scenes import by_parts
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate, expand_queries
 
@@ -46,7 +47,7 @@ def test_by_hand():
         (2, 0, [2 + half, half]),
         (4, 0, [2 + half, half]),
     ):  # what is not similar has no weight
-        np.testing.assert_allclose(expand_queries(query, gallery, k, alpha), unit(np.array([total])), atol=1e-7)
+        np.testing.assert_allclose(expand_queries(query, gallery, k=k, alpha=alpha), unit(np.array([total])), atol=1e-7)
 
 
 def test_one_thousand_random_cases():
@@ -67,7 +68,7 @@ def test_one_thousand_random_cases():
 def test_without_ties(seed, k, alpha, times):
     rng = np.random.default_rng(seed)
     queries, gallery = rng.standard_normal((3, 6)), rng.standard_normal((9, 6))
-    found = expand_queries(queries, gallery, k, alpha, times)
+    found = expand_queries(queries, gallery, k=k, alpha=alpha, times=times)
     np.testing.assert_allclose(found, plain_expansion(queries, gallery, k, alpha, times), atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
 
@@ -80,9 +81,9 @@ def test_order_does_not_matter_even_among_copies(seed, random, k):
     queries = rng.standard_normal((4, 5)).astype(np.float32)
     gallery = rng.standard_normal((5, 5)).astype(np.float32)[rng.integers(0, 5, 9)]
     q, g = (random.sample(range(len(part)), len(part)) for part in (queries, gallery))
-    expanded = expand_queries(queries, gallery, k)
+    expanded = expand_queries(queries, gallery, k=k)
     assert expanded.dtype == np.float32
-    np.testing.assert_allclose(expand_queries(queries[q], gallery[g], k), expanded[q], atol=1e-6)
+    np.testing.assert_allclose(expand_queries(queries[q], gallery[g], k=k), expanded[q], atol=1e-6)
 
 
 def test_inputs_stay_and_lengths_do_not_matter():
@@ -103,7 +104,7 @@ def test_it_helps_where_neighbours_are_right():
     gallery = np.vstack([of_person[1:], others])
     labels = [1], [1], [1, 1, 1, 2, 3, 4], [2] * 6
     scores = [
-        evaluate(query, *labels[:2], gallery, *labels[2:], metric="cosine").mAP
+        evaluate((query, *labels[:2]), (gallery, *labels[2:]), metric="cosine").mAP
         for query in (of_person[:1], expand_queries(of_person[:1], gallery, k=2))
     ]
     assert scores[0] < 1 and scores[1] == 1
@@ -128,7 +129,7 @@ def test_refusals(options, message):
     arguments = {"gallery_features": np.eye(4)[:, :2] + 1, "k": 3, **options}
     queries = {"query_features": np.ones((2, 2))}
     with pytest.raises(MetricError) as caught:
-        expand_queries(**queries, **arguments)
+        by_parts(expand_queries, **queries, **arguments)
     assert str(caught.value).startswith(message) and caught.value.cure
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from helpers.scenes import make_scene, scenes, scored
+from helpers.scenes import by_parts, make_scene, scenes, scored
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import evaluate, pool_queries
 
@@ -23,8 +23,8 @@ def plain_pooling(scene, method):
 def test_by_hand():
     query, extra = [[1.0, 4.0], [2.0, 2.0]], [[3.0, 0.0], [9.0, 9.0], [5.0, 5.0], [8.0, 8.0]]
     labels = [1, 1], [1, 2], [1, 1, 1, -1], [1, 3, 1, 1]
-    assert pool_queries(query, *labels[:2], extra, *labels[2:]).tolist() == [[3, 3], [2, 2]]
-    assert pool_queries(query, *labels[:2], extra, *labels[2:], method="max").tolist() == [[5, 5], [2, 2]]
+    assert pool_queries((query, *labels[:2]), (extra, *labels[2:])).tolist() == [[3, 3], [2, 2]]
+    assert pool_queries((query, *labels[:2]), (extra, *labels[2:]), method="max").tolist() == [[5, 5], [2, 2]]
 
 
 @pytest.mark.parametrize("method", ["mean", "max"])
@@ -33,7 +33,7 @@ def test_one_thousand_random_cases(method):
     alone = 0
     for _ in range(1000):
         scene = make_scene(rng, integers=False)
-        pooled = pool_queries(*scene, method=method)
+        pooled = by_parts(pool_queries, *scene, method=method)
         assert pooled.dtype == np.float32 and pooled.shape == scene[0].shape
         np.testing.assert_allclose(pooled, plain_pooling(scene, method), rtol=1e-5, atol=1e-6)
         same = (scene[1][:, None] == scene[4]) & (scene[2][:, None] == scene[5])
@@ -47,7 +47,9 @@ def test_one_thousand_random_cases(method):
 def test_order_does_not_matter(scene, random, method):
     q, e = (random.sample(range(len(part)), len(part)) for part in (scene[0], scene[3]))
     shuffled = *(part[q] for part in scene[:3]), *(part[e] for part in scene[3:])
-    np.testing.assert_array_equal(pool_queries(*shuffled, method=method), pool_queries(*scene, method=method)[q])
+    np.testing.assert_array_equal(
+        by_parts(pool_queries, *shuffled, method=method), by_parts(pool_queries, *scene, method=method)[q]
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -55,22 +57,24 @@ def test_order_does_not_matter(scene, random, method):
 def test_the_gallery_as_extras_leaks_nothing(scene, seed):
     """What a query is scored on may be anything: its pooled feature does not change."""
     query, pids, camids, gallery, gallery_pids, gallery_camids = scene
-    pooled = pool_queries(*scene)
+    pooled = by_parts(pool_queries, *scene)
     for i in range(len(query)):
         dropped = (gallery_pids == pids[i]) & (gallery_camids == camids[i])
         noise = np.random.default_rng(seed).standard_normal(gallery.shape).astype(np.float32)
         other = np.where(dropped[:, None], gallery, noise)
-        again = pool_queries(query[i : i + 1], pids[i : i + 1], camids[i : i + 1], other, gallery_pids, gallery_camids)
+        again = pool_queries(
+            (query[i : i + 1], pids[i : i + 1], camids[i : i + 1]), (other, gallery_pids, gallery_camids)
+        )
         np.testing.assert_array_equal(again[0], pooled[i])
 
 
 def test_no_extras_at_all_and_inputs_stay():
     query = np.ones((2, 3), np.float32)
-    pooled = pool_queries(query, [1, 2], [1, 1], np.empty((0, 3)), [], [])
+    pooled = pool_queries((query, [1, 2], [1, 1]), (np.empty((0, 3)), [], []))
     np.testing.assert_array_equal(pooled, query)
     pooled[:] = 5
     assert (query == 1).all()
-    more = pool_queries(query, [1, 2], [1, 1], np.full((1, 3), 3.0), [1], [1])
+    more = pool_queries((query, [1, 2], [1, 1]), (np.full((1, 3), 3.0), [1], [1]))
     assert more.dtype == np.float64 and more.tolist() == [[2] * 3, [1] * 3] and (query == 1).all()
 
 
@@ -81,8 +85,9 @@ def test_it_helps_where_images_are_noisy():
     gallery = people[pids - 1] + 1.2 * rng.standard_normal((120, 8))
     query = people + 1.2 * rng.standard_normal((20, 8))
     labels = np.arange(1, 21), np.ones(20, int)
-    alone = evaluate(query, *labels, gallery, pids, camids)
-    pooled = evaluate(pool_queries(query, *labels, gallery, pids, camids), *labels, gallery, pids, camids)
+    asked, shown = (query, *labels), (gallery, pids, camids)
+    alone = evaluate(asked, shown)
+    pooled = evaluate((pool_queries(asked, shown), *labels), shown)
     assert pooled.mAP > alone.mAP + 0.05
 
 
@@ -114,12 +119,12 @@ GOOD = dict(
     ],
 )
 def test_refusals(change, message):
-    assert pool_queries(**GOOD).shape == (2, 3)
+    assert by_parts(pool_queries, **GOOD).shape == (2, 3)
     with pytest.raises(MetricError) as caught:
-        pool_queries(**{**GOOD, **change})
+        by_parts(pool_queries, **{**GOOD, **change})
     assert str(caught.value).startswith(message) and caught.value.cure
 
 
 def test_pooled_queries_go_through_the_protocol():
     scene = make_scene(np.random.default_rng(8))
-    assert scored(evaluate, pool_queries(*scene), *scene[1:]).num_valid > 0
+    assert scored(evaluate, by_parts(pool_queries, *scene), *scene[1:]).num_valid > 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from helpers.scenes import by_parts
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import distances, evaluate, ranked_list
 
@@ -15,7 +16,7 @@ GALLERY = [(4, 1, 1), (1, 1, 1), (2, 2, 2), (3, -1, 2), (5, 1, 2), (6, 1, 1), (7
 
 def listed(rows, **arguments):
     away, pids, camids = zip(*rows)
-    return ranked_list([0.0], 1, 1, np.sqrt(np.array(away, float))[:, None], pids, camids, **arguments)
+    return ranked_list(([0.0], 1, 1), (np.sqrt(np.array(away, float))[:, None], pids, camids), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def scenes(draw):
 @given(scenes(), st.integers(1, 6), st.integers(0, 4))
 def test_lists_agree_with_sorting(scene, k, dropped):
     query, query_pids, query_camids, gallery, gallery_pids, gallery_camids = scene
-    shown = ranked_list(*scene, k=k, dropped=dropped)
+    shown = by_parts(ranked_list, *scene, k=k, dropped=dropped)
     dist = distances(query, gallery)
     for i, (pid, camid) in enumerate(zip(query_pids, query_camids)):
         aside = (gallery_pids == -1) | ((gallery_pids == pid) & (gallery_camids == camid))
@@ -82,7 +83,7 @@ def test_lists_agree_with_sorting(scene, k, dropped):
 @settings(max_examples=50, deadline=None)
 @given(scenes())
 def test_dropped_images_change_no_rank(scene):
-    alone, together = ranked_list(*scene, k=4), ranked_list(*scene, k=4, dropped=3)
+    alone, together = (by_parts(ranked_list, *scene, k=4, dropped=dropped) for dropped in (0, 3))
     for i in range(len(alone.indices)):
         np.testing.assert_array_equal(together.indices[i][together.ranks[i] > 0], alone.indices[i][alone.ranks[i] > 0])
 
@@ -92,9 +93,9 @@ def test_the_first_match_stands_where_evaluate_counts_it(metric, normalize):
     rng = np.random.default_rng(5)
     pids, camids = rng.integers(1, 6, 60), rng.integers(1, 4, 60)
     features = rng.standard_normal((60, 5)) * rng.uniform(0.2, 3, (60, 1))
-    arguments = features[:15], pids[:15], camids[:15], features[15:], pids[15:], camids[15:]
+    arguments = (features[:15], pids[:15], camids[:15]), (features[15:], pids[15:], camids[15:])
     shown = ranked_list(*arguments, k=45, metric=metric, dropped=5, normalize=normalize)
-    score = evaluate(*arguments, metric, normalize=normalize)
+    score = evaluate(*arguments, metric=metric, normalize=normalize)
     first = [ranks[correct].min() - 1 if correct.any() else -1 for ranks, correct in zip(shown.ranks, shown.correct)]
     assert first == score.first_hit.tolist()
 

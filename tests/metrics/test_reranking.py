@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from helpers.paths import ROOT
+from helpers.scenes import by_parts
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import distance, distances, evaluate, evaluate_distances
 from osnet_lib.metrics.reranking import rerank
@@ -81,14 +82,16 @@ def test_a_case_on_paper():
 @given(scenes(), st.sampled_from([np.float32, np.float64, np.int64]))
 def test_agrees_with_sets_where_distances_tie(scene, dtype):
     query, gallery, k1, k2, lambda_value = scene
-    result = rerank(query.astype(dtype), gallery.astype(dtype), k1, k2, lambda_value)
+    result = rerank(query.astype(dtype), gallery.astype(dtype), k1=k1, k2=k2, lambda_value=lambda_value)
     np.testing.assert_allclose(result, by_sets(*scene), atol=1e-5)
 
 
 @settings(max_examples=60, deadline=None)
 @given(scenes(ties=False, most=60))
 def test_agrees_with_the_published_program_without_ties(scene):
-    np.testing.assert_allclose(rerank(*scene), published.dense_rerank(*scene), atol=1e-5)
+    query, gallery, k1, k2, lambda_value = scene
+    found = rerank(query, gallery, k1=k1, k2=k2, lambda_value=lambda_value)
+    np.testing.assert_allclose(found, published.dense_rerank(*scene), atol=1e-5)
 
 
 @pytest.mark.parametrize("k1, k2", [(20, 6), (7, 3), (5, 1), (50, 60)])
@@ -96,10 +99,10 @@ def test_agrees_with_the_published_program_on_clusters(k1, k2):
     """As many images as make several groups of columns and, with small blocks, several blocks."""
     query, gallery = clusters(30, 470)
     expected = published.dense_rerank(query, gallery, k1, k2)
-    np.testing.assert_allclose(rerank(query, gallery, k1, k2), expected, atol=1e-5)
+    np.testing.assert_allclose(rerank(query, gallery, k1=k1, k2=k2), expected, atol=1e-5)
     with mock.patch.object(distance, "BLOCK_BYTES", 1 << 16):
-        np.testing.assert_allclose(rerank(query, gallery, k1, k2), expected, atol=1e-5)
-    single = rerank(query.astype(np.float32), gallery.astype(np.float32), k1, k2)
+        np.testing.assert_allclose(rerank(query, gallery, k1=k1, k2=k2), expected, atol=1e-5)
+    single = rerank(query.astype(np.float32), gallery.astype(np.float32), k1=k1, k2=k2)
     assert (np.abs(single - expected) > 1e-5).mean() < 1e-3  # rounding may swap two neighbours
 
 
@@ -114,20 +117,21 @@ def clusters(queries, gallery, seed=0, noise=0.6):
 @settings(max_examples=60, deadline=None)
 @given(scenes(), st.randoms(use_true_random=False))
 def test_order_decides_nothing(scene, random):
-    query, gallery, *parameters = scene
-    result = rerank(query, gallery, *parameters)
+    query, gallery, k1, k2, lambda_value = scene
+    parameters = {"k1": k1, "k2": k2, "lambda_value": lambda_value}
+    result = rerank(query, gallery, **parameters)
     rows, columns = (random.sample(range(len(f)), len(f)) for f in (query, gallery))
     np.testing.assert_allclose(
-        rerank(query[rows], gallery[columns], *parameters), result[np.ix_(rows, columns)], atol=1e-6
+        rerank(query[rows], gallery[columns], **parameters), result[np.ix_(rows, columns)], atol=1e-6
     )
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_lambda_one_is_the_distance_over_the_largest_of_its_row(metric):
     query, gallery = clusters(7, 90)
-    largest = distances(query, np.concatenate([query, gallery]), metric).max(axis=1, keepdims=True)
+    largest = distances(query, np.concatenate([query, gallery]), metric=metric).max(axis=1, keepdims=True)
     result = rerank(query, gallery, lambda_value=1, metric=metric)
-    np.testing.assert_allclose(result, distances(query, gallery, metric) / largest, atol=1e-6)
+    np.testing.assert_allclose(result, distances(query, gallery, metric=metric) / largest, atol=1e-6)
 
 
 def test_cosine_is_euclidean_between_unit_vectors():
@@ -154,8 +158,8 @@ def test_equal_features_tie_exactly(dtype):
 def test_scores_rise_where_people_form_clusters():
     query, gallery = clusters(60, 900, noise=1.1)
     labels = np.arange(60) % 40, np.ones(60, int), np.arange(60, 960) % 40, np.full(900, 2)
-    before = evaluate(query, *labels[:2], gallery, *labels[2:])
-    after = evaluate_distances(rerank(query, gallery), *labels)
+    before = evaluate((query, *labels[:2]), (gallery, *labels[2:]))
+    after = evaluate_distances(labels[:2], labels[2:], distances=rerank(query, gallery))
     assert after.mAP > before.mAP + 0.05 and after.hits(1) >= before.hits(1)
 
 
@@ -218,9 +222,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("change, message", REFUSED.values(), ids=REFUSED)
 def test_refusals(change, message):
-    assert rerank(**GOOD).shape == (1, 3)
+    assert by_parts(rerank, **GOOD).shape == (1, 3)
     with pytest.raises(MetricError) as caught:
-        rerank(**{**GOOD, **change})
+        by_parts(rerank, **{**GOOD, **change})
     assert message in str(caught.value)
     assert caught.value.where and caught.value.cure and "\n" not in str(caught.value)
 

@@ -16,7 +16,7 @@ from osnet_lib.errors import MetricError
 from osnet_lib.metrics import Evaluation, evaluate_distances
 from osnet_lib.metrics.uncertainty import Interval, bootstrap, exact_interval, paired_test
 
-BASE = evaluate_distances([[0, 1]], [1], [1], [1, 2], [2, 2])
+BASE = evaluate_distances(([1], [1]), ([1, 2], [2, 2]), distances=[[0, 1]])
 
 
 def scored(ap, first_hit=None) -> Evaluation:
@@ -69,7 +69,7 @@ def test_bootstrap_is_the_plain_loop(by_identity, level, seed):
     for right, ap, unit in queries:
         sums = units.get(unit, (0.0, 0.0, 0))
         units[unit] = (sums[0] + right, sums[1] + ap, sums[2] + 1)
-    found = bootstrap(score, pids if by_identity else None, level, rounds=300, seed=seed)
+    found = bootstrap(score, clusters=pids if by_identity else None, level=level, rounds=300, seed=seed)
     for interval, ends in zip((found.rank1, found.mAP), plain(list(units.values()), 300, seed, level)):
         assert (interval.low, interval.high) == pytest.approx(ends, abs=1e-12)
     assert found.rank1.value == pytest.approx(np.mean([q[0] for q in queries]))
@@ -80,9 +80,9 @@ def test_bootstrap_is_the_plain_loop(by_identity, level, seed):
 
 def test_blocks_change_nothing(monkeypatch):
     score, pids = draw(2)
-    whole = bootstrap(score, pids, rounds=200)
+    whole = bootstrap(score, clusters=pids, rounds=200)
     monkeypatch.setattr("osnet_lib.metrics.resampling._BLOCK", 1)
-    assert bootstrap(score, pids, rounds=200) == whole
+    assert bootstrap(score, clusters=pids, rounds=200) == whole
 
 
 @settings(max_examples=40, deadline=None)
@@ -92,9 +92,12 @@ def test_order_and_numbering_do_not_matter(seed, shuffle, by_identity):
     other, _ = draw(seed + 1)
     clusters, renumbered = (pids, (5 - pids)[shuffle]) if by_identity else (None, None)
     a, b = (scored(e.ap[shuffle]) for e in (score, other))
-    one, two = bootstrap(score, clusters, rounds=60), bootstrap(a, renumbered, rounds=60)
+    one, two = bootstrap(score, clusters=clusters, rounds=60), bootstrap(a, clusters=renumbered, rounds=60)
     assert (one.rank1, one.mAP.low, one.mAP.high, one.units) == (two.rank1, two.mAP.low, two.mAP.high, two.units)
-    first, second = paired_test(score, other, clusters, rounds=60), paired_test(a, b, renumbered, rounds=60)
+    first, second = (
+        paired_test(score, other, clusters=clusters, rounds=60),
+        paired_test(a, b, clusters=renumbered, rounds=60),
+    )
     assert (first.mAP.low, first.mAP.high, first.rank1) == (second.mAP.low, second.mAP.high, second.rank1)
     assert (first.lost, first.won, first.p, first.changed) == (second.lost, second.won, second.p, second.changed)
 
@@ -106,7 +109,7 @@ def test_the_seed_decides():
 
 def test_a_higher_level_is_wider():
     score, pids = draw(5)
-    ends = [bootstrap(score, pids, level, rounds=2000).mAP for level in (0.5, 0.9, 0.99)]
+    ends = [bootstrap(score, clusters=pids, level=level, rounds=2000).mAP for level in (0.5, 0.9, 0.99)]
     assert ends[2].low < ends[1].low < ends[0].low < score.mAP < ends[0].high < ends[1].high < ends[2].high
 
 
@@ -170,7 +173,9 @@ def test_intervals_cover_the_truth(by_identity):
     for _ in range(rounds):
         hardness = np.repeat(rng.random(40), 4) if by_identity else rng.random(160)
         ap = np.where(hardness < 0.8, 0.75 + 0.25 * rng.random(160), 0.5 * rng.random(160))
-        found = bootstrap(scored(ap), pids if by_identity else None, rounds=400, seed=int(rng.integers(1 << 30)))
+        found = bootstrap(
+            scored(ap), clusters=pids if by_identity else None, rounds=400, seed=int(rng.integers(1 << 30))
+        )
         covered += found.rank1.holds(0.8), found.mAP.holds(0.8 * 0.875 + 0.2 * 0.25)
     assert (covered / rounds >= 0.90).all() and (covered / rounds <= 0.98).all()
 
@@ -180,7 +185,9 @@ def test_queries_of_one_person_are_not_independent():
     pids = np.repeat(np.arange(40), 4)
     for seed in range(200):
         ap = np.where(np.repeat(rng.random(40), 4) < 0.8, 1.0, 0.1)
-        by_query, by_identity = (bootstrap(scored(ap), clusters, rounds=300, seed=seed) for clusters in (None, pids))
+        by_query, by_identity = (
+            bootstrap(scored(ap), clusters=clusters, rounds=300, seed=seed) for clusters in (None, pids)
+        )
         covered += by_query.mAP.holds(0.8 + 0.2 * 0.1)
         assert by_identity.mAP.high - by_identity.mAP.low > 1.3 * (by_query.mAP.high - by_query.mAP.low)
     assert covered / 200 < 0.8  # far below 95 %: why the verdicts draw identities
@@ -192,7 +199,7 @@ def test_equal_models_are_seldom_told_apart():
     for seed in range(rounds):
         base = rng.random(150)
         a, b = (scored(np.clip(base + rng.normal(0, 0.15, 150), 0, 1)) for _ in range(2))
-        found = paired_test(a, b, pids, rounds=400, seed=seed)
+        found = paired_test(a, b, clusters=pids, rounds=400, seed=seed)
         claims += found.mAP_shown, found.rank1_shown
     assert 0.02 <= claims[0] / rounds <= 0.10 and claims[1] / rounds <= 0.07
 
@@ -203,7 +210,7 @@ def test_a_fall_of_few_queries_or_identities_is_not_shown(by_identity):
     pids = np.arange(300) if not by_identity else np.repeat(np.arange(4), 75)
     before, after = np.full(300, 0.9), np.full(300, 0.9)
     after[np.unique(pids, return_index=True)[1][:4]] = 0.5
-    found = paired_test(scored(before), scored(after), pids, rounds=2000)
+    found = paired_test(scored(before), scored(after), clusters=pids, rounds=2000)
     assert found.mAP.high < 0 and found.p_mAP == pytest.approx(1 / 8, abs=0.03) and not found.mAP_shown
     assert found.outcome == "no difference" and "a randomisation test gives p = 0.1" in found.verdict()
 
@@ -211,12 +218,12 @@ def test_a_fall_of_few_queries_or_identities_is_not_shown(by_identity):
 def test_the_randomisation_test_is_the_plain_loop():
     a, pids = draw(3)
     b = replace(a, ap=np.clip(a.ap + np.random.default_rng(4).normal(-0.02, 0.05, len(a.ap)), 0, 1))
-    found = paired_test(a, b, pids, rounds=20_000)
+    found = paired_test(a, b, clusters=pids, rounds=20_000)
     valid = a.first_hit >= 0
     units = np.array([(b.ap - a.ap)[valid & (pids == pid)].sum() for pid in np.unique(pids[valid])])
     signs = np.array(list(itertools.product((-1, 1), repeat=len(units))))  # every assignment of signs
     assert found.p_mAP == pytest.approx(np.mean(np.abs(signs @ units) >= abs(units.sum()) - 1e-12), abs=0.015)
-    assert paired_test(b, a, pids, rounds=20_000).p_mAP == found.p_mAP
+    assert paired_test(b, a, clusters=pids, rounds=20_000).p_mAP == found.p_mAP
 
 
 def test_a_real_loss_is_found_where_two_intervals_overlap():
@@ -236,7 +243,7 @@ def test_a_real_loss_is_found_where_two_intervals_overlap():
 def test_exchanging_the_models_mirrors_everything(seed, by_identity):
     a, pids = draw(seed)
     b = scored(np.clip(a.ap + np.random.default_rng(seed).normal(0, 0.1, 60), 0, 1))
-    there, back = (paired_test(*pair, pids if by_identity else None, rounds=200) for pair in ((a, b), (b, a)))
+    there, back = (paired_test(*pair, clusters=pids if by_identity else None, rounds=200) for pair in ((a, b), (b, a)))
     for name in ("rank1", "mAP"):
         one, other = getattr(there, name), getattr(back, name)
         assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low), abs=1e-15)
@@ -296,7 +303,7 @@ def test_few_identities_are_not_shown_by_mcnemar_alone():
     first = np.where(pids == 2, 1, 0)
     a, b = scored(np.full(120, 0.5), np.zeros(120, int)), scored(np.full(120, 0.5), first)
     assert paired_test(a, b, rounds=500).rank1_shown
-    found = paired_test(a, b, pids, rounds=500)
+    found = paired_test(a, b, clusters=pids, rounds=500)
     assert found.p < 1e-6 and not found.rank1_shown and found.outcome == "no difference" and found.units == 4
 
 
@@ -338,7 +345,7 @@ def test_intervals_in_words(interval, text, points):
 
 def test_intervals_name_what_was_drawn():
     score, pids = draw(12)
-    text = bootstrap(score, pids, level=0.9, rounds=100).text()
+    text = bootstrap(score, clusters=pids, level=0.9, rounds=100).text()
     assert text.startswith("Rank-1 ") and text.endswith(": 90 % intervals, resampling 12 identities")
     assert bootstrap(score, rounds=100).text().endswith("resampling 58 queries")
     assert bootstrap(score, rounds=100).as_dict()["mAP"]["value"] == pytest.approx(score.mAP)
@@ -360,13 +367,13 @@ LESS = scored(np.where(np.arange(60) == 5, np.nan, GOOD.ap))
         (lambda: bootstrap(GOOD, rounds=100.0), "bootstrap: rounds 100.0 is not a whole number"),
         (lambda: bootstrap(GOOD, seed=-1), "bootstrap: seed -1"),
         (lambda: paired_test(GOOD, GOOD, seed=0.5), "bootstrap: seed 0.5"),
-        (lambda: bootstrap(GOOD, PIDS[1:]), r"clusters: int64 of shape \(59,\) for 60 queries"),
-        (lambda: bootstrap(GOOD, PIDS + 0.5), "clusters: float64"),
-        (lambda: bootstrap(GOOD, np.ones(60, int)), "bootstrap: only 1 identity to draw from"),
+        (lambda: bootstrap(GOOD, clusters=PIDS[1:]), r"clusters: int64 of shape \(59,\) for 60 queries"),
+        (lambda: bootstrap(GOOD, clusters=PIDS + 0.5), "clusters: float64"),
+        (lambda: bootstrap(GOOD, clusters=np.ones(60, int)), "bootstrap: only 1 identity to draw from"),
         (lambda: bootstrap(scored([0.5])), "only 1 query"),
         (lambda: paired_test(GOOD, scored(np.ones(59))), "paired test: 60 and 59 queries"),
         (lambda: paired_test(GOOD, LESS), "query 5 has a match in only one"),
-        (lambda: paired_test(GOOD, GOOD, PIDS[:3]), "clusters"),
+        (lambda: paired_test(GOOD, GOOD, clusters=PIDS[:3]), "clusters"),
         (lambda: exact_interval(3, 2), "3 of 2 queries"),
         (lambda: exact_interval(0, 0), "0 of 0"),
         (lambda: exact_interval(1, 2, 95), "level 95"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from helpers.scenes import kept_and_right, make_scene, scenes, squares
+from helpers.scenes import by_parts, kept_and_right, make_scene, scenes, squares
 from osnet_lib.errors import MetricError
 from osnet_lib.metrics import METRICS, distance, distances, normalize, pair_histogram, verify
 from osnet_lib.metrics.verification import _allowed
@@ -33,7 +33,7 @@ def best_tpr(same, different, rate):
 def verified(function, scene, **options):
     """The result, or None where there are no pairs of one kind."""
     try:
-        return function(*scene, **options)
+        return by_parts(function, *scene, **options)
     except MetricError as error:
         assert "has a match" in str(error) or "no pair of two identities" in str(error)
         return None
@@ -43,7 +43,7 @@ def test_by_hand():
     """One identity at 1, 4 and 9, two at 0, 4, 4 and 16: FPR 1/4 lets in the pair at 0 and none of those at 4."""
     query, gallery = [[0.0]], [[1], [2], [3], [0], [2], [-2], [4], [0], [0]]
     labels = [7], [1], [7, 7, 7, 5, 5, 0, 0, -1, 7], [2, 2, 3, 2, 1, 2, 2, 2, 1]
-    found = verify(query, *labels[:2], gallery, *labels[2:], fprs=(0, 1 / 4, 1 / 2, 3 / 4, 1))
+    found = verify((query, *labels[:2]), (gallery, *labels[2:]), fprs=(0, 1 / 4, 1 / 2, 3 / 4, 1))
     assert found.tprs.tolist() == [0, 1 / 3, 1 / 3, 1, 1]
     assert found.thresholds.tolist() == [0, 4, 4, 16, np.inf]
     assert (found.num_positive, found.num_negative, found.metric) == (3, 4, "euclidean")
@@ -51,7 +51,7 @@ def test_by_hand():
     assert plain["tpr"] == found.tprs.tolist() and plain["fpr"][1] == 1 / 4 and plain["threshold"][3:] == [16, None]
     with pytest.raises(ValueError):
         found.tprs[0] = 1
-    histogram = pair_histogram(query, *labels[:2], gallery, *labels[2:], bins=4)
+    histogram = pair_histogram((query, *labels[:2]), (gallery, *labels[2:]), bins=4)
     assert histogram.edges.tolist() == [0, 4, 8, 12, 16]
     assert histogram.same.tolist() == [1, 1, 1, 0] and histogram.different.tolist() == [1, 2, 0, 1]
 
@@ -112,9 +112,11 @@ def test_metrics_and_growing_distances(scene, metric, unit):
     assert (np.diff(found.tprs) >= 0).all() and found.tprs[-1] == 1
     assert (found.metric, found.normalized) == (metric, unit)
     doubled = 2 * scene[0], *scene[1:3], 2 * scene[3], *scene[4:]
-    np.testing.assert_array_equal(found.tprs, verify(*doubled, fprs=RATES, metric=metric, normalize=unit).tprs)
+    np.testing.assert_array_equal(
+        found.tprs, by_parts(verify, *doubled, fprs=RATES, metric=metric, normalize=unit).tprs
+    )
     rows = [normalize(part) if unit else part for part in (scene[0], scene[3])]
-    same, different = pairs(distances(*rows, metric), (*scene[1:3], *scene[4:]))
+    same, different = pairs(distances(*rows, metric=metric), (*scene[1:3], *scene[4:]))
     np.testing.assert_allclose(found.tprs, [best_tpr(same, different, rate) for rate in RATES])
 
 
@@ -145,7 +147,7 @@ def test_memory_is_that_of_a_block_and_of_the_share_asked_for():
     for function in (verify, pair_histogram):
         with mock.patch.object(distance, "BLOCK_BYTES", 1 << 18):
             tracemalloc.start()
-            function(*scene[0], *scene[1])
+            function(*scene)
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         assert peak < 3 << 20
@@ -173,19 +175,19 @@ GOOD = dict(
 )
 @pytest.mark.parametrize("function", [verify, pair_histogram])
 def test_refusals(function, change, message):
-    assert function(**GOOD) is not None
+    assert by_parts(function, **GOOD) is not None
     with pytest.raises(MetricError) as caught:
-        function(**{**GOOD, **change})
+        by_parts(function, **{**GOOD, **change})
     assert str(caught.value).startswith(message) and caught.value.cure
 
 
 @pytest.mark.parametrize("fprs", [(), 0.1, [0.1, 1.1], [-0.1], [np.nan], ["few"], [[0.1]], None])
 def test_refused_rates(fprs):
     with pytest.raises(MetricError, match=r"^fprs: .* Give one or more rates from 0 to 1"):
-        verify(**GOOD, fprs=fprs)
+        by_parts(verify, **GOOD, fprs=fprs)
 
 
 @pytest.mark.parametrize("bins", [0, -1, 2.5])
 def test_refused_bins(bins):
     with pytest.raises(MetricError, match=f"^bins: {bins} is not a whole number of 1 or more"):
-        pair_histogram(**GOOD, bins=bins)
+        by_parts(pair_histogram, **GOOD, bins=bins)

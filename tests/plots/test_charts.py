@@ -23,7 +23,7 @@ def evaluation():
     camids = np.tile([1, 2, 3, 4], 30)
     features = rng.standard_normal((31, 16))[pids] + 1.2 * rng.standard_normal((120, 16))
     query = camids == 1
-    return evaluate(features[query], pids[query], camids[query], features[~query], pids[~query], camids[~query])
+    return evaluate(*((features[side], pids[side], camids[side]) for side in (query, ~query)))
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 5, 20, 50])

@@ -20,7 +20,7 @@ def arguments():
     pids, camids = np.repeat(np.arange(1, 41), 4), np.tile([1, 2, 3, 4], 40)
     features = rng.standard_normal((41, 16))[pids] + 0.7 * rng.standard_normal((160, 16))
     query = camids == 1
-    return features[query], pids[query], camids[query], features[~query], pids[~query], camids[~query]
+    return tuple((features[side], pids[side], camids[side]) for side in (query, ~query))
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,12 @@ def _arguments(seed: int):
     pids, camids = np.repeat(np.arange(1, 31), 4), np.tile([1, 2, 3, 4], 30)
     features = np.random.default_rng(0).standard_normal((31, 16))[pids] + 1.1 * rng.standard_normal((120, 16))
     query = camids <= 2
-    return features[query], pids[query], camids[query], features, pids, camids
+    return (features[query], pids[query], camids[query]), (features, pids, camids)
 
 
 @pytest.fixture(scope="module")
 def evaluations():
-    return {"euclidean": evaluate(*_arguments(1)), "cosine": evaluate(*_arguments(1), "cosine")}
+    return {"euclidean": evaluate(*_arguments(1)), "cosine": evaluate(*_arguments(1), metric="cosine")}
 
 
 def _bars(figure) -> list[BarContainer]:
@@ -73,8 +73,8 @@ def test_ap_bars_differ_in_grey(evaluations):
 
 
 def test_ap_says_how_many_queries_have_no_match():
-    query, pids, camids, gallery, gallery_pids, gallery_camids = _arguments(2)
-    score = evaluate(query, np.where(pids == 1, 99, pids), camids, gallery, gallery_pids, gallery_camids)
+    (query, pids, camids), gallery = _arguments(2)
+    score = evaluate((query, np.where(pids == 1, 99, pids), camids), gallery)
     figure = plot_ap({"one": score})
     assert sum(bar.get_height() for bar in _bars(figure)[0]) == 58
     assert legend(figure)[1].startswith("one: 58 queries, median ")

@@ -32,7 +32,7 @@ def _rows(dataset, dropped: int = 0, seed: int = 3) -> list[RankedRow]:
     labels = [
         [np.array([s.pid for s in samples]), np.array([s.camid for s in samples])] for samples in (query, gallery)
     ]
-    ranked = ranked_list(features[0], *labels[0], features[1], *labels[1], k=10, dropped=dropped)
+    ranked = ranked_list((features[0], *labels[0]), (features[1], *labels[1]), k=10, dropped=dropped)
     return ranked_rows(
         ranked,
         [s.name for s in query],

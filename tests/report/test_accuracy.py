@@ -16,7 +16,7 @@ from osnet_lib.study.accuracy import Assessment, Variant
 def assessment(metric: str = "euclidean") -> Assessment:
     score, query, gallery = evaluation(metric)
     return Assessment(
-        score, bootstrap(score), bootstrap(score, query.pids), verify(*query.labelled, *gallery.labelled, metric=metric)
+        score, bootstrap(score), bootstrap(score, clusters=query.pids), verify(query, gallery, metric=metric)
     )
 
 
@@ -37,7 +37,7 @@ def test_score_table_counts_queries_and_gives_intervals():
 def test_an_interval_of_none_right_is_not_without_width():
     score, query, _gallery = evaluation()
     none = replace(score, first_hit=np.maximum(score.first_hit, 1))
-    found = Assessment(none, bootstrap(none), bootstrap(none, query.pids), assessment().verification)
+    found = Assessment(none, bootstrap(none), bootstrap(none, clusters=query.pids), assessment().verification)
     table = {row[""]: row["euclidean"] for row in rows(accuracy_report.score_table({"euclidean": found}))}
     exact = found.by_query.rank1_exact
     assert table["Rank-1, 95 % interval over queries"] == f"0.00 to {100 * exact.high:.2f} %" and exact.high > 0.3
@@ -50,8 +50,8 @@ def test_score_table_has_a_column_a_distance():
 
 def test_variants_are_tested_against_the_first():
     score, query, gallery = evaluation()
-    worse = evaluate(-query.features, query.pids, query.camids, *gallery.labelled, max_rank=6)
-    found = verify(*query.labelled, *gallery.labelled)
+    worse = evaluate((-query.features, query.pids, query.camids), gallery, max_rank=6)
+    found = verify(query, gallery)
     variants = [
         Variant("as extracted", score, None, found),
         Variant("upside down", worse, paired_test(score, worse), None),

@@ -61,18 +61,18 @@ def test_variants_are_what_their_names_say(work, checkpoint, small_market):
         "query expansion",
         "re-ranking",
     ]
-    labels = query.pids, query.camids, gallery.pids, gallery.camids
 
     def score(some, others, **options) -> float:
-        return evaluate(some, *labels[:2], others, *labels[2:], **options).mAP
+        sides = (some, query.pids, query.camids), (others, gallery.pids, gallery.camids)
+        return evaluate(*sides, **options).mAP
 
     flipped = [(a.features + b.features) / 2 for a, b in zip((query, gallery), mirrored)]
     expected = {
         "as extracted": score(query.features, gallery.features),
         "unit length": score(normalize(query.features), normalize(gallery.features)),
         "flip test": score(*flipped),
-        "query expansion": score(expand_queries(query.features, gallery.features), gallery.features, metric="cosine"),
-        "re-ranking": evaluate_distances(rerank(query.features, gallery.features), *labels).mAP,
+        "query expansion": score(expand_queries(query, gallery), gallery.features, metric="cosine"),
+        "re-ranking": evaluate_distances(query, gallery, distances=rerank(query, gallery)).mAP,
     }
     for name, mAP in expected.items():
         assert variants[name].evaluation.mAP == pytest.approx(mAP, abs=1e-6), name
