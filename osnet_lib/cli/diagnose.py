@@ -51,8 +51,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
     from ..inference.session import open_session
     from ..network.checkpoint import Checkpoint, load_checkpoint
     from ..network.weights import find_weights
-    from ..study.models import open_dataset
-    from ..study.workspace import open_workspace
+    from ..study.dataset import open_dataset
 
     given = _features(Path(o.features), o.dataset)
     if len(given) > 1:
@@ -65,7 +64,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
         wrong += _show(o.model, check_weights(model))
     with (
         open_session(model, o.backend, o.device, o.threads) as session,
-        open_dataset(open_workspace(), o.dataset) as dataset,
+        open_dataset(o.dataset) as dataset,
     ):
         for name, features in given.items():
             wrong += _show(name, diagnose(features, dataset, session, o.images))

@@ -224,10 +224,9 @@ def _expected(o: argparse.Namespace) -> _Expected:
         return _Expected((query, gallery))
     if o.dataset:
         from ..datasets.ground_truth import read_ground_truth
-        from ..study.models import open_dataset
-        from ..study.workspace import open_workspace
+        from ..study.dataset import open_dataset
 
-        with open_dataset(open_workspace(), o.dataset) as dataset:
+        with open_dataset(o.dataset) as dataset:
             query, gallery = ([sample.name for sample in samples] for samples in (dataset.query, dataset.gallery))
             truth = None if o.rerank else read_ground_truth(dataset)
             return _Expected((query, gallery), (*dataset.query, *dataset.gallery, *dataset.junk), truth)

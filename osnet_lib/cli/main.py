@@ -169,10 +169,9 @@ def _passed(parity: Parity) -> None:
 
 def _extract_together(o: argparse.Namespace) -> None:
     from ..inference.devices import extract_on_devices
-    from ..study.models import open_dataset
-    from ..study.workspace import open_workspace
+    from ..study.dataset import open_dataset
 
-    with open_dataset(open_workspace(), o.dataset) as dataset:
+    with open_dataset(o.dataset) as dataset:
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             path = Path(o.outdir) / f"{split}.npz"
             features = extract_on_devices(
@@ -188,12 +187,11 @@ def _extract(o: argparse.Namespace) -> None:
     from ..core.cache import artefact
     from ..inference.extract import extract_features, extraction_conditions
     from ..inference.session import open_session
-    from ..study.models import open_dataset
-    from ..study.workspace import open_workspace
+    from ..study.dataset import open_dataset
 
     with (
         open_session(_model(o.model), o.backend, o.device, o.threads) as session,
-        open_dataset(open_workspace(), o.dataset) as dataset,
+        open_dataset(o.dataset) as dataset,
     ):
         batch_size = (session.batch_size or 16) if o.batch_size is None else o.batch_size
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):

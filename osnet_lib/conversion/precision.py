@@ -53,6 +53,8 @@ def to_float16(source: str | Path, target: str | Path) -> OnnxFile:
     with _quiet():
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
+        for number, node in enumerate(model.graph.node):  # onnxruntime 1.23 names its Casts after them, "" or not
+            node.name = node.name or f"{node.op_type}_{number}"
         operators = sorted({node.op_type for node in model.graph.node})
         with _refusals(source):
             model = convert_float_to_float16(

@@ -35,7 +35,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("OSNET_CACHE") or Path.home() / ".cache" / "osnet")
 
 
-def find_weights(weights: str | Path) -> Path:
+def find_weights(weights: str | os.PathLike[str]) -> Path:
     """The file behind ``"mini"``, ``"market1501"`` or a path.
 
     ``"mini"`` is embedded and was trained on mini-market; ``"market1501"`` is torchreid's

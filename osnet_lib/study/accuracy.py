@@ -10,11 +10,11 @@ import numpy as np
 from ..comparison.assessment import Assessment, Variant
 from ..core.results import Result, read_results, result_name, write_result
 from ..datasets.ground_truth import GroundTruth, read_ground_truth
-from ..datasets.market1501 import Market1501
 from ..diagnosis.findings import Finding, check_features, check_weights, in_order
 from ..diagnosis.recompute import diagnose
 from ..errors import FeatureError
 from ..features.store import Features, average_mirrored
+from ..inference.backends import choose_backend
 from ..inference.session import open_session
 from ..metrics import (
     METRICS,
@@ -30,30 +30,21 @@ from ..metrics import (
     rerank,
     verify,
 )
-from ..network.checkpoint import Checkpoint
+from .dataset import images_of
 from .features import measure_features, split_features
-from .models import model_label, runnable_model, simplify_model
-from .workspace import Workspace
+from .models import checkpoint_of, model_label, simplify_model
+from .runnable import runnable_model
+from .study import Study
 
 
-def diagnose_features(
-    workspace: Workspace,
-    dataset: Market1501,
-    query: Features,
-    gallery: Features,
-    checkpoint: Checkpoint,
-    metric: str = "euclidean",
-    batch_size: int = 16,
-    backend: str = "auto",
-    device: int = 0,
-) -> list[Finding]:
+def diagnose_features(study: Study, query: Features, gallery: Features, metric: str = "euclidean") -> list[Finding]:
     """What is wrong with weights or features, and that nothing is, each with its evidence; what is wrong first."""
-    findings = check_weights(checkpoint)
-    session = open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device)
+    findings = check_weights(checkpoint_of(study))
+    session = open_session(runnable_model(study), choose_backend(study.backend), study.device)
     if session.input_dtype == np.uint8:  # it normalises on the device, so that no wrong normalisation could be tried
         session.close()
-        session = open_session(simplify_model(workspace, checkpoint, batch_size).path, "onnxruntime")
-    with session:
+        session = open_session(simplify_model(study).path, "onnxruntime")
+    with session, images_of(study) as dataset:
         for split, features in (("query", query), ("gallery", gallery)):
             findings += [
                 replace(finding, name=f"{split}: {finding.name}")
@@ -64,20 +55,10 @@ def diagnose_features(
     return in_order(findings)
 
 
-def measure_accuracy(
-    workspace: Workspace,
-    query: Features,
-    gallery: Features,
-    checkpoint: Checkpoint,
-    is_market1501: bool = False,
-    truth: GroundTruth | None = None,
-) -> dict[str, Assessment]:
+def measure_accuracy(study: Study, query: Features, gallery: Features) -> dict[str, Assessment]:
     """Score features by the Market-1501 protocol, with every distance, and write one result each.
 
-    Parameters
-    ----------
-    truth : GroundTruth, optional
-        The data set's own lists of good and junk images (`read_ground_truth`), by which features are scored as well.
+    Where the data set has its own lists of good and junk images (``gt_query``), features are scored by these as well.
 
     Returns
     -------
@@ -86,7 +67,8 @@ def measure_accuracy(
     """
     _check_conditions(query)
     assessments = {}
-    good, junk = truth.indices(query.names, gallery.names) if truth else (None, None)
+    with images_of(study) as dataset:
+        is_market1501, truth = dataset.is_market1501, read_ground_truth(dataset)
     for metric in METRICS:
         evaluation = evaluate(query, gallery, metric=metric)
         assessments[metric] = Assessment(
@@ -94,10 +76,17 @@ def measure_accuracy(
             bootstrap(evaluation),
             bootstrap(evaluation, clusters=query.pids),
             verify(query, gallery, metric=metric),
-            good and evaluate_lists(query, gallery, good=good, junk=junk, metric=metric),
+            _by_lists(truth, query, gallery, metric),
         )
-        _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
+        _write(study, "accuracy", query, metric, is_market1501, assessments[metric].as_dict())
     return assessments
+
+
+def _by_lists(truth: GroundTruth, query: Features, gallery: Features, metric: str) -> Evaluation | None:
+    if not truth:
+        return None
+    good, junk = truth.indices(query.names, gallery.names)
+    return evaluate_lists(query, gallery, good=good, junk=junk, metric=metric)
 
 
 def _check_conditions(features: Features) -> None:
@@ -111,16 +100,8 @@ def _check_conditions(features: Features) -> None:
         )
 
 
-def _write(
-    workspace: Workspace,
-    kind: str,
-    query: Features,
-    checkpoint: Checkpoint,
-    metric: str,
-    is_market1501: bool,
-    values: dict,
-) -> None:
-    facts = query.conditions
+def _write(study: Study, kind: str, query: Features, metric: str, is_market1501: bool, values: dict) -> None:
+    facts, checkpoint = query.conditions, checkpoint_of(study)
     name = result_name(
         Path(facts["dataset"]["file"]).stem,
         model_label(checkpoint),
@@ -129,28 +110,16 @@ def _write(
         metric,
     )
     conditions = {"model": checkpoint.describe(), "is_market1501": is_market1501, "metric": metric, **facts}
-    write_result(workspace.results, Result(kind, name, conditions, values))
+    write_result(study.place.results, Result(kind, name, conditions, values))
 
 
-def accuracy_results(workspace: Workspace, checkpoint: Checkpoint) -> list[Result]:
+def accuracy_results(study: Study) -> list[Result]:
     """Accuracy results of these very weights, on whatever data set and backend."""
-    return [
-        r for r in read_results(workspace.results, "accuracy") if r.conditions["model"]["sha256"] == checkpoint.sha256
-    ]
+    sha256 = checkpoint_of(study).sha256
+    return [r for r in read_results(study.place.results, "accuracy") if r.conditions["model"]["sha256"] == sha256]
 
 
-def measure_variants(
-    workspace: Workspace,
-    dataset: Market1501,
-    query: Features,
-    gallery: Features,
-    checkpoint: Checkpoint,
-    metric: str = "euclidean",
-    batch_size: int = 16,
-    backend: str = "auto",
-    device: int = 0,
-    progress: bool = True,
-) -> list[Variant]:
+def measure_variants(study: Study, query: Features, gallery: Features, metric: str = "euclidean") -> list[Variant]:
     """The features as they are, then what is usually done to them, each tested against that; write one result.
 
     These are: unit length; flip test; multi-query, with the images of ``gt_bbox`` or, where they are absent, those of
@@ -158,7 +127,6 @@ def measure_variants(
     ``gt_query``, its own lists of good and junk images.
     """
     _check_conditions(query)
-    options = batch_size, backend, device, progress
     plain = evaluate(query, gallery, metric=metric)
     variants: list[Variant] = []
 
@@ -176,12 +144,15 @@ def measure_variants(
 
     add_features("as extracted", query.features, gallery.features)
     add_features("unit length", query.features, gallery.features, normalize=True)
-    mirrored = measure_features(workspace, dataset, checkpoint, *options, flip=True)
+    mirrored = measure_features(study, flip=True)
     one, other = (average_mirrored(straight, flipped) for straight, flipped in zip((query, gallery), mirrored))
     add_features("flip test", one.features, other.features)
     extras, source = gallery, "the gallery's own"
-    if dataset.multi_query:
-        extras, source = split_features(workspace, dataset, checkpoint, "multi_query", *options), "gt_bbox"
+    with images_of(study) as dataset:
+        truth, is_market1501 = read_ground_truth(dataset), dataset.is_market1501
+        drawn = bool(dataset.multi_query)
+    if drawn:
+        extras, source = split_features(study, "multi_query"), "gt_bbox"
     add_features(f"multi-query, mean ({source})", pool_queries(query, extras), gallery.features)
     k, images = min(5, len(gallery)), len(query) + len(gallery)
     k1, k2 = min(20, images - 1), min(6, images)  # the usual numbers, except where there are fewer images
@@ -191,22 +162,13 @@ def measure_variants(
         gallery.features,
         normalize=True,
     )
-    distances = rerank(query, gallery, k1=k1, k2=k2, metric=metric, progress=progress)
+    distances = rerank(query, gallery, k1=k1, k2=k2, metric=metric, progress=study.progress)
     add(
         "re-ranking" + f" (k1 {k1}, k2 {k2})" * (k1 < 20),
         evaluate_distances(query, gallery, distances=distances, metric=f"re-ranked {metric}"),
     )
-    truth = read_ground_truth(dataset)
-    if truth:
-        good, junk = truth.indices(query.names, gallery.names)
-        add("gt_query's own lists", evaluate_lists(query, gallery, good=good, junk=junk, metric=metric))
-    _write(
-        workspace,
-        "variants",
-        query,
-        checkpoint,
-        metric,
-        dataset.is_market1501,
-        {"variants": [variant.as_dict() for variant in variants]},
-    )
+    if lists := _by_lists(truth, query, gallery, metric):
+        add("gt_query's own lists", lists)
+    found = {"variants": [variant.as_dict() for variant in variants]}
+    _write(study, "variants", query, metric, is_market1501, found)
     return variants

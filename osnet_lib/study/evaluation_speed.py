@@ -20,7 +20,8 @@ from ..core.results import Result, read_results, result_name, write_result
 from ..datasets.market1501 import PUBLISHED
 from ..errors import StudyError
 from ..metrics import evaluate, evaluate_distances, rerank
-from .workspace import REPOSITORY, Workspace
+from .study import Study
+from .workspace import REPOSITORY
 
 SCRIPTS = REPOSITORY / "benchmarks"
 BENCHMARKS = ("metrics", "reranking", "distractors")
@@ -28,21 +29,20 @@ MARKET = tuple(PUBLISHED[split]["images"] - PUBLISHED[split]["junk"] for split i
 
 
 def measure_evaluation_speed(
-    workspace: Workspace,
+    study: Study,
     queries: int = MARKET[0],
     gallery: int = MARKET[1],
     share: float = 0.25,
     distractors: Sequence[int] = (0, 25_000, 50_000, 100_000),
     rounds: int = 3,
-    progress: bool = True,
     scripts: Path = SCRIPTS,
 ) -> list[Result]:
     """Run the three benchmarks of the evaluation as child processes and write a result file each.
 
     Parameters
     ----------
-    workspace : Workspace
-        Its folder of results takes the files; one that was made by the same code, on the same machine's cores and
+    study : Study
+        The results of its workspace take the files; one that was made by the same code, on the same machine's cores and
         versions, with the same sizes, is reused.
     queries, gallery : int
         Synthetic images for `evaluate` against plain loops, and gallery to which distractors are added.
@@ -79,9 +79,9 @@ def measure_evaluation_speed(
         "distractors": ["--queries", some, "--gallery", gallery, "--rounds", rounds, "--distractors", *distractors],
     }
     code = {"package": code_digest(evaluate, evaluate_distances, rerank), "scripts": _hashes(scripts)}
-    held = {result.name: result for result in read_results(workspace.results, "evaluation")}
+    held = {result.name: result for result in read_results(study.place.results, "evaluation")}
     results = []
-    for name in tqdm(BENCHMARKS, desc="evaluation speed", unit="benchmark", disable=not progress):
+    for name in tqdm(BENCHMARKS, desc="evaluation speed", unit="benchmark", disable=not study.progress):
         arguments = [str(word) for word in sizes[name]]
         fixed = {"arguments": arguments, "code": code, "environment": environment()}
         file_name = result_name(name, *(word.strip("-") for word in arguments))
@@ -89,7 +89,7 @@ def measure_evaluation_speed(
         if result is None or {key: result.conditions[key] for key in fixed} != fixed:
             measured = _run(scripts / f"{name}.py", arguments)
             result = Result("evaluation", file_name, {**measured.pop("conditions"), **fixed}, measured)
-            write_result(workspace.results, result)
+            write_result(study.place.results, result)
         results.append(result)
     return results
 

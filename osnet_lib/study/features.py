@@ -5,62 +5,51 @@ from __future__ import annotations
 from ..conversion.export import export_onnx, simplify_onnx
 from ..core.code_digest import code_digest
 from ..core.results import result_name
-from ..datasets.market1501 import Market1501, Sample
+from ..datasets.market1501 import Sample
 from ..features.store import Features
 from ..inference.backends import choose_backend
 from ..inference.extract import kept_features
 from ..inference.session import open_session
-from ..network.checkpoint import Checkpoint
-from .models import model_label, runnable_model
-from .workspace import Workspace
+from .dataset import images_of
+from .models import checkpoint_of, model_label
+from .runnable import runnable_model
+from .study import Study
 
 
-def measure_features(
-    workspace: Workspace,
-    dataset: Market1501,
-    checkpoint: Checkpoint,
-    batch_size: int = 16,
-    backend: str = "auto",
-    device: int = 0,
-    progress: bool = True,
-    flip: bool = False,
-) -> tuple[Features, Features]:
+def measure_features(study: Study, flip: bool = False) -> tuple[Features, Features]:
     """Features of query and gallery; with `flip`, of the mirrored images."""
-    query, gallery = (
-        split_features(workspace, dataset, checkpoint, split, batch_size, backend, device, progress, flip)
-        for split in ("query", "gallery")
-    )
+    query, gallery = (split_features(study, split, flip) for split in ("query", "gallery"))
     return query, gallery
 
 
-def split_features(
-    workspace: Workspace,
-    dataset: Market1501,
-    checkpoint: Checkpoint,
-    split: str,
-    batch_size: int,
-    backend: str,
-    device: int,
-    progress: bool,
-    flip: bool = False,
-) -> Features:
+def split_features(study: Study, split: str, flip: bool = False) -> Features:
     """Features of one split of the data set (the name of its attribute)."""
-    samples: tuple[Sample, ...] = getattr(dataset, split)
-    model = runnable_model(workspace, checkpoint, batch_size, backend, progress=progress)
-    chosen = choose_backend(backend)
-    name = result_name(dataset.path.stem, model_label(checkpoint), chosen, f"bs{batch_size}", *["flip"] * flip, split)
+    checkpoint, model = checkpoint_of(study), runnable_model(study)
+    chosen = choose_backend(study.backend)
     facts = {
         "weights": checkpoint.sha256,
         "backend": chosen,
+        **({"precision": study.precision} if study.precision != "float32" else {}),
         "network": code_digest(export_onnx, simplify_onnx, type(checkpoint.model)),
     }
-    return kept_features(
-        workspace.features / f"{name}.npz",
-        facts,
-        lambda: open_session(model, backend, device),
-        dataset,
-        samples,
-        batch_size,
-        progress,
-        flip,
-    )
+    with images_of(study) as dataset:
+        samples: tuple[Sample, ...] = getattr(dataset, split)
+        name = result_name(
+            dataset.path.stem,
+            model_label(checkpoint),
+            chosen,
+            *[study.precision] * (study.precision != "float32"),
+            f"bs{study.batch_size}",
+            *["flip"] * flip,
+            split,
+        )
+        return kept_features(
+            study.place.features / f"{name}.npz",
+            facts,
+            lambda: open_session(model, chosen, study.device),
+            dataset,
+            samples,
+            study.batch_size,
+            study.progress,
+            flip,
+        )

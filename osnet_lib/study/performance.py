@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from ..core.machine import describe_machine
 from ..core.results import Result, result_name, write_result
+from ..inference.backends import choose_backend
 from ..inference.benchmark import Benchmark, better, run_benchmark
 from ..inference.session import open_session
-from ..network.checkpoint import Checkpoint
-from .models import model_label, runnable_model
-from .workspace import Workspace
+from .models import checkpoint_of, model_label
+from .runnable import runnable_model
+from .study import Study
 
 
-def measure_performance(
-    workspace: Workspace,
-    checkpoint: Checkpoint,
-    batch_size: int,
-    backend: str = "auto",
-    device: int = 0,
-    threads: int | None = None,
-    rounds: int = 50,
-    warmup: int = 5,
-    progress: bool = True,
-) -> Benchmark:
-    """Benchmark one batch size and write one result; a disturbed one is timed once more, and the better kept."""
-    with open_session(runnable_model(workspace, checkpoint, batch_size, backend), backend, device, threads) as session:
+def measure_performance(study: Study, threads: int | None = None, rounds: int = 50, warmup: int = 5) -> Benchmark:
+    """Benchmark the study's batch size, write one result; a disturbed one is timed once more, the better kept."""
+    checkpoint, batch_size, progress = checkpoint_of(study), study.batch_size, study.progress
+    with open_session(runnable_model(study), choose_backend(study.backend), study.device, threads) as session:
         measured = run_benchmark(session, batch_size, rounds, warmup, progress)
         if measured.verdict and measured.verdict.disturbed:
             measured = better(measured, run_benchmark(session, batch_size, rounds, warmup, progress))
     conditions = measured.conditions
     write_result(
-        workspace.results,
+        study.place.results,
         Result(
             "performance",
             result_name(

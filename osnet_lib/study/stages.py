@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
 
 from ..checks import whole_number
 from ..comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from ..conversion.parity import Tolerance
-from ..conversion.precision import to_float16, to_int8
-from ..core.cache import artefact
 from ..core.code_digest import code_digest
 from ..core.files import fingerprint, sha256
-from ..core.host import environment
 from ..core.results import Result, result_name, write_result
 from ..datasets.market1501 import Market1501, Sample
-from ..datasets.preprocess import iter_batches
 from ..errors import DatasetError, FeatureError, ParityError, SessionError
 from ..features.store import Features
 from ..inference.backends import choose_backend
 from ..inference.extract import kept_features
 from ..inference.session import open_session
 from ..network.checkpoint import Checkpoint
-from .models import export_model, model_label, runnable_model, simplify_model
-from .workspace import Workspace
+from .dataset import images_of
+from .models import checkpoint_of, export_model, model_label, simplify_model
+from .runnable import calibration_samples, float16_model, int8_model, runnable_model, spread
+from .study import Study
 
-CALIBRATION_IMAGES = 32
 _QUERIES = "queries (stage_queries in the notebook)"
 _TORCH_BATCH = 16  # for speed only: torch's rows do not depend on it beyond rounding
-
-_T = TypeVar("_T")
-
-
-def spread(items: Sequence[_T], count: int) -> list[_T]:
-    """`count` of the items, evenly spread, in their order."""
-    return [items[i * len(items) // count] for i in range(count)]
 
 
 def fair_share(dataset: Market1501, queries: int) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
@@ -90,73 +79,22 @@ def fair_share(dataset: Market1501, queries: int) -> tuple[tuple[Sample, ...], t
     )
 
 
-def calibration_samples(dataset: Market1501, scored: Sequence[Sample]) -> tuple[list[Sample], str]:
-    """Images that fix the ranges of int8, evenly spread, and where they are from.
-
-    The train split where there is one, else gallery images that are not scored, else any of the gallery: ranges need no
-    labels, so that even these give nothing away but the look of the pictures.
-    """
-    rest = sorted(set(dataset.gallery) - set(scored), key=lambda sample: sample.name)
-    for pool, source in ((dataset.train, "train"), (rest, "gallery, not scored")):
-        if len(pool) >= CALIBRATION_IMAGES:
-            return spread(pool, CALIBRATION_IMAGES), source
-    return spread(dataset.gallery, min(CALIBRATION_IMAGES, len(dataset.gallery))), "gallery, scored"
-
-
-def float16_model(workspace: Workspace, checkpoint: Checkpoint, batch_size: int, opset: int = 11) -> Path:
-    """The simplified ONNX of a batch size in float16."""
-    source = simplify_model(workspace, checkpoint, batch_size, opset)
-    key = {"source": source.sha256, "code": code_digest(to_float16), "versions": environment()["versions"]}
-    return artefact(
-        source.path.with_name(f"{source.path.stem}_fp16.onnx"), key, lambda target: to_float16(source.path, target)
-    )
-
-
-def int8_model(
-    workspace: Workspace,
-    checkpoint: Checkpoint,
-    batch_size: int,
-    dataset: Market1501,
-    calibration: Sequence[Sample],
-    opset: int = 11,
-) -> Path:
-    """The simplified ONNX of a batch size in int8, its ranges from the calibration images."""
-    source = simplify_model(workspace, checkpoint, batch_size, opset)
-    key = {
-        "source": source.sha256,
-        "dataset": dataset.digest,
-        "images": fingerprint([s.name for s in calibration]),
-        "code": code_digest(to_int8, iter_batches),
-        "versions": environment()["versions"],
-    }
-
-    def make(target: Path) -> None:
-        to_int8(source.path, target, (images for _, images in iter_batches(dataset, calibration, batch_size)))
-
-    return artefact(source.path.with_name(f"{source.path.stem}_int8.onnx"), key, make)
-
-
 def measure_stages(
-    workspace: Workspace,
-    dataset: Market1501,
-    checkpoint: Checkpoint,
+    study: Study,
     batch_sizes: Sequence[int] = (1, 16),
-    backend: str = "auto",
-    device: int = 0,
-    progress: bool = True,
     queries: int = 100,
     metric: str = "euclidean",
     opset: int = 11,
 ) -> list[Stage]:
     """Run torch once and all other stages at every batch size; write one result.
 
+    Where the study's backend is ``"ascend"`` there is the stage ``"om"``, on its device; the others run on ONNX
+    Runtime's first device, torch with one thread. The precision and batch size of the study do not count here.
+
     Parameters
     ----------
     batch_sizes : sequence of int
         From 1; each counts once, in ascending order.
-    backend, device
-        Of the study. On ``"ascend"`` there is the stage ``"om"``, on that device; the others run on ONNX Runtime's
-        first device, torch with one thread.
     queries : int
         At most so many, see `fair_share`; 0 for the whole test split.
 
@@ -175,29 +113,34 @@ def measure_stages(
     DatasetError, ExportError, ConvertError
         As the steps.
     """
-    sizes, chosen = _sizes(batch_sizes), choose_backend(backend)
+    sizes = _sizes(batch_sizes)
+    with images_of(study) as dataset:
+        return _measure(replace(study, dataset=dataset, precision="float32"), dataset, sizes, queries, metric, opset)
+
+
+def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, metric: str, opset: int) -> list[Stage]:
+    checkpoint, chosen = checkpoint_of(study), choose_backend(study.backend)
     query, gallery = fair_share(dataset, queries)
     calibration, calibrated_on = calibration_samples(dataset, gallery)
 
     def model(name: str, size: int) -> Path:
+        sized = replace(study, batch_size=size)
         if name == "onnx":
-            return export_model(workspace, checkpoint, opset).path
+            return export_model(study, opset).path
         if name == "simplified":
-            return simplify_model(workspace, checkpoint, size, opset).path
+            return simplify_model(sized, opset=opset).path
         if name == "fp16":
-            return float16_model(workspace, checkpoint, size, opset)
+            return float16_model(sized, opset)
         if name == "int8":
-            return int8_model(workspace, checkpoint, size, dataset, calibration, opset)
-        return runnable_model(workspace, checkpoint, size, "ascend", opset, progress)
+            return int8_model(sized, dataset, calibration, opset)
+        return runnable_model(replace(sized, backend="ascend"), opset)
 
     def features(name: str, size: int) -> tuple[Features, Features]:
-        runs = {"torch": ("torch", 0, 1), "om": ("ascend", device, None)}.get(name, ("onnxruntime", 0, None))
-        source = checkpoint if name == "torch" else model(name, size)
+        runs = {"torch": ("torch", 0, 1), "om": ("ascend", study.device, None)}.get(name, ("onnxruntime", 0, None))
+        source, sized = checkpoint if name == "torch" else model(name, size), replace(study, batch_size=size)
         try:
             of_query, of_gallery = (
-                _features(
-                    workspace, dataset, checkpoint, source, samples, f"{name}-bs{size}-{split}", size, runs, progress
-                )
+                _features(sized, dataset, source, samples, f"{name}-bs{size}-{split}", runs)
                 for split, samples in (("query", query), ("gallery", gallery))
             )
             return of_query, of_gallery
@@ -216,7 +159,7 @@ def measure_stages(
     ]
     broken = first_broken(stages)
     write_result(
-        workspace.results,
+        study.place.results,
         Result(
             "stages",
             result_name(dataset.path.stem, model_label(checkpoint), chosen, metric, f"q{len(query)}"),
@@ -253,17 +196,15 @@ def _sizes(batch_sizes: Sequence[int]) -> list[int]:
 
 
 def _features(
-    workspace: Workspace,
+    study: Study,
     dataset: Market1501,
-    checkpoint: Checkpoint,
     source: Checkpoint | Path,
     samples: Sequence[Sample],
     name: str,
-    batch_size: int,
     runs: tuple[str, int, int | None],
-    progress: bool,
 ) -> Features:
     """Features of one model on one split; `runs` is backend, device and threads."""
+    checkpoint = checkpoint_of(study)
     facts = {
         "model": checkpoint.sha256 if isinstance(source, Checkpoint) else sha256(source),
         "runs": runs,
@@ -271,5 +212,11 @@ def _features(
     }
     file = f"{result_name(dataset.path.stem, model_label(checkpoint), 'stage', name, f'n{len(samples)}')}.npz"
     return kept_features(
-        workspace.features / file, facts, lambda: open_session(source, *runs), dataset, samples, batch_size, progress
+        study.place.features / file,
+        facts,
+        lambda: open_session(source, *runs),
+        dataset,
+        samples,
+        study.batch_size,
+        study.progress,
     )

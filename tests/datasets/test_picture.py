@@ -6,9 +6,9 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from osnet_lib.datasets.jpeg import decode_jpeg
 from PIL import Image
 
-from osnet_lib.datasets.jpeg import decode_jpeg
 from osnet_lib.errors import DatasetError
 
 

@@ -16,8 +16,9 @@ import pytest
 from helpers.paths import ROOT, STAND_INS
 from osnet_lib.core.results import NOT_MEASURED, read_results
 from osnet_lib.features.store import load_features
-from osnet_lib.network.checkpoint import load_checkpoint
-from osnet_lib.study import accuracy, models as pipeline
+from osnet_lib.study import accuracy
+from osnet_lib.study.features import measure_features
+from osnet_lib.study.study import Study
 from osnet_lib.study.workspace import Workspace
 
 SCRIPT = """
@@ -68,10 +69,9 @@ def shown(study: Workspace, name: str) -> str:
 
 
 def test_features_and_score_are_those_of_the_cpu(study, small_market, small_weights, tmp_path):
-    checkpoint, work = load_checkpoint(small_weights), Workspace(tmp_path)
-    with pipeline.open_dataset(work, small_market) as dataset:
-        expected = accuracy.measure_features(work, dataset, checkpoint, 2, "onnxruntime", progress=False)
-    scores = accuracy.measure_accuracy(work, *expected, checkpoint)
+    on_cpu = Study(tmp_path, small_market, small_weights, 2, "onnxruntime", progress=False)
+    expected = measure_features(on_cpu)
+    scores = accuracy.measure_accuracy(on_cpu, *expected)
     found = [load_features(next(study.features.glob(f"*ascend-bs2-{split}.npz"))) for split in ("query", "gallery")]
     for here, there in zip(expected, found):
         assert list(here.names) == list(there.names) and there.conditions["session"]["simulated"] is True

@@ -11,19 +11,18 @@ from osnet_lib.report.evaluation_speed import (
     gallery_size_table,
 )
 from osnet_lib.study.evaluation_speed import measure_evaluation_speed
-from osnet_lib.study.workspace import Workspace
+from osnet_lib.study.study import Study
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     return measure_evaluation_speed(
-        Workspace(tmp_path_factory.mktemp("workspace")),
+        Study(tmp_path_factory.mktemp("workspace"), progress=False),
         queries=40,
         gallery=240,
         share=0.5,
         distractors=[0, 500],
         rounds=1,
-        progress=False,
     )
 
 

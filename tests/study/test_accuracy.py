@@ -21,16 +21,18 @@ from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.network.osnet import build_model
 from osnet_lib.network.weights import MINI
 from osnet_lib.study import accuracy
+from osnet_lib.study.dataset import open_dataset
 from osnet_lib.study.features import measure_features
-from osnet_lib.study.models import open_dataset, sample_images
+from osnet_lib.study.parity import sample_images
+from osnet_lib.study.study import Study
 from osnet_lib.study.workspace import Workspace
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
 def test_backends_agree_on_features_and_score(work, checkpoint, small_market, backend):
-    with open_dataset(work, small_market) as dataset:
-        query, gallery = measure_features(work, dataset, checkpoint, 3, backend, progress=False)
-    scores = accuracy.measure_accuracy(work, query, gallery, checkpoint)
+    study = Study(work, small_market, checkpoint, 3, backend, progress=False)
+    query, gallery = measure_features(study)
+    scores = accuracy.measure_accuracy(study, query, gallery)
     results = read_results(work.results, "accuracy")
     assert [r.conditions["metric"] for r in results] == ["cosine", "euclidean"]
     assert all(
@@ -38,21 +40,18 @@ def test_backends_agree_on_features_and_score(work, checkpoint, small_market, ba
         for r in results
     )
     assert results[1].values["mAP"] == scores["euclidean"].evaluation.mAP
-    with open_session(checkpoint, "torch") as session, open_dataset(work, small_market) as dataset:
+    with open_session(checkpoint, "torch") as session, open_dataset(small_market) as dataset:
         expected = session.run(sample_images(dataset, 3))
     assert np.abs(query.features[:3] - expected).max() < 1e-4
-    assert accuracy.accuracy_results(work, checkpoint) == results
-    assert accuracy.accuracy_results(work, replace(checkpoint, sha256="other")) == []
+    assert accuracy.accuracy_results(study) == results
+    assert accuracy.accuracy_results(replace(study, weights=replace(checkpoint, sha256="other"))) == []
 
 
 def test_variants_are_what_their_names_say(work, checkpoint, small_market):
-    with open_dataset(work, small_market) as dataset:
-        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
-        variants = {
-            v.name: v
-            for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4, progress=False)
-        }
-        mirrored = measure_features(work, dataset, checkpoint, 4, progress=False, flip=True)
+    study = Study(work, small_market, checkpoint, 4, progress=False)
+    query, gallery = measure_features(study)
+    variants = {variant.name: variant for variant in accuracy.measure_variants(study, query, gallery)}
+    mirrored = measure_features(study, flip=True)
     assert list(variants) == [
         "as extracted",
         "unit length",
@@ -94,16 +93,15 @@ def card():
 
 
 def rank1(work: Workspace, checkpoint) -> float:
-    with open_dataset(work, "mini") as dataset:
-        query, gallery = measure_features(work, dataset, checkpoint, progress=False)
-    return accuracy.measure_accuracy(work, query, gallery, checkpoint)["euclidean"].evaluation.rank(1)
+    study = Study(work, weights=checkpoint, progress=False)
+    return accuracy.measure_accuracy(study, *measure_features(study))["euclidean"].evaluation.rank(1)
 
 
 def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, checkpoint, small_market, tmp_path):
     root = tmp_path / "market"
     shutil.copytree(small_market, root)
     names = sorted(path.name for path in (root / "bounding_box_test").glob("*.jpg"))
-    with open_dataset(work, small_market) as dataset:
+    with open_dataset(small_market) as dataset:
         queries, first = dataset.query, dataset.query[0]
     (root / "gt_bbox").mkdir()
     drawn = f"{first.pid:04d}_c{first.camid}s1_999999_00.jpg"
@@ -115,12 +113,9 @@ def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, chec
         for kind, values in (("good", good), ("junk", [i for i in same if i not in good])):
             path = root / "gt_query" / f"{Path(sample.name).stem}_{kind}.mat"
             savemat(path, {f"{kind}_index": np.array([values], float)})
-    with open_dataset(work, root) as dataset:
-        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
-        variants = {
-            v.name: v
-            for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4, progress=False)
-        }
+    study = Study(work, root, checkpoint, 4, progress=False)
+    query, gallery = measure_features(study)
+    variants = {variant.name: variant for variant in accuracy.measure_variants(study, query, gallery)}
     assert "multi-query, mean (gt_bbox)" in variants
     changed = variants["multi-query, mean (gt_bbox)"].evaluation.ap != variants["as extracted"].evaluation.ap
     same_as_first = (query.pids == first.pid) & (query.camids == first.camid)
@@ -130,19 +125,16 @@ def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, chec
 
 
 def test_a_handful_of_images_takes_smaller_neighbourhoods(work, checkpoint, tiny_market):
-    with open_dataset(work, tiny_market()) as dataset:
-        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
-        names = [
-            v.name
-            for v in accuracy.measure_variants(work, dataset, query, gallery, checkpoint, batch_size=4, progress=False)
-        ]
+    study = Study(work, tiny_market(), checkpoint, 4, progress=False)
+    query, gallery = measure_features(study)
+    names = [variant.name for variant in accuracy.measure_variants(study, query, gallery)]
     assert names[-1] == f"re-ranking (k1 {len(query) + len(gallery) - 1}, k2 6)"
 
 
 def test_features_that_do_not_say_where_they_are_from_are_refused_at_once(work, checkpoint):
     features = Features(np.array(["a"]), np.array([1]), np.array([1]), np.ones((1, 512), np.float32))
     with pytest.raises(FeatureError, match="do not say what they were made from"):
-        accuracy.measure_accuracy(work, features, features, checkpoint)
+        accuracy.measure_accuracy(Study(work, weights=checkpoint), features, features)
 
 
 def test_a_model_that_normalises_on_the_device_is_diagnosed_by_its_onnx(work, checkpoint, small_market, monkeypatch):
@@ -156,10 +148,10 @@ def test_a_model_that_normalises_on_the_device_is_diagnosed_by_its_onnx(work, ch
             session.input_dtype = np.dtype(np.uint8)
         return session
 
-    with open_dataset(work, small_market) as dataset:
-        query, gallery = measure_features(work, dataset, checkpoint, 4, progress=False)
-        monkeypatch.setattr("osnet_lib.study.accuracy.open_session", spy)
-        found = accuracy.diagnose_features(work, dataset, query, gallery, checkpoint, batch_size=4)
+    study = Study(work, small_market, checkpoint, 4, progress=False)
+    query, gallery = measure_features(study)
+    monkeypatch.setattr("osnet_lib.study.accuracy.open_session", spy)
+    found = accuracy.diagnose_features(study, query, gallery)
     assert len(opened) == 2 and opened[1].name.endswith("_bs4_sim.onnx")
     assert {"query: agrees", "gallery: agrees"} <= {finding.name for finding in found}
 

@@ -19,8 +19,10 @@ from osnet_lib.datasets.market1501 import open_market1501, parse_name
 from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.inference import extract as extraction
 from osnet_lib.network.osnet import build_model
-from osnet_lib.study import models as pipeline, stages as staging
-from osnet_lib.study.stages import CALIBRATION_IMAGES, calibration_samples, fair_share, measure_stages, spread
+from osnet_lib.study import models as pipeline, runnable, stages as staging
+from osnet_lib.study.runnable import CALIBRATION_IMAGES, calibration_samples, spread
+from osnet_lib.study.stages import fair_share, measure_stages
+from osnet_lib.study.study import Study
 from osnet_lib.study.workspace import Workspace
 from stand_ins.host import add_atc
 
@@ -42,7 +44,7 @@ def fake_int8(change=lambda weights: weights):
     """In place of the quantiser, which takes seconds: float16 with changed weights, and a note of the images."""
     seen = []
 
-    @functools.wraps(staging.to_int8)  # so that lineage knows it
+    @functools.wraps(runnable.to_int8)  # so that lineage knows it
     def convert(source, target, batches):
         seen.extend(batch.shape for batch in batches)
         to_float16(source, target)
@@ -145,7 +147,7 @@ def test_calibration_images_are_not_scored_where_that_can_be():
 )
 def test_batch_sizes_that_are_none_are_refused(work, sizes):
     with pytest.raises(SessionError) as refused:  # before a data set or a checkpoint is looked at
-        measure_stages(work, None, None, sizes)
+        measure_stages(Study(work, "no such data", "no such weights"), sizes)
     assert refused.value.where == "batch sizes" and "stage_batches: [1, 8]" in refused.value.cure
     assert refused.value.what in (
         f"{sizes!r} is no list",
@@ -164,7 +166,7 @@ def test_batch_sizes_count_once_in_order(sizes):
 
 @pytest.fixture(scope="module")
 def stages(work, dataset, checkpoint):
-    return measure_stages(work, dataset, checkpoint, [2], queries=QUERIES, progress=False)
+    return measure_stages(Study(work, dataset, checkpoint, progress=False), [2], QUERIES)
 
 
 def test_every_stage_is_measured_and_holds(stages, checkpoint):
@@ -203,7 +205,7 @@ def test_a_second_run_computes_nothing(work, stages, dataset, checkpoint, monkey
     monkeypatch.setattr(extraction, "extract_features", refuse)
     folders = (work.models, work.features)
     stamps = {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir()}
-    assert measure_stages(work, dataset, checkpoint, [2], queries=QUERIES, progress=False) == stages
+    assert measure_stages(Study(work, dataset, checkpoint, progress=False), [2], QUERIES) == stages
     assert {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir()} == stamps
 
 
@@ -219,9 +221,10 @@ def copy(work, stages, tmp_path):
 
 def test_a_wrong_export_is_named(tmp_path, dataset, checkpoint, monkeypatch):
     """The file of other weights lies there under the name of these, as test_pipeline has it."""
-    monkeypatch.setattr(staging, "to_int8", fake_int8()[0])
-    pipeline.export_model(Workspace(tmp_path), replace(checkpoint, model=build_model("osnet_x0_25", seed=1)))
-    stages = measure_stages(Workspace(tmp_path), dataset, checkpoint, [2], queries=QUERIES, progress=False)
+    monkeypatch.setattr(runnable, "to_int8", fake_int8()[0])
+    other = replace(checkpoint, model=build_model("osnet_x0_25", seed=1))
+    pipeline.export_model(Study(tmp_path, weights=other))
+    stages = measure_stages(Study(tmp_path, dataset, checkpoint, progress=False), [2], QUERIES)
     (result,) = read_results(tmp_path / "results", "stages")
     assert result.values["first_broken"] == "onnx at batch size 2" and stages[1].broken
     assert result.values["verdict"].startswith("The first stage that breaks is onnx at batch size 2: features differ")
@@ -229,11 +232,11 @@ def test_a_wrong_export_is_named(tmp_path, dataset, checkpoint, monkeypatch):
 
 def test_a_broken_int8_is_named_and_sees_the_calibration_images(copy, dataset, checkpoint, monkeypatch):
     convert, seen = fake_int8(lambda weights: np.roll(weights, 1, axis=0) if weights.ndim == 4 else weights)
-    monkeypatch.setattr(staging, "to_int8", convert)
-    pipeline.simplify_model(copy, checkpoint, 2)
+    monkeypatch.setattr(runnable, "to_int8", convert)
+    pipeline.simplify_model(Study(copy, weights=checkpoint, batch_size=2))
     for path in copy.models.glob("*_int8.onnx"):
         path.unlink()
-    stages = measure_stages(copy, dataset, checkpoint, [2], queries=QUERIES, progress=False)
+    stages = measure_stages(Study(copy, dataset, checkpoint, progress=False), [2], QUERIES)
     assert sum(shape[0] for shape in seen) == CALIBRATION_IMAGES and {shape[1:] for shape in seen} == {(3, 256, 128)}
     assert [stage.name for stage in stages if stage.broken] == ["int8"] and "mAP falls by" in stages[4].broken
 
@@ -241,17 +244,17 @@ def test_a_broken_int8_is_named_and_sees_the_calibration_images(copy, dataset, c
 def test_a_stage_without_features_is_named(copy, dataset, checkpoint, monkeypatch):
     """Weights so large that what they are multiplied with leaves float16."""
     convert, _ = fake_int8(lambda weights: np.full_like(weights, 60000) if weights.ndim == 2 else weights)
-    monkeypatch.setattr(staging, "to_int8", convert)
+    monkeypatch.setattr(runnable, "to_int8", convert)
     for path in copy.models.glob("*_int8.onnx"):
         path.unlink()
     with pytest.raises(ParityError, match="^int8, batch size 2: no features .*not finite"):
-        measure_stages(copy, dataset, checkpoint, [2], queries=QUERIES, progress=False)
+        measure_stages(Study(copy, dataset, checkpoint, progress=False), [2], QUERIES)
 
 
 def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):
     add_atc(monkeypatch)
     npu.restart()
-    stages = measure_stages(copy, dataset, checkpoint, [2], "ascend", queries=QUERIES, progress=False)
+    stages = measure_stages(Study(copy, dataset, checkpoint, backend="ascend", progress=False), [2], QUERIES)
     assert [stage.name for stage in stages][4:] == ["int8", "om"] and stages[5].precision == "chosen by ATC"
     assert stages[5].broken is None and stages[5].images == stages[0].images
     assert inspect_onnx(next(copy.models.glob("*_fp16.onnx"))).precision == FLOAT16

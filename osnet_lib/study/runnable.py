@@ -1,0 +1,97 @@
+"""The file that a backend runs: the model of a study at its batch size, in its precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ..conversion.precision import to_float16, to_int8
+from ..core.cache import artefact
+from ..core.code_digest import code_digest
+from ..core.files import fingerprint
+from ..core.host import environment
+from ..datasets.market1501 import Market1501, Sample
+from ..datasets.preprocess import iter_batches
+from ..errors import StudyError
+from ..inference.backends import choose_backend
+from .dataset import images_of
+from .models import atc_commands, checkpoint_of, make_om, simplify_model
+from .study import Study
+
+CALIBRATION_IMAGES = 32
+
+_T = TypeVar("_T")
+
+
+def spread(items: Sequence[_T], count: int) -> list[_T]:
+    """`count` of the items, evenly spread, in their order."""
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def calibration_samples(dataset: Market1501, scored: Sequence[Sample]) -> tuple[list[Sample], str]:
+    """Images that fix the ranges of int8, evenly spread, and where they are from.
+
+    The train split where there is one, else gallery images that are not scored, else any of the gallery: ranges need no
+    labels, so that even these give nothing away but the look of the pictures.
+    """
+    rest = sorted(set(dataset.gallery) - set(scored), key=lambda sample: sample.name)
+    for pool, source in ((dataset.train, "train"), (rest, "gallery, not scored")):
+        if len(pool) >= CALIBRATION_IMAGES:
+            return spread(pool, CALIBRATION_IMAGES), source
+    return spread(dataset.gallery, min(CALIBRATION_IMAGES, len(dataset.gallery))), "gallery, scored"
+
+
+def float16_model(study: Study, opset: int = 11) -> Path:
+    """The simplified ONNX of the study's batch size in float16."""
+    source = simplify_model(study, opset=opset)
+    key = {"source": source.sha256, "code": code_digest(to_float16), "versions": environment()["versions"]}
+    return artefact(
+        source.path.with_name(f"{source.path.stem}_fp16.onnx"), key, lambda target: to_float16(source.path, target)
+    )
+
+
+def int8_model(study: Study, dataset: Market1501, calibration: Sequence[Sample], opset: int = 11) -> Path:
+    """The simplified ONNX of the study's batch size in int8, its ranges from the calibration images."""
+    source = simplify_model(study, opset=opset)
+    key = {
+        "source": source.sha256,
+        "dataset": dataset.digest,
+        "images": fingerprint([s.name for s in calibration]),
+        "code": code_digest(to_int8, iter_batches),
+        "versions": environment()["versions"],
+    }
+
+    def make(target: Path) -> None:
+        to_int8(source.path, target, (images for _, images in iter_batches(dataset, calibration, study.batch_size)))
+
+    return artefact(source.path.with_name(f"{source.path.stem}_int8.onnx"), key, make)
+
+
+def runnable_model(study: Study, opset: int = 11) -> Path:
+    """The file that the study's backend runs at its batch size, in its precision.
+
+    Raises
+    ------
+    StudyError
+        A precision that the backend does not compute in.
+    ConvertError
+        On ``"ascend"``: no OM, and no ATC to make it.
+    """
+    chosen = choose_backend(study.backend)
+    if chosen != "onnxruntime" and study.precision != "float32":
+        raise StudyError(
+            f"the {chosen} backend does not compute in {study.precision} here",
+            where="precision",
+            cure="Leave it out, or choose the backend onnxruntime; an OM computes as it was converted.",
+        )
+    if chosen == "torch":
+        return checkpoint_of(study).path
+    if chosen == "ascend":
+        return make_om(study, atc_commands(study, [study.batch_size])[0])
+    if study.precision == "float16":
+        return float16_model(study, opset)
+    if study.precision == "int8":
+        with images_of(study) as dataset:
+            return int8_model(study, dataset, calibration_samples(dataset, dataset.gallery)[0], opset)
+    return simplify_model(study, opset=opset).path
