@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..conversion.parity import Difference, compare as feature_difference, row_cosines
+from ..conversion.parity import Difference, feature_difference, row_cosines
 from ..core.files import stem
 from ..core.table import Table
 from ..datasets.market1501 import LANDMARKS, PUBLISHED
@@ -20,6 +21,8 @@ from ..metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
 from ..published.quoted import find_published
 from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .score import Score, measured_score, published_score, read_score
+
+SourceLike: TypeAlias = "str | PathLike[str] | tuple[Features, Features]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,16 +129,46 @@ class Comparison:
         }
 
 
+def compare(
+    reference: SourceLike,
+    candidate: SourceLike,
+    *,
+    metric: str | None = None,
+    mAP_drop: float = GUIDE_MAP_DROP,
+    level: float = 0.95,
+) -> Comparison:
+    """Two models, or a model and a published score, side by side: the guide's gate, and what changed.
+
+    Parameters
+    ----------
+    reference, candidate : pair of Features, path or str
+        ``(query, gallery)``, as `osnet_lib.inference.extract.extract` gives them; or what `read_sides` reads.
+    metric : {"euclidean", "cosine"}, optional
+        To score features with; by default that of the other side, else euclidean.
+    mAP_drop : float
+        How much of the reference's mAP may be lost.
+    level : float
+        Confidence of the intervals.
+
+    Raises
+    ------
+    ResultError, FeatureError, MetricError
+        What `read_sides` and `compare_sides` refuse.
+    """
+    return compare_sides(*read_sides(reference, candidate, metric, level), mAP_drop, level)
+
+
 def read_sides(
-    reference: str | Path, candidate: str | Path, metric: str | None = None, level: float = 0.95
+    reference: SourceLike, candidate: SourceLike, metric: str | None = None, level: float = 0.95
 ) -> tuple[Side, Side]:
     """Both sides of a comparison.
 
     Parameters
     ----------
-    reference, candidate : str or path
+    reference, candidate : str, path or pair of Features
         A folder with ``query.npz`` and ``gallery.npz`` of ``osnet extract``; an ``accuracy-*.json``; the guide's
-        ``result.json``; or ``published:`` with a name that `osnet_lib.published.quoted.find_published` knows.
+        ``result.json``; or ``published:`` with a name that `osnet_lib.published.quoted.find_published` knows; or
+        query and gallery themselves.
     metric : {"euclidean", "cosine"}, optional
         To score folders with; by default that of the other side, else euclidean.
 
@@ -144,19 +177,30 @@ def read_sides(
     ResultError, FeatureError, MetricError
         Something that is none of these, or damaged; a score of another metric than the one asked for.
     """
-    sources = [str(reference), str(candidate)]
-    scores = [None if Path(source).is_dir() else _stated_score(source) for source in sources]
-    stated = [score.metric for score in scores if score and score.metric]
-    for score in scores:
-        if score and metric and score.metric not in (None, metric):
+    sources = {"reference": reference, "candidate": candidate}
+    scores = {name: _stated_score(str(source)) for name, source in sources.items() if _is_stated(source)}
+    for score in scores.values():
+        if metric and score.metric not in (None, metric):
             raise ResultError(
                 f"a score of {score.metric} distance, not of {metric}",
                 where=score.label,
                 cure=f"Leave the metric out, or give {score.metric}",
             )
+    stated = [score.metric for score in scores.values() if score.metric]
     metric = metric or (stated or ["euclidean"])[0]
-    made = [Side(score) if score else _read_features(source, metric, level) for source, score in zip(sources, scores)]
+    made = []
+    for name, source in sources.items():
+        if name in scores:
+            made.append(Side(scores[name]))
+        elif isinstance(source, tuple):
+            made.append(measured_side(name, *source, metric, level))
+        else:
+            made.append(_read_features(str(source), metric, level))
     return made[0], made[1]
+
+
+def _is_stated(source: SourceLike) -> bool:
+    return not isinstance(source, tuple) and not Path(source).is_dir()
 
 
 def _stated_score(source: str) -> Score:

@@ -87,7 +87,7 @@ class Parity:
         return asdict(self)
 
 
-def compare(reference: np.ndarray, candidate: np.ndarray) -> Difference:
+def feature_difference(reference: np.ndarray, candidate: np.ndarray) -> Difference:
     """Measure how far two feature matrices are apart, in float64.
 
     Parameters
@@ -176,8 +176,8 @@ def check_parity(
         if len(expected) != len(images):
             raise ParityError(f"{len(expected)} reference features for {len(images)} images", cure="Give one for each.")
         batched = np.concatenate([_features(candidate, images[rows]) for rows in batches])
-        difference = compare(expected[order], batched)
-        row_max_abs = compare(_one_by_one(candidate, images[order[some]]), batched[some]).max_abs
+        difference = feature_difference(expected[order], batched)
+        row_max_abs = feature_difference(_one_by_one(candidate, images[order[some]]), batched[some]).max_abs
     except (ParityError, SessionError) as error:
         raise ParityError(error.what, where=where, cure=error.cure) from error
     parity = Parity(stage, size, len(images), *difference, row_max_abs, tolerance.max_abs, tolerance.min_cosine)

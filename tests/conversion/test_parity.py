@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 
 from helpers.networks import checkpoint, images, onnx_path
 from osnet_lib.conversion.export import simplify_onnx
-from osnet_lib.conversion.parity import Parity, Tolerance, check_parity, compare
+from osnet_lib.conversion.parity import Parity, Tolerance, check_parity, feature_difference
 from osnet_lib.errors import ExportError, ParityError
 from osnet_lib.inference.session import open_session
 
@@ -48,12 +48,12 @@ def stopped(*args, **kwargs) -> str:
     ],
 )
 def test_compare_by_hand(reference, candidate, expected):
-    assert compare(np.array(reference, np.float32), np.array(candidate, np.float32)) == pytest.approx(expected)
+    assert feature_difference(np.array(reference, np.float32), np.array(candidate, np.float32)) == pytest.approx(expected)
 
 
 @given(FEATURES)
 def test_compare_with_itself(features):
-    difference = compare(features, features)
+    difference = feature_difference(features, features)
     assert difference[:2] == (0, 0) and difference.min_cosine == pytest.approx(1)
 
 
@@ -63,9 +63,9 @@ def test_compare_finds_one_changed_value(features, data):
     changed = features.copy()
     changed[row, column] += 1
     step = abs(float(changed[row, column]) - float(features[row, column]))
-    assert compare(features, changed).max_abs == step
-    assert compare(features, changed).mean_abs == pytest.approx(step / features.size)
-    assert compare(changed, features) == pytest.approx(compare(features, changed))
+    assert feature_difference(features, changed).max_abs == step
+    assert feature_difference(features, changed).mean_abs == pytest.approx(step / features.size)
+    assert feature_difference(changed, features) == pytest.approx(compare(features, changed))
 
 
 @pytest.mark.parametrize(
