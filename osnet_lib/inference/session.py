@@ -14,6 +14,7 @@ import numpy as np
 
 from ..checks import whole_number
 from ..conversion.onnx_file import FEATURE_SHAPE
+from ..core.file_kind import file_kind
 from ..core.host import package_versions, usable_cores
 from ..errors import SessionError, first_line
 from .backends import BACKENDS, choose_backend
@@ -56,6 +57,7 @@ class Session:
             "model": self.model.name,
             "model_sha256": engine.sha256,
             "versions": package_versions(("onnxruntime", "torch", "numpy")),
+            **getattr(engine, "facts", {}),
         }
 
     @property
@@ -164,6 +166,8 @@ class Session:
 
         Keys: backend, provider, device (its name), threads, precision, simulated (times mean nothing then),
         batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed.
+        Of an ONNX file also input and output, their names; of a checkpoint what `Checkpoint.origin` tells, under
+        checkpoint.
         """
         return copy.deepcopy(self._facts)
 
@@ -213,7 +217,11 @@ def _not_finite(rows: np.ndarray) -> list[int]:
 
 
 def open_session(
-    model: str | Path | Checkpoint, backend: str = "auto", device: int = 0, threads: int | None = None
+    model: str | Path | Checkpoint,
+    backend: str = "auto",
+    device: int = 0,
+    threads: int | None = None,
+    key: str | None = None,
 ) -> Session:
     """Load a model on a device.
 
@@ -222,11 +230,13 @@ def open_session(
     model : path or Checkpoint
         An ``.onnx`` file, an ``.om`` or a checkpoint.
     backend : str
-        See `choose_backend`; ``"auto"`` goes by the suffix.
+        See `choose_backend`; ``"auto"`` goes by the content.
     device : int
         Of several accelerators; the CPU is device 0.
     threads : int, optional
         CPU threads of one operator; by default one per core that this process may use.
+    key : str, optional
+        Which network of a checkpoint that holds several.
 
     Raises
     ------
@@ -241,17 +251,22 @@ def open_session(
     threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     if isinstance(model, (str, os.PathLike)):
         path = model = Path(model).expanduser()
-        name = choose_backend(backend, path)
-        if not path.is_file():
+        if backend in ("auto", *BACKENDS) and not path.is_file():
+            where_there = file_kind(path) if path.is_dir() else None
             raise SessionError(
-                "no such model file", where=path, cure="Give the path of an .onnx file, an .om or a checkpoint."
+                f"no such model file{f': it is {where_there.what}' if where_there else ''}",
+                where=path,
+                cure=where_there.cure if where_there else "Give the path of an .onnx file, an .om or a checkpoint.",
             )
+        name = choose_backend(backend, path)
     else:
         path, name = model.path, choose_backend("torch" if backend == "auto" else backend)
         if name != "torch":
             raise SessionError(
                 f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
             )
+    if key is not None and (name != "torch" or path is not model):
+        raise SessionError("a key chooses among the networks of a checkpoint file", where=path, cure="Leave it out.")
     entry = BACKENDS[name]
     if entry.package:
         try:
@@ -262,4 +277,8 @@ def open_session(
                 where=path,
                 cure=f"pip install {entry.package}",
             ) from error
+    if key is not None:
+        from ..network.checkpoint import load_checkpoint  # only here: an ONNX file runs where torch is not installed
+
+        model = load_checkpoint(path, key)
     return Session(name, entry.engine(model, device, threads), threads)
