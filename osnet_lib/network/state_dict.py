@@ -135,12 +135,12 @@ def _network(where: str, prefix: str, held: dict[str, Any], others: list[str]) -
     """The network under a prefix, and what else is in its dict but for other networks."""
     tensors, beside, ignored = {}, {}, {}
     for name, value in held.items():
-        inside = name.startswith(prefix)
-        if not inside and any(name.startswith(other) for other in others):
+        owner = max((one for one in (prefix, *others) if name.startswith(one)), key=len, default=None)
+        if owner not in (prefix, None):
             continue  # of another network
         if _is_beside(name, value):
             ignored[name] = value
-        elif inside and not any(name.startswith(other) for other in others if other.startswith(prefix)):
+        elif owner == prefix:
             tensors[name.removeprefix(prefix)] = value
         elif isinstance(value, torch.Tensor):
             beside[name] = value

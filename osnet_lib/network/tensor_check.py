@@ -41,6 +41,7 @@ def check_tensors(
         tensors[name] = torch.tensor(0)
     there = [n for n in expected if n in tensors]
     unexpected = [n for n in tensors if n not in expected and n not in extra_ok] + beside
+    stored = [found.prefix + name for name in unexpected[: len(unexpected) - len(beside)]] + beside
     typed = [n for n in there if _is_plain(tensors[n]) and _is_kind(n, tensors[n])]
     problems = {
         "missing": [n for n in expected if n not in tensors],
@@ -58,7 +59,7 @@ def check_tensors(
             f"holds a whole {architecture.name} and {len(unexpected)} unexpected: {listed(unexpected)}",
             where=path,
             cure="A layer behind the network makes other features than those computed here. If you want the features "
-            f"before it, save the file without: {_without(unexpected, found, path)}",
+            f"before it, save the file without: {_without(stored, [found.prefix + name for name in expected], found.key, path)}",
         )
     wrong = [f"{len(names)} {kind}: {listed(names)}" for kind, names in problems.items() if names]
     if wrong:
@@ -74,14 +75,17 @@ def classifier_width(tensors: dict[str, torch.Tensor]) -> int:
     return next(iter(tensors["classifier.weight"].shape), 0) if "classifier.weight" in tensors else 0
 
 
-def _without(names: list[str], found: StateDict, path: Path) -> str:
-    """The command that saves a checkpoint without these tensors."""
-    stored = [found.prefix + name if name in found.tensors else name for name in names]
-    layers = tuple(dict.fromkeys(f"{name.rpartition('.')[0] or name}." for name in stored))
+def _without(unwanted: list[str], wanted: list[str], key: str, path: Path) -> str:
+    """The command that saves a checkpoint without some tensors, by the layers that hold none of the others."""
+    layers: list[str] = []
+    for name in unwanted:
+        parts = name.split(".")
+        heads = (".".join(parts[:length]) + "." for length in range(1, len(parts) + 1))
+        layers += [next(head for head in heads if not any(one.startswith(head) for one in wanted))]
     if file_kind(path).name == SAFETENSORS:
         load = f"from safetensors.torch import load_file; held = load_file({path.name!r})"
     else:
-        places = "".join(f"[{part!r}]" for part in found.key.split(".") if part)
+        places = "".join(f"[{part!r}]" for part in key.split(".") if part)
         load = f"held = torch.load({path.name!r}){places}"
     kept = f"{{k: v for k, v in held.items() if not (k + '.').startswith({layers})}}"
     return python_command(f"import torch; {load}; torch.save({kept}, 'weights.pth')")
