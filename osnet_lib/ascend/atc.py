@@ -71,6 +71,8 @@ class AtcCommand:
         One of `LOG_LEVELS`.
     options : tuple of str
         Further ATC options, each ``--name=value``; paths in them must be absolute.
+    input_name : str
+        What the model calls its images.
     """
 
     model: Path
@@ -83,6 +85,7 @@ class AtcCommand:
     input_fp16: bool = False
     log: str = "error"
     options: tuple[str, ...] = ()
+    input_name: str = INPUT
 
     def __post_init__(self) -> None:
         given = (self.batch_sizes,) if isinstance(self.batch_sizes, Integral) else self.batch_sizes
@@ -160,14 +163,14 @@ class AtcCommand:
             "precision_mode": self.precision_mode,
             "precision_mode_v2": self.precision_mode_v2,
             "insert_op_conf": self.aipp,
-            "input_fp16_nodes": INPUT if self.input_fp16 else None,
+            "input_fp16_nodes": self.input_name if self.input_fp16 else None,
         }
         return (
             "atc",
             f"--framework={ONNX_FRAMEWORK}",
             f"--model={self.model}",
             "--input_format=NCHW",
-            f"--input_shape={INPUT}:{','.join(map(str, (batch, *IMAGE_SHAPE)))}",
+            f"--input_shape={self.input_name}:{','.join(map(str, (batch, *IMAGE_SHAPE)))}",
             f"--output={self.output}",
             f"--log={self.log}",
             f"--soc_version={self.soc_version}",

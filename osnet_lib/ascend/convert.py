@@ -76,6 +76,18 @@ def model_batch(model: str | Path) -> int:
     return found.batch_size
 
 
+def model_input(model: str | Path) -> str:
+    """The name of an ONNX's input; ConvertError where ATC cannot take it, or it is not this network."""
+    name = _inspect(model).input_name
+    if bad := re.search(r"[:;,\s]", name):
+        raise ConvertError(
+            f"its input is called {name!r}, and {bad[0]!r} has a meaning of its own in ATC's options",
+            where=model,
+            cure="Export it with another name of the input, such as image.",
+        )
+    return name
+
+
 def _inspect(model: str | Path) -> OnnxFile:
     try:
         return inspect_onnx(model, expect_osnet=True)
@@ -100,6 +112,12 @@ def check_conversion(command: AtcCommand, cann: tuple[int, int] | None = None) -
             f"{f' to {known[-1]}' if len(known) > 1 else ''}",
             where=command.model,
             cure="Export it with opset 11, which every ATC reads.",
+        )
+    if found.input_name != command.input_name:
+        raise ConvertError(
+            f"its input is called {found.input_name}, not {command.input_name}",
+            where=command.model,
+            cure=f"Give input_name={found.input_name!r}.",
         )
     if command.dynamic and found.batch_size is not None:
         raise ConvertError(

@@ -54,7 +54,7 @@ def convert_command(o: argparse.Namespace) -> None:
     from ..ascend.aipp import write_aipp
     from ..ascend.atc import AtcCommand
     from ..ascend.cann import detect_soc_version
-    from ..ascend.convert import check_conversion, convert, model_batch
+    from ..ascend.convert import check_conversion, convert, model_batch, model_input
 
     output = o.output.removesuffix(".om")
     aipp = None if o.aipp is None else Path(o.aipp or f"{output}.aipp.cfg")
@@ -69,6 +69,7 @@ def convert_command(o: argparse.Namespace) -> None:
         o.input_fp16,
         o.log,
         tuple(o.option),
+        model_input(o.model),
     )
     if aipp and o.aipp == "":
         check_conversion(replace(command, aipp=None))  # before anything is written

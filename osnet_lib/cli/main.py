@@ -75,8 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     p = command(
         "export", _export, "checkpoint to ONNX with a dynamic batch axis", "export checkpoint.pth osnet_x1_0.onnx"
     )
-    p.add_argument("checkpoint", help="mini, market1501, or a .pth, .pt, .pth.tar or .safetensors file")
+    p.add_argument(
+        "checkpoint", help="mini, market1501, or a checkpoint, whatever it is called (torch.save, safetensors)"
+    )
     p.add_argument("output", help="the .onnx to write")
+    _key_option(p)
     p.add_argument("--opset", type=int, default=11, help="operator set (default 11: older ATC reads nothing newer)")
 
     p = command(
@@ -85,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "simplify an ONNX and fix its batch",
         "simplify osnet_x1_0.onnx osnet_x1_0_bs16_sim.onnx --batch-size 16",
     )
-    p.add_argument("input", help="an .onnx of osnet export")
+    p.add_argument("input", help="an .onnx of osnet export, or of others with one input and one output of that shape")
     p.add_argument("output", help="the .onnx to write")
     p.add_argument("--batch-size", type=int, required=True, help="images a call")
 
@@ -104,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
     p.add_argument("--devices", metavar="0,1,…", help="several devices, which share the images (in place of --device)")
+    _key_option(p)
     _session_options(p)
 
     guide.add_guide_commands(command, _session_options)
@@ -121,6 +125,10 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="CPU threads (default: the cores that affinity and quota allow)")
 
 
+def _key_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--key", help="which network of a checkpoint that holds several, as the refusal names them")
+
+
 # The rooms are imported by the commands that need them: --help and a refusal stay quick.
 
 
@@ -136,8 +144,9 @@ def _export(o: argparse.Namespace) -> None:
     from ..inference.session import open_session
     from ..network.checkpoint import load_checkpoint
 
-    checkpoint = load_checkpoint(_model(o.checkpoint))
+    checkpoint = load_checkpoint(_model(o.checkpoint), o.key)
     print(f"{checkpoint.path}: {checkpoint.architecture}, trained on {checkpoint.trained_on}")
+    _print_origin(checkpoint.path, checkpoint.origin)
     made = export_onnx(checkpoint, Path(o.output), o.opset)
     print(
         f"{made.path}: opset {made.opset}, {made.nodes} nodes, {made.input_name} {list(made.input_shape)} -> "
@@ -145,6 +154,13 @@ def _export(o: argparse.Namespace) -> None:
     )
     with open_session(checkpoint, "torch", threads=1) as reference:  # more would only wait for each other
         _passed(pass_gate(reference, made.path, "onnx", 4))
+
+
+def _print_origin(path: Path, origin: dict[str, str]) -> None:
+    """Where in its file a network lay, and what was dropped and ignored; nothing where nothing was."""
+    if origin:
+        words = (f"{name.replace('_', ' ')} {what}" for name, what in origin.items())
+        print(f"{path}: found by its tensors; {'; '.join(words)}")
 
 
 def _simplify(o: argparse.Namespace) -> None:
@@ -168,14 +184,25 @@ def _passed(parity: Parity) -> None:
 
 
 def _extract_together(o: argparse.Namespace) -> None:
+    from functools import partial
+
     from ..inference.devices import extract_on_devices
+    from ..inference.session import open_session
     from ..study.dataset import open_dataset
 
     with open_dataset(o.dataset) as dataset:
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             path = Path(o.outdir) / f"{split}.npz"
             features = extract_on_devices(
-                _model(o.model), dataset, samples, path, o.batch_size or 16, o.devices, o.backend, threads=o.threads
+                _model(o.model),
+                dataset,
+                samples,
+                path,
+                o.batch_size or 16,
+                o.devices,
+                o.backend,
+                threads=o.threads,
+                opener=partial(open_session, key=o.key),
             )
             shares = features.conditions.get("devices", {o.devices: len(features)})
             print(f"{path}: {len(features)} features, by device {', '.join(f'{d}: {n}' for d, n in shares.items())}")
@@ -190,9 +217,10 @@ def _extract(o: argparse.Namespace) -> None:
     from ..study.dataset import open_dataset
 
     with (
-        open_session(_model(o.model), o.backend, o.device, o.threads) as session,
+        open_session(_model(o.model), o.backend, o.device, o.threads, o.key) as session,
         open_dataset(o.dataset) as dataset,
     ):
+        _print_origin(session.model, session.describe().get("checkpoint", {}))
         batch_size = (session.batch_size or 16) if o.batch_size is None else o.batch_size
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             key = extraction_conditions(session, dataset, samples, batch_size)

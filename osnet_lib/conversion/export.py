@@ -74,6 +74,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
     metadata = {
         "architecture": checkpoint.architecture,
         "weights_sha256": checkpoint.sha256,
+        **{f"weights_{name}": words for name, words in checkpoint.origin.items()},
         "osnet_lib": __version__,
         "torch": torch.__version__,
         "onnx": onnx.__version__,
@@ -110,7 +111,9 @@ def simplify_onnx(source: str | Path, path: str | Path, batch_size: int) -> Onnx
     shape = (batch_size, *IMAGE_SHAPE)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints "Checking 0/1..."
-            simplified, same = onnxsim.simplify(model, check_n=1, overwrite_input_shapes={INPUT: list(shape)})
+            simplified, same = onnxsim.simplify(
+                model, check_n=1, overwrite_input_shapes={found.input_name: list(shape)}
+            )
     except Exception as error:  # onnxsim passes on whatever its C++ side threw
         raise ExportError(f"onnxsim failed ({first_line(error)})", where=source, cure=DAMAGED) from error
     if not same:

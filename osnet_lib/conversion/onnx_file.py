@@ -10,11 +10,22 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
+from ..core.command import python_command
+from ..core.file_kind import ONNX, UNKNOWN, file_kind
 from ..core.files import atomic_path
 from ..errors import ExportError, first_line
 
 INPUT, OUTPUT, BATCH_AXIS = "image", "feature", "batch"  # the names of the Ascend guide
 IMAGE_SHAPE, FEATURE_SHAPE = (3, 256, 128), (512,)
+_SHAPE_CURES = {  # what others export by mistake
+    (3, 128, 256): "Height and width are swapped: export it for images of height 256 and width 128.",
+    (256, 128, 3): "The colours come last: export it as NCHW.",
+    (512, 1, 1): "Flatten its output.",
+}
+_OTHER_SHAPE = {
+    "input": "Export it for images of this size, only the batch axis dynamic.",
+    "output": "Export the network in eval mode, without its classifier.",
+}
 DAMAGED = "Export it again, or copy it again and compare the sha256."
 
 
@@ -60,8 +71,8 @@ def inspect_onnx(path: str | Path, *, expect_osnet: bool = False) -> OnnxFile:
     Parameters
     ----------
     expect_osnet : bool
-        Also refuse a network other than ``image`` float32 ``[N, 3, 256, 128]`` to ``feature``
-        float32 ``[N, 512]``, where N is one fixed number or dynamic.
+        Also refuse a network other than one input float32 ``[N, 3, 256, 128]`` to one output float32 ``[N, 512]``,
+        of any names, where N is one fixed number or dynamic.
 
     Raises
     ------
@@ -123,23 +134,28 @@ def _inspect(content: bytes, path: Path, expect_osnet: bool) -> tuple[onnx.Model
     """Parse and check; the path serves the messages only."""
     try:
         model = onnx.load_model_from_string(content)
-        outside = [t.name for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
-        if not outside:
-            onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ExportError(
-            f"not an ONNX file, or a damaged one ({first_line(error)})", where=path, cure=DAMAGED
-        ) from error
-    if outside:  # its sha256 would say nothing about the weights, and ATC needs both files side by side
-        raise ExportError(
-            f"keeps {len(outside)} tensors in another file, such as {outside[0]}",
-            where=path,
-            cure="Save it as one file (onnx.save_model with save_as_external_data=False).",
-        )
+    except (DecodeError, ValueError) as error:
+        raise _no_onnx(path, error) from error
+    if outside := [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]:
+        raise _external(outside, path)
     opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in weights]  # up to IR 3 weights are inputs too
     outputs = list(model.graph.output)
+    if expect_osnet and model.graph.node and inputs and len(outputs) > 1:
+        raise _too_many(outputs, path)
+    if model.graph.node and model.ir_version > onnx.IR_VERSION:
+        lower = f"import onnx; m = onnx.load({path.name!r}); m.ir_version = 8; onnx.save(m, 'lower.onnx')"
+        raise ExportError(
+            f"has IR version {model.ir_version}, and the onnx installed here ({onnx.__version__}) knows up to "
+            f"{onnx.IR_VERSION}",
+            where=path,
+            cure=f"Update onnx and onnxruntime, or lower the number: {python_command(lower)}",
+        )
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise _no_onnx(path, error) from error
     if len(opsets) != 1 or not inputs or not outputs:
         raise ExportError(
             f"has {len(opsets)} opsets, {len(inputs)} inputs and {len(outputs)} outputs",
@@ -160,13 +176,79 @@ def _inspect(content: bytes, path: Path, expect_osnet: bool) -> tuple[onnx.Model
         metadata,
         metadata.get("precision") or _precision(model),
     )
-    if expect_osnet and not (len(inputs) == len(outputs) == 1 and _is_osnet(found) and _is_float(*inputs, *outputs)):
+    if expect_osnet and (misfit := _misfit(inputs, outputs)):
         raise ExportError(
-            f"not an OSNet of this study: {_signature(inputs)} to {_signature(outputs)}",
+            f"not an OSNet of this study: {misfit[0]} ({_signature(inputs)} to {_signature(outputs)})",
             where=path,
-            cure=f"Give float {INPUT} [N, 3, 256, 128] to float {OUTPUT} [N, 512], as osnet export does.",
+            cure=f"{misfit[1]} Needed is float [N, 3, 256, 128] to float [N, 512], as osnet export writes it.",
         )
     return model, found
+
+
+def _no_onnx(path: Path, error: Exception) -> ExportError:
+    """The refusal of what cannot be parsed or is not valid, with what it is in place of an ONNX file."""
+    kind = file_kind(path) if path.is_file() else None
+    if kind and kind.name not in (ONNX, UNKNOWN):
+        return ExportError(f"not an ONNX file, or a damaged one: it is {kind.what}", where=path, cure=kind.cure)
+    return ExportError(f"not an ONNX file, or a damaged one ({first_line(error)})", where=path, cure=DAMAGED)
+
+
+def _external(outside: list[TensorProto], path: Path) -> ExportError:
+    """Weights outside: the sha256 would say nothing about them, and ATC needs both files side by side."""
+    places = {entry.value for tensor in outside for entry in tensor.external_data if entry.key == "location"}
+    absent = sorted(place for place in places if not (path.parent / place).is_file())
+    if absent:
+        where = f"{absent[0]}, which is not beside it"
+        cure = f"Copy {', '.join(absent)} into its folder; then make one file of them: "
+    else:
+        where, cure = ", ".join(sorted(places)), "Make one file of them: "
+    code = f"import onnx; onnx.save(onnx.load({path.name!r}), {f'{path.stem}_whole.onnx'!r})"
+    return ExportError(
+        f"keeps {len(outside)} tensors in another file ({where}), such as {outside[0].name}",
+        where=path,
+        cure=f"{cure}{python_command(code)}",
+    )
+
+
+def _too_many(outputs: list[onnx.ValueInfoProto], path: Path) -> ExportError:
+    """The refusal of several outputs, with the command that keeps the one that looks like the feature."""
+    fits = [one.name for one in outputs if _shape(one)[1:] == FEATURE_SHAPE]
+    keep = (fits or [outputs[0].name])[0]
+    code = (
+        f"import onnx; m = onnx.load({path.name!r}); "
+        f"[m.graph.output.remove(o) for o in list(m.graph.output) if o.name != {keep!r}]; "
+        f"onnx.save(m, {f'{path.stem}_one.onnx'!r})"
+    )
+    names = ", ".join(one.name for one in outputs)
+    return ExportError(
+        f"not an OSNet of this study: it has {len(outputs)} outputs ({names}), not one",
+        where=path,
+        cure=f"Keep the one with the feature: {python_command(code)}",
+    )
+
+
+def _misfit(inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> tuple[str, str] | None:
+    """The first part of a network's outside that is not an OSNet's, and what helps; None where all fit."""
+    for side, values, expected in (("input", inputs, IMAGE_SHAPE), ("output", outputs, FEATURE_SHAPE)):
+        if len(values) != 1:
+            names = ", ".join(value.name for value in values)
+            return f"it has {len(values)} {side}s ({names}), not one", "Export the bare network."
+        value, shape = values[0], _shape(values[0])
+        if value.type.tensor_type.elem_type != TensorProto.FLOAT:
+            held = TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+            return f"its {side} {value.name} is {held}, not float", "Export it with float32 inputs and outputs."
+        if shape[1:] != expected or len(shape) != len(expected) + 1:
+            wanted = ", ".join(map(str, ("N", *expected)))
+            said = f"its {side} {value.name} is [{', '.join(map(str, shape))}], not [{wanted}]"
+            return said, _SHAPE_CURES.get(shape[1:], _OTHER_SHAPE[side])
+    batches = [_shape(value)[0] for value in (*inputs, *outputs)]
+    numbers = {batch for batch in batches if isinstance(batch, int)}
+    if len(numbers) > 1 or any(number < 1 for number in numbers):
+        return (
+            f"its batch is {batches[0]} at the input and {batches[1]} at the output",
+            "Export it with one batch size.",
+        )
+    return None
 
 
 def _precision(model: onnx.ModelProto) -> str:
@@ -175,22 +257,6 @@ def _precision(model: onnx.ModelProto) -> str:
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "ConvInteger") for node in model.graph.node):
         return "int8"
     return "float16" if TensorProto.FLOAT16 in stored else "float32"
-
-
-def _is_osnet(found: OnnxFile) -> bool:
-    batches = {n for n in (found.input_shape[:1] + found.output_shape[:1]) if isinstance(n, int)}
-    return (
-        found.input_name == INPUT
-        and found.input_shape[1:] == IMAGE_SHAPE
-        and found.output_name == OUTPUT
-        and found.output_shape[1:] == FEATURE_SHAPE
-        and len(batches) <= 1
-        and all(n >= 1 for n in batches)
-    )
-
-
-def _is_float(*values: onnx.ValueInfoProto) -> bool:
-    return all(value.type.tensor_type.elem_type == TensorProto.FLOAT for value in values)
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:

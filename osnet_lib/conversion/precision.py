@@ -19,7 +19,7 @@ import onnx
 
 from ..core.host import package_versions
 from ..errors import ExportError, first_line
-from .onnx_file import IMAGE_SHAPE, INPUT, OnnxFile, load_onnx, write_onnx
+from .onnx_file import IMAGE_SHAPE, OnnxFile, load_onnx, write_onnx
 
 FLOAT16 = "float16 weights and activations, float32 arithmetic"
 INT8 = "int8 weights and activations"
@@ -153,7 +153,7 @@ class _Reader:
                 cure=f"Give finite float32 [{f'1 to {size}' if size else 'n'}, 3, 256, 128].",
             )
         self.images += len(batch)
-        return {INPUT: batch[np.arange(size or len(batch)) % len(batch)]}
+        return {self._source.input_name: batch[np.arange(size or len(batch)) % len(batch)]}
 
 
 def _float32(source: str | Path) -> tuple[onnx.ModelProto, OnnxFile]:

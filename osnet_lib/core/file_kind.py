@@ -9,6 +9,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .command import python_command
+
 CHECKPOINT, SAFETENSORS, ONNX, OM, PICKLE, UNKNOWN = "checkpoint", "safetensors", "onnx", "om", "pickle", "unknown"
 
 _AGAIN = "Download or copy it again, and compare its size and sha256 with the source."
@@ -103,10 +105,10 @@ def _zip(path: Path) -> FileKind:
     below = {name.partition("/")[2] for name in names}
     if "constants.pkl" in below:
         strip = f"import torch; torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pth')"
-        return FileKind("torchscript", "a TorchScript program", f'Take its weights out: python -c "{strip}"')
+        return FileKind("torchscript", "a TorchScript program", f"Take its weights out: {python_command(strip)}")
     if "archive_format" in below or "serialized_exported_program.json" in names:
         strip = f"import torch; torch.save(torch.export.load('{path.name}').state_dict, 'weights.pth')"
-        return FileKind("pt2", "a program of torch.export", f'Take its weights out: python -c "{strip}"')
+        return FileKind("pt2", "a program of torch.export", f"Take its weights out: {python_command(strip)}")
     if "data.pkl" in below:
         return export
     if names and all(name.endswith(".npy") for name in names):

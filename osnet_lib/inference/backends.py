@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..ascend.acl import count_devices
+from ..core.file_kind import CHECKPOINT, OM, ONNX, PICKLE, SAFETENSORS, UNKNOWN, file_kind
 from ..errors import SessionError
 from .ascend import AscendEngine
 from .engine import Engine
@@ -16,20 +17,25 @@ from .torch import TorchEngine
 
 @dataclass(frozen=True)
 class Backend:
-    """The files a backend reads, what makes its engine, and the package that needs.
+    """The files a backend reads, by content and by suffix, what makes its engine, and the package that needs.
 
     `engine` is called with the model (a path; torch also takes a Checkpoint), the device number and the thread count.
     """
 
+    kinds: tuple[str, ...]
     suffixes: tuple[str, ...]
     engine: Callable[..., Engine]
     package: str | None = None
 
 
 BACKENDS = {
-    "onnxruntime": Backend((".onnx",), OnnxRuntimeEngine, "onnxruntime"),
-    "torch": Backend((".pth", ".pt", ".pth.tar", ".tar", ".safetensors"), TorchEngine, "torch"),
-    "ascend": Backend((".om",), AscendEngine),  # which looks for pyACL itself: more than its absence can be wrong
+    "onnxruntime": Backend((ONNX,), (".onnx",), OnnxRuntimeEngine, "onnxruntime"),
+    "torch": Backend(
+        (CHECKPOINT, SAFETENSORS, PICKLE), (".pth", ".pt", ".pth.tar", ".tar", ".safetensors"), TorchEngine, "torch"
+    ),
+    "ascend": Backend(
+        (OM,), (".om",), AscendEngine
+    ),  # which looks for pyACL itself: more than its absence can be wrong
 }
 
 
@@ -39,8 +45,9 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
     Parameters
     ----------
     backend : str
-        A name in `BACKENDS`, or ``"auto"``: by the suffix of `model`, else the best that runs a converted model here,
-        which is ascend where pyACL works and sees a device, else onnxruntime (on CUDA where it can, else on the CPU).
+        A name in `BACKENDS`, or ``"auto"``: by the content of `model`, by its suffix where that tells nothing, and
+        without a model the best that runs a converted one here, which is ascend where pyACL works and sees a device,
+        else onnxruntime (on CUDA where it can, else on the CPU).
     model : path, optional
         Must be a file which that backend reads.
 
@@ -54,9 +61,7 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
         raise SessionError(f"{backend!r} is not a backend", where="backend", cure=f"Choose one of {known}.")
     owner = None
     if model is not None:
-        owner = next((name for name, b in BACKENDS.items() if str(model).lower().endswith(b.suffixes)), None)
-        if owner is None and backend == "auto":
-            raise SessionError("its suffix does not tell the backend", where=model, cure=f"Name one of {known}.")
+        owner = _owner(Path(model), backend)
     chosen = backend
     if backend == "auto":
         chosen = owner or ("ascend" if count_devices() else "onnxruntime")
@@ -67,3 +72,21 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
             cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.",
         )
     return chosen
+
+
+def _owner(model: Path, backend: str) -> str | None:
+    """The backend that reads a file; None where nothing tells it and one is asked for by name."""
+    kind = file_kind(model) if model.is_file() else None
+    for name, one in BACKENDS.items():
+        if kind and kind.name in one.kinds:
+            return name
+    owner = next((name for name, one in BACKENDS.items() if model.name.lower().endswith(one.suffixes)), None)
+    if owner is None and backend == "auto":
+        if kind and kind.name != UNKNOWN:
+            raise SessionError(f"no model that a backend reads: it is {kind.what}", where=model, cure=kind.cure)
+        raise SessionError(
+            "neither its content nor its suffix tells the backend",
+            where=model,
+            cure=f"Name one of {', '.join(BACKENDS)}, or copy the file again.",
+        )
+    return owner

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import numpy as np
@@ -106,6 +107,30 @@ def extract_features(
     return collect_features(
         path, samples, extraction_conditions(session, dataset, samples, batch_size, flip), batch_size, compute, progress
     )
+
+
+def extract(
+    session: Session, dataset: Market1501, *, batch_size: int | None = None, progress: bool = True
+) -> tuple[Features, Features]:
+    """Features of query and gallery, kept in no file; see `extract_features` for one that survives a kill.
+
+    Parameters
+    ----------
+    batch_size : int, optional
+        Images a call; by default the model's own, else 16.
+
+    Raises
+    ------
+    DatasetError, FeatureError
+        As `extract_features`.
+    """
+    size = batch_size or session.batch_size or 16
+    with TemporaryDirectory(prefix="osnet-extract-") as folder:
+        query, gallery = (
+            extract_features(session, dataset, samples, Path(folder, f"{split}.npz"), size, progress)
+            for split, samples in (("query", dataset.query), ("gallery", dataset.gallery))
+        )
+    return query, gallery
 
 
 def kept_features(

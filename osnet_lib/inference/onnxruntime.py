@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..conversion.onnx_file import IMAGE_SHAPE, INPUT, OUTPUT, inspect_onnx
+from ..conversion.onnx_file import IMAGE_SHAPE, inspect_onnx
 from ..conversion.precision import INT8
 from ..core.host import cpu_name
 from ..errors import ExportError, SessionError, first_line
@@ -34,6 +34,7 @@ class OnnxRuntimeEngine:
         self.input_shape: tuple[int | None, ...] = (found.batch_size, *IMAGE_SHAPE)
         self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
+        self.facts = {"input": found.input_name, "output": found.output_name}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors; they come as exceptions as well
@@ -65,7 +66,7 @@ class OnnxRuntimeEngine:
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
         try:
-            return self._network.run([OUTPUT], {INPUT: batch})[0]
+            return self._network.run([self.facts["output"]], {self.facts["input"]: batch})[0]
         except Exception as error:
             raise SessionError(
                 f"ONNX Runtime failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH

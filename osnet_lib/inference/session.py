@@ -14,8 +14,11 @@ import numpy as np
 
 from ..checks import whole_number
 from ..conversion.onnx_file import FEATURE_SHAPE
+from ..core.file_kind import file_kind
+from ..core.files import absolute
 from ..core.host import package_versions, usable_cores
 from ..errors import SessionError, first_line
+from ..network.weights import NAMED, find_weights
 from .backends import BACKENDS, choose_backend
 from .engine import Engine
 from .exported import quickest
@@ -57,9 +60,12 @@ class Session:
             "model": self.model.name,
             "model_sha256": engine.sha256,
             "versions": package_versions(("onnxruntime", "torch", "numpy")),
+            **getattr(engine, "facts", {}),
         }
         if source is not None:
             self._facts["exported_from"] = {"file": source.path.name, "sha256": source.sha256}
+            if source.origin:
+                self._facts["checkpoint"] = source.origin
 
     @property
     def batch_size(self) -> int | None:
@@ -166,8 +172,9 @@ class Session:
         """The conditions of a measurement, ready for JSON.
 
         Keys: backend, provider, device (its name), threads, precision, simulated (times mean nothing then),
-        batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed;
-        of a checkpoint that was exported for it, exported_from (file, sha256).
+        batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed.
+        Of an ONNX file also input and output, their names; of a checkpoint what `Checkpoint.origin` tells, under
+        checkpoint; of one that was exported for it, exported_from (file, sha256).
         """
         return copy.deepcopy(self._facts)
 
@@ -217,21 +224,28 @@ def _not_finite(rows: np.ndarray) -> list[int]:
 
 
 def open_session(
-    model: str | Path | Checkpoint, backend: str = "auto", device: int = 0, threads: int | None = None
+    model: str | Path | Checkpoint,
+    backend: str = "auto",
+    device: int = 0,
+    threads: int | None = None,
+    key: str | None = None,
 ) -> Session:
     """Load a model on a device.
 
     Parameters
     ----------
-    model : path or Checkpoint
-        An ``.onnx`` file, an ``.om`` or a checkpoint.
+    model : str, path or Checkpoint
+        ``"mini"`` or ``"market1501"``, see `osnet_lib.network.weights.find_weights`; an ONNX file, an OM or
+        a checkpoint.
     backend : str
-        See `choose_backend`; ``"auto"`` goes by the suffix, and runs a checkpoint as the ONNX that
+        See `choose_backend`; ``"auto"`` goes by the content, and runs a checkpoint as the ONNX that
         `osnet_lib.inference.exported` keeps of it. ``"torch"`` is the reference.
     device : int
         Of several accelerators; the CPU is device 0.
     threads : int, optional
         CPU threads of one operator; by default one per core that this process may use, see `usable_cores`.
+    key : str, optional
+        Which network of a checkpoint that holds several.
 
     Raises
     ------
@@ -247,24 +261,31 @@ def open_session(
     device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
     threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     if isinstance(model, (str, os.PathLike)):
-        path = model = Path(model).expanduser()
-        name = choose_backend(backend, path)
-        if not path.is_file():
+        path = model = find_weights(model) if str(model) in NAMED else absolute(model)
+        if backend in ("auto", *BACKENDS) and not path.is_file():
+            where_there = file_kind(path) if path.is_dir() else None
             raise SessionError(
-                "no such model file", where=path, cure="Give the path of an .onnx file, an .om or a checkpoint."
+                f"no such model file{f': it is {where_there.what}' if where_there else ''}",
+                where=path,
+                cure=where_there.cure if where_there else "Give the path of an .onnx file, an .om or a checkpoint.",
             )
+        name = choose_backend(backend, path)
     else:
         path, name = model.path, choose_backend("torch" if backend == "auto" else backend)
         if name != "torch":
             raise SessionError(
                 f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
             )
+    if key is not None and (name != "torch" or path is not model):
+        raise SessionError("a key chooses among the networks of a checkpoint file", where=path, cure="Leave it out.")
     source = None
-    if backend == "auto" and name == "torch":
+    if name == "torch" and (backend == "auto" or key is not None):
         from ..network.checkpoint import Checkpoint, load_checkpoint  # takes torch, which other models do not need
 
-        source = model if isinstance(model, Checkpoint) else load_checkpoint(path)
-        name, model = quickest(source)
+        model = model if isinstance(model, Checkpoint) else load_checkpoint(path, key)
+        if backend == "auto":
+            source = model
+            name, model = quickest(source)
     entry = BACKENDS[name]
     if entry.package:
         try:

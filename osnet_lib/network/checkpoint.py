@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..core.file_kind import SAFETENSORS, file_kind
 from ..core.files import sha256
 from ..errors import CheckpointError
-from .osnet import ARCHITECTURES, FEATURE_DIM, Architecture, OSNet
-from .state_dict import TOP, StateDict, find_state_dict
+from .osnet import ARCHITECTURES, Architecture, OSNet
+from .state_dict import TOP, StateDict, find_state_dict, listed
+from .tensor_check import check_tensors, classifier_width
 from .tensor_file import read_tensor_file
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split
 IMAGENET_CLASSES = 1000
-_NAMED = 4  # tensors named in a refusal; the rest is counted
 # Networks that normalise their input themselves store how: ImageNet's way for pixels up to 1 or 255, or not at all.
 _MEANS = (0.485, 0.456, 0.406), (123.675, 116.28, 103.53), (0.0, 0.0, 0.0)
 _DEVIATIONS = (0.229, 0.224, 0.225), (58.395, 57.12, 57.375), (1.0, 1.0, 1.0)
@@ -94,7 +92,7 @@ class Checkpoint:
         facts = {
             "key": "" if self.key == TOP else self.key,
             "prefix_dropped": self.prefix,
-            "ignored": _listed(self.ignored),
+            "ignored": listed(self.ignored),
         }
         return {name: words for name, words in facts.items() if words}
 
@@ -161,13 +159,13 @@ def load_checkpoint(path: str | Path, key: str | None = None) -> Checkpoint:
     tensors |= {name: value for name, value in found.beside.items() if name not in beside}
     architecture = recognise(tensors, path)
     model = OSNet(architecture)
-    _check(tensors, beside, found, model, architecture, path)
+    check_tensors(tensors, beside, found, model, path)
     model.load_state_dict({k: v.to(torch.float32) for k, v in tensors.items() if not k.startswith("classifier.")})
     checkpoint = Checkpoint(
         path,
         model.eval(),
         architecture.name,
-        _classes(tensors),
+        classifier_width(tensors),
         sha256(path),
         found.key,
         found.prefix,
@@ -202,11 +200,6 @@ def _other_normalisation(found: StateDict) -> list[tuple[str, list[float]]]:
     return other
 
 
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    """The first names, and how many more."""
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-
-
 def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint") -> Architecture:
     """Tell the architecture from names and shapes, whatever the file is called.
 
@@ -216,7 +209,7 @@ def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint")
     first = tensors.get("conv1.conv.weight")
     if first is None or first.ndim != 4:
         raise CheckpointError(
-            f"not an OSNet: there is no tensor conv1.conv.weight (it starts with {_listed(list(tensors))})",
+            f"not an OSNet: there is no tensor conv1.conv.weight (it starts with {listed(list(tensors))})",
             where=path,
             cure=f"Known networks: {', '.join(ARCHITECTURES)}.",
         )
@@ -232,71 +225,3 @@ def recognise(tensors: dict[str, torch.Tensor], path: str | Path = "checkpoint")
         where=path,
         cure=f"Known networks: {', '.join(ARCHITECTURES)}.",
     )
-
-
-def _check(
-    tensors: dict, beside: list[str], found: StateDict, model: OSNet, architecture: Architecture, path: Path
-) -> None:
-    """Every tensor there, none too many, all of the right shape and finite."""
-    classes = _classes(tensors)
-    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
-    # A classifier is known but unused; torch < 0.4.1 did not store num_batches_tracked.
-    extra_ok = {"classifier.weight": (classes, FEATURE_DIM), "classifier.bias": (classes,)} if classes else {}
-    for name in [n for n in expected if n.endswith("num_batches_tracked") and n not in tensors]:
-        tensors[name] = torch.tensor(0)
-    there = [n for n in expected if n in tensors]
-    unexpected = [n for n in tensors if n not in expected and n not in extra_ok] + beside
-    typed = [n for n in there if _is_plain(tensors[n]) and _is_kind(n, tensors[n])]
-    problems = {
-        "missing": [n for n in expected if n not in tensors],
-        "unexpected": unexpected,
-        "misshapen": [
-            f"{n} {tuple(tensors[n].shape)} instead of {s}"
-            for n, s in {**expected, **extra_ok}.items()
-            if n in tensors and tuple(tensors[n].shape) != s
-        ],
-        "of another type": [f"{n} {tensors[n].dtype}".replace("torch.", "") for n in there if n not in typed],
-        "non-finite": [n for n in typed if not torch.isfinite(tensors[n].to(torch.float32)).all()],
-    }
-    if unexpected and not any(names for kind, names in problems.items() if kind != "unexpected"):
-        raise CheckpointError(
-            f"holds a whole {architecture.name} and {len(unexpected)} unexpected: {_listed(unexpected)}",
-            where=path,
-            cure="A layer behind the network makes other features than those computed here. If you want the features "
-            f"before it, save the file without: {_without(unexpected, found, path)}",
-        )
-    wrong = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in problems.items() if names]
-    if wrong:
-        raise CheckpointError(
-            f"does not fit {architecture.name}; {'; '.join(wrong)}",
-            where=path,
-            cure="The file is of another network or incomplete; get the original again.",
-        )
-
-
-def _classes(tensors: dict[str, torch.Tensor]) -> int:
-    """Width of the classifier; 0 where there is none."""
-    return next(iter(tensors["classifier.weight"].shape), 0) if "classifier.weight" in tensors else 0
-
-
-def _without(names: list[str], found: StateDict, path: Path) -> str:
-    """The command that saves a checkpoint without these tensors."""
-    stored = [found.prefix + name if name in found.tensors else name for name in names]
-    layers = tuple(dict.fromkeys(f"{name.rpartition('.')[0] or name}." for name in stored))
-    if file_kind(path).name == SAFETENSORS:
-        load = f"from safetensors.torch import load_file; held = load_file({path.name!r})"
-    else:
-        places = "".join(f"[{part!r}]" for part in found.key.split(".") if part)
-        load = f"held = torch.load({path.name!r}){places}"
-    kept = f"{{k: v for k, v in held.items() if not (k + '.').startswith({layers})}}"
-    return "python -c " + shlex.quote(f"import torch; {load}; torch.save({kept}, 'weights.pth')")
-
-
-def _is_plain(value: torch.Tensor) -> bool:
-    """Whether its numbers are there, one by one."""
-    return value.layout == torch.strided and not (value.is_quantized or value.is_meta)
-
-
-def _is_kind(name: str, value: torch.Tensor) -> bool:
-    """Whether it holds real numbers, and whole ones only where they count; quantised weights are whole numbers too."""
-    return not value.is_complex() and (value.is_floating_point() or name.endswith("num_batches_tracked"))

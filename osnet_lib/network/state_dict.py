@@ -135,12 +135,12 @@ def _network(where: str, prefix: str, held: dict[str, Any], others: list[str]) -
     """The network under a prefix, and what else is in its dict but for other networks."""
     tensors, beside, ignored = {}, {}, {}
     for name, value in held.items():
-        inside = name.startswith(prefix)
-        if not inside and any(name.startswith(other) for other in others):
+        owner = max((one for one in (prefix, *others) if name.startswith(one)), key=len, default=None)
+        if owner not in (prefix, None):
             continue  # of another network
         if _is_beside(name, value):
             ignored[name] = value
-        elif inside and not any(name.startswith(other) for other in others if other.startswith(prefix)):
+        elif owner == prefix:
             tensors[name.removeprefix(prefix)] = value
         elif isinstance(value, torch.Tensor):
             beside[name] = value
@@ -195,9 +195,9 @@ def _none(content: object, path: Path) -> CheckpointError:
         if isinstance(_tensor(value), torch.Tensor)
     ]
     if tensors:
-        names = f"{', '.join(tensors[:_SHOWN])}{f' and {len(tensors) - _SHOWN} more' if len(tensors) > _SHOWN else ''}"
         return CheckpointError(
-            f"not an OSNet: of the tensors that make one, such as {_WHOLE[0]}, most are missing (it holds {names})",
+            f"not an OSNet: of the tensors that make one, such as {_WHOLE[0]}, most are missing "
+            f"(it holds {listed(tensors)})",
             where=path,
             cure="Give the checkpoint of an OSNet, with the names of torchreid.",
         )
@@ -212,6 +212,11 @@ def _none(content: object, path: Path) -> CheckpointError:
     return CheckpointError(
         f"{held}, so it is no checkpoint", where=path, cure="Give a state dict, or a file with one in it."
     )
+
+
+def listed(names: list[str] | tuple[str, ...]) -> str:
+    """The first names, and how many more."""
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _text(name: object) -> str:

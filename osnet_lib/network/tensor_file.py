@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import re
-import shlex
 import warnings
 import zipfile
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ..core.command import python_command
 from ..core.file_kind import CHECKPOINT, PICKLE, SAFETENSORS, UNKNOWN, file_kind
 from ..errors import CheckpointError, first_line
 from .pickle_stream import protocol, translate
@@ -123,7 +123,7 @@ def _code(name: str, names: set[str], path: Path) -> CheckpointError:
         return CheckpointError(
             f"a whole network was pickled ({name}), so the pickle wants to run code and was not loaded",
             where=path,
-            cure=f"Where its code is installed and if you trust it, take the weights out: python -c {shlex.quote(strip)}",
+            cure=f"Where its code is installed and if you trust it, take the weights out: {python_command(strip)}",
         )
     return CheckpointError(f"the pickle wants to run code ({name}) and was not loaded", where=path, cure=_PLAIN)
 
@@ -152,5 +152,5 @@ def _bare_pickle(path: Path) -> CheckpointError:
     return CheckpointError(
         "written by pickle.dump and not by torch.save",
         where=path,
-        cure=f"If you trust it, write it again: python -c {shlex.quote(again)}",
+        cure=f"If you trust it, write it again: {python_command(again)}",
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.file_kind import CHECKPOINT, UNKNOWN, file_kind
 from ..core.files import absolute, atomic_path, sha256
 from ..errors import CheckpointError
 
@@ -30,6 +32,9 @@ MARKET1501 = Published(
 )
 
 
+NAMED = ("mini", "market1501")  # what `find_weights` knows by name
+
+
 def cache_folder() -> Path:
     """Where downloads are kept: ``$OSNET_CACHE``, else ``~/.cache/osnet``."""
     return Path(os.environ.get("OSNET_CACHE") or Path.home() / ".cache" / "osnet")
@@ -39,21 +44,38 @@ def find_weights(weights: str | os.PathLike[str]) -> Path:
     """The file behind ``"mini"``, ``"market1501"`` or a path.
 
     ``"mini"`` is embedded and was trained on mini-market; ``"market1501"`` is torchreid's
-    published OSNet x1.0, downloaded once.
+    published OSNet x1.0, downloaded once. A path with the name of the published file must be that file.
 
     Raises
     ------
     CheckpointError
-        A path that does not exist; a download that failed or is not the published file.
+        A path that does not exist, or is a folder; a download that failed; what has the name of the published file and
+        another content.
     """
     if str(weights) == "mini":
         return MINI
     if str(weights) == "market1501":
         return _published(MARKET1501)
     path = absolute(weights)
+    if path.is_dir():
+        kind = file_kind(path)
+        raise CheckpointError(kind.what, where=path, cure=kind.cure)
     if not path.is_file():
         raise CheckpointError("no such weights", where=path, cure="Give mini, market1501 or the path of a checkpoint.")
+    if _is_named(MARKET1501, path):
+        _verify(
+            MARKET1501,
+            path,
+            path,
+            f"Download Google Drive file {MARKET1501.drive_id} again, or rename what is another.",
+        )
     return path
+
+
+def _is_named(entry: Published, path: Path) -> bool:
+    """Whether a file claims to be the published one; browsers number what they download twice."""
+    name = Path(entry.file)
+    return re.fullmatch(rf"{re.escape(name.stem)}( ?\(\d+\))?{re.escape(name.suffix)}", path.name) is not None
 
 
 def _published(entry: Published) -> Path:
@@ -68,7 +90,7 @@ def _published(entry: Published) -> Path:
 def _download(entry: Published, path: Path) -> None:
     cure = (
         f"Download Google Drive file {entry.drive_id} in a browser and save it as {path} "
-        f"({entry.size:,} bytes, sha256 {entry.sha256}), or set OSNET_CACHE to the folder that holds it."
+        f"({entry.size:,} bytes, sha256 {entry.sha256}), set OSNET_CACHE to the folder that holds it, or give its path."
     )
     try:
         import gdown  # only here: nothing else of the study needs the network
@@ -89,9 +111,11 @@ def _download(entry: Published, path: Path) -> None:
 def _verify(entry: Published, path: Path, where: str | Path, cure: str) -> None:
     size, digest = path.stat().st_size, sha256(path)
     if (size, digest) != (entry.size, entry.sha256):
+        kind = file_kind(path)
+        instead = "" if kind.name in (CHECKPOINT, UNKNOWN) else f" it is {kind.what};"
         raise CheckpointError(
-            f"not the published checkpoint: {size:,} bytes, sha256 {digest[:16]}…, expected {entry.size:,} bytes, "
-            f"{entry.sha256[:16]}…",
+            f"not the published checkpoint:{instead} {size:,} bytes, sha256 {digest[:16]}…, "
+            f"expected {entry.size:,} bytes, {entry.sha256[:16]}…",
             where=where,
             cure=cure,
         )

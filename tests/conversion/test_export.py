@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import osnet_lib
-from helpers.networks import FOLDER, checkpoint, checkpoint_path, onnx_path
+from helpers.networks import FOLDER, checkpoint, checkpoint_path, images, onnx_path
 from osnet_lib.conversion.export import OPSETS, export_onnx, simplify_onnx
 from osnet_lib.conversion.onnx_file import inspect_onnx
 from osnet_lib.core.files import sha256
@@ -201,8 +201,8 @@ def test_simplify_refuses_a_batch_size_that_is_none(tmp_path, batch_size):
 
 
 def test_simplify_refuses_another_network(tmp_path):
-    message = refusal(simplify_onnx, tiny(tmp_path / "t.onnx", name="data"), tmp_path / "x.onnx", 2)
-    assert str(tmp_path / "t.onnx") in message and "data" in message
+    message = refusal(simplify_onnx, tiny(tmp_path / "t.onnx", out_shape=("batch", 751)), tmp_path / "x.onnx", 2)
+    assert str(tmp_path / "t.onnx") in message and "751" in message
 
 
 def other_results(model, same):
@@ -274,25 +274,30 @@ def test_truncated_anywhere(tmp_path, kept):
 @pytest.mark.parametrize(
     "change, shown",
     [
-        ({"name": "input.1"}, r"float input\.1 \[batch, 3, 256, 128\] to float feature"),
-        ({"output": "embedding"}, r"float embedding \[batch, 512\]"),
-        ({"shape": ("batch", 3, 128, 256)}, r"\[batch, 3, 128, 256\]"),
-        ({"shape": ("batch", 256, 128, 3)}, r"\[batch, 256, 128, 3\]"),
-        ({"shape": (None, "c", 256, 128)}, r"\[\?, c, 256, 128\]"),
-        ({"shape": (3, 256, 128)}, r"\[3, 256, 128\]"),
-        ({"shape": (0, 3, 256, 128)}, r"\[0, 3, 256, 128\]"),
-        ({"shape": (4, 3, 256, 128), "out_shape": (8, 512)}, r"\[4, 3.*\[8, 512\]"),
-        ({"out_shape": ("batch", 751)}, r"\[batch, 751\]"),
-        ({"out_shape": ("batch", 512, 1, 1)}, r"\[batch, 512, 1, 1\]"),
-        ({"dtype": TensorProto.FLOAT16}, "float16 image"),
-        ({"inputs": 2}, "image1"),
+        (
+            {"shape": ("batch", 3, 128, 256)},
+            r"input image is \[batch, 3, 128, 256\], not \[N, 3.*Height and width are swap",
+        ),
+        ({"shape": ("batch", 256, 128, 3)}, r"input image is \[batch, 256, 128, 3\].*The colours come last"),
+        ({"shape": ("batch", 3, 384, 128), "name": "x"}, r"input x is \[batch, 3, 384, 128\].*images of this size"),
+        ({"shape": (None, "c", 256, 128)}, r"input image is \[\?, c, 256, 128\]"),
+        ({"shape": (3, 256, 128)}, r"input image is \[3, 256, 128\]"),
+        ({"shape": (0, 3, 256, 128)}, r"its batch is 0 at the input"),
+        ({"shape": (4, 3, 256, 128), "out_shape": (8, 512)}, r"its batch is 4 at the input and 8 at the output"),
+        ({"out_shape": ("batch", 751), "output": "y"}, r"output y is \[batch, 751\].*without its classifier"),
+        ({"out_shape": ("batch", 512, 1, 1)}, r"output feature is \[batch, 512, 1, 1\].*Flatten"),
+        ({"dtype": TensorProto.FLOAT16}, "input image is float16, not float.*float32 inputs"),
+        ({"dtype": TensorProto.UINT8}, "input image is uint8, not float"),
+        ({"inputs": 2}, r"2 inputs \(image, image1\), not one"),
     ],
 )
-def test_another_network(tmp_path, change, shown):
+def test_another_network_is_told_by_the_part_that_does_not_fit(tmp_path, change, shown):
     path = tiny(tmp_path / "x.onnx", **change)
     assert inspect_onnx(path).path == path  # shown when nobody asked for an OSNet
     message = refusal(inspect_onnx, path, expect_osnet=True)
-    assert message.startswith(f"{path}: not an OSNet of this study") and message.endswith("as osnet export does.")
+    assert message.startswith(f"{path}: not an OSNet of this study: it") and message.endswith(
+        "as osnet export writes it."
+    )
     assert re.search(shown, message)
 
 
@@ -304,11 +309,71 @@ def test_another_network(tmp_path, change, shown):
         ({"shape": (None, 3, 256, 128)}, None),
         ({"shape": (16, 3, 256, 128), "out_shape": (16, 512)}, 16),
         ({"weights_as_inputs": True}, None),  # IR version 3 and the guide's old onnx list them so
+        ({"name": "images", "output": "output"}, None),
+        ({"name": "input.1", "output": "1234"}, None),
+        ({"name": "input", "output": "embedding", "shape": (1, 3, 256, 128), "out_shape": (1, 512)}, 1),
+        ({"shape": (8, 3, 256, 128), "out_shape": ("batch", 512)}, 8),
     ],
 )
 def test_files_of_others_that_fit(tmp_path, change, batch_size):
-    found = inspect_onnx(tiny(tmp_path / "x.onnx", **change), expect_osnet=True)
-    assert found.batch_size == batch_size and found.input_name == "image" and found.metadata == {}
+    found = inspect_onnx(tiny(tmp_path / "X.ONNX", **change), expect_osnet=True)
+    assert found.batch_size == batch_size and found.metadata == {}
+    assert (found.input_name, found.output_name) == (change.get("name", "image"), change.get("output", "feature"))
+
+
+def renamed(path):
+    """The network with the names of another exporter."""
+    model = onnx.load(onnx_path())
+    for node in model.graph.node:
+        node.input[:] = ["images" if name == "image" else name for name in node.input]
+        node.output[:] = ["output" if name == "feature" else name for name in node.output]
+    model.graph.input[0].name, model.graph.output[0].name = "images", "output"
+    onnx.save(model, path)
+    return path
+
+
+def test_other_names_run_and_are_simplified(tmp_path):
+    from osnet_lib.inference.session import open_session
+
+    made = simplify_onnx(renamed(tmp_path / "x.onnx"), tmp_path / "y.onnx", 2)
+    assert (made.input_name, made.output_name, made.batch_size) == ("images", "output", 2)
+    with open_session(onnx_path(), threads=1) as ours, open_session(made.path, threads=1) as theirs:
+        assert theirs.describe()["input"] == "images" and theirs.describe()["output"] == "output"
+        assert np.abs(ours.run(images(2)) - theirs.run(images(2))).max() < 1e-4
+
+
+def follow(message, folder, monkeypatch) -> None:
+    """Run the python -c of a cure, in this process: starting one takes seconds."""
+    monkeypatch.chdir(folder)
+    exec(re.search(r'python -c "(.*)"', message)[1], {})
+
+
+def test_two_outputs_and_their_cure(tmp_path, monkeypatch):
+    model = onnx.load(onnx_path())
+    model.graph.output.insert(0, helper.make_tensor_value_info(model.graph.node[0].output[0], TensorProto.FLOAT, None))
+    onnx.save(model, tmp_path / "x.onnx")
+    message = refusal(inspect_onnx, tmp_path / "x.onnx", expect_osnet=True)
+    assert re.search(r"it has 2 outputs \(\S+, feature\), not one", message)
+    follow(message, tmp_path, monkeypatch)
+    assert inspect_onnx(tmp_path / "x_one.onnx", expect_osnet=True).output_name == "feature"
+
+
+def test_a_newer_ir_version_and_its_cure(tmp_path, monkeypatch):
+    model = onnx.load(onnx_path())
+    model.ir_version = 99
+    onnx.save(model, tmp_path / "x.onnx")
+    message = refusal(inspect_onnx, tmp_path / "x.onnx")
+    assert f"has IR version 99, and the onnx installed here ({onnx.__version__}) knows up to" in message
+    follow(message, tmp_path, monkeypatch)
+    assert inspect_onnx(tmp_path / "lower.onnx", expect_osnet=True).ir_version == 8
+
+
+@pytest.mark.parametrize(
+    "content, words", [(b"<html><title>Sign in</title>", "a web page"), (None, "a PyTorch checkpoint")]
+)
+def test_another_kind_of_file_is_told_for_what_it_is(tmp_path, content, words):
+    (tmp_path / "x.onnx").write_bytes(content or checkpoint_path().read_bytes())
+    assert re.search(f"not an ONNX file, or a damaged one: it is {words}", refusal(inspect_onnx, tmp_path / "x.onnx"))
 
 
 @pytest.mark.parametrize("change, words", [({"opsets": (11, 12)}, "2 opsets|damaged"), ({"inputs": 0}, "0 inputs")])
@@ -316,7 +381,12 @@ def test_graphs_that_cannot_be_used(tmp_path, change, words):
     assert re.search(words, refusal(inspect_onnx, tiny(tmp_path / "x.onnx", **change)))
 
 
-def test_weights_in_another_file(tmp_path):
+def test_weights_in_another_file_and_the_cure(tmp_path, monkeypatch):
     model = onnx.load(onnx_path())
     onnx.save_model(model, tmp_path / "x.onnx", save_as_external_data=True, location="x.data", size_threshold=0)
-    assert re.search(r"keeps \d+ tensors in another file.*as one file", refusal(inspect_onnx, tmp_path / "x.onnx"))
+    message = refusal(inspect_onnx, tmp_path / "x.onnx")
+    assert re.search(r"keeps \d+ tensors in another file \(x\.data\)", message)
+    follow(message, tmp_path, monkeypatch)
+    assert inspect_onnx(tmp_path / "x_whole.onnx", expect_osnet=True).nodes == inspect_onnx(onnx_path()).nodes
+    (tmp_path / "x.data").unlink()
+    assert "x.data, which is not beside it" in refusal(inspect_onnx, tmp_path / "x.onnx")

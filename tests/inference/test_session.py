@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -19,7 +20,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 import osnet_lib
-from helpers.networks import checkpoint, checkpoint_path, images, onnx_path
+from helpers.networks import checkpoint, checkpoint_path, images, onnx_path, state_dict
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
 from osnet_lib.errors import CheckpointError, SessionError
@@ -224,6 +225,7 @@ def test_describe(model, backend, precise):
         "model": os.path.basename(path),
         "model_sha256": sha256(path),
         "versions": {"onnxruntime": onnxruntime.__version__, "torch": version("torch"), "numpy": np.__version__},
+        **({"input": "image", "output": "feature"} if precise == "onnxruntime" else {}),
     }
     facts["versions"].clear()
     assert session.describe()["versions"]  # a copy each time
@@ -287,16 +289,17 @@ def test_no_such_file(tmp_path, file):
         (b"", "the file is empty"),
         (b"\xff" * 100, "damaged"),
         ("half", "damaged"),
-        ("renamed", "not an OSNet of this study"),
+        ("swapped", "its input image is [batch, 3, 128, 256]"),
     ],
 )
 def test_damaged_and_foreign_onnx(tmp_path, content, words):
     path = tmp_path / "x.onnx"
     if content == "half":
         content = onnx_path().read_bytes()[:400_000]
-    elif content == "renamed":
+    elif content == "swapped":
         model = onnx.load(onnx_path())
-        model.graph.output[0].name = model.graph.node[-1].output[0] = "embedding"
+        for axis, size in ((2, 128), (3, 256)):
+            model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
         content = model.SerializeToString()
     path.write_bytes(content)
     message = refusal(open_session, path)
@@ -370,7 +373,32 @@ def test_choose_backend(monkeypatch, backend, model, chosen):
 @pytest.mark.parametrize("file", ["x", "x.txt", "model.pth.tar-60"])
 def test_a_suffix_that_tells_nothing(tmp_path, file):
     message = refusal(choose_backend, "auto", tmp_path / file)
-    assert message.startswith(f"{tmp_path / file}: its suffix") and "Name one of" in message
+    assert message.startswith(f"{tmp_path / file}: neither its content nor its suffix") and "Name one of" in message
+
+
+@pytest.mark.parametrize("file", ["x", "x.onnx", "x.pth", "model.pth.tar-60", "x.txt", "x.om"])
+@pytest.mark.parametrize("source, chosen", [(checkpoint_path, "torch"), (onnx_path, "onnxruntime")])
+def test_the_content_tells_the_backend(tmp_path, file, source, chosen):
+    shutil.copy(source(), tmp_path / file)
+    assert choose_backend("auto", tmp_path / file) == chosen == choose_backend(chosen, tmp_path / file)
+
+
+def test_a_file_that_no_backend_reads(tmp_path):
+    (tmp_path / "x").write_bytes(b"<!DOCTYPE html><title>Sign in</title>")
+    assert "it is a web page (Sign in)" in refusal(choose_backend, "auto", tmp_path / "x")
+    (tmp_path / "x.om").write_bytes(b"IMOD" + bytes(range(99)))
+    (tmp_path / "x.om").rename(tmp_path / "x")
+    assert choose_backend("auto", tmp_path / "x") == "ascend"
+
+
+def test_a_key_chooses_a_network_of_a_checkpoint(tmp_path):
+    torch.save({"model": state_dict(), "ema": state_dict(classes=3)}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="2 networks that differ: model, ema"):
+        open_session(tmp_path / "x.pth", threads=1)
+    with open_session(tmp_path / "x.pth", threads=1, key="ema") as session:
+        assert session.describe()["checkpoint"] == {"key": "ema"}
+    for model in (onnx_path(), checkpoint()):
+        assert "a key chooses among the networks of a checkpoint file" in refusal(open_session, model, key="ema")
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,10 @@ def lacking(*names):
     "tensors, words",
     [
         (lambda: lacking("conv5.bn.weight"), "1 missing: conv5.bn.weight"),
-        (lambda: lacking(*list(state_dict())[10:20]), r"8 missing: (\S+, ){3}\S+ …"),  # two of the ten are counters
+        (
+            lambda: lacking(*list(state_dict())[10:20]),
+            r"8 missing: (\S+, ){3}\S+ and 4 more",
+        ),  # two of the ten are counters
         (lambda: {**state_dict(), "head.weight": torch.zeros(2)}, "1 unexpected: head.weight"),
         (
             lambda: {**lacking("fc.0.weight"), "fc.0.weight": torch.zeros(512, 64)},
@@ -229,9 +232,8 @@ def test_tensors_that_do_not_fit(tmp_path, tensors, words, suffix):
         ({}, "holds no tensors"),
         ({"state_dict": {}}, "holds no tensors"),
         ([1, 2], "holds no tensors"),
-        (torch.zeros(3), "holds no tensors"),
         ({"epoch": 3, "acc": 0.5}, "holds no tensors"),
-        ({"conv1.conv.weight": torch.zeros(16, 3, 7, 7), "epoch": 3}, "'epoch' is a int, not a tensor"),
+        ({"conv1.conv.weight": torch.zeros(16, 3, 7, 7), "epoch": 3}, "not an OSNet"),
     ],
 )
 def test_no_checkpoint_inside(tmp_path, content, words):
@@ -257,7 +259,7 @@ def test_files_that_are_no_checkpoint(tmp_path, file, content, words):
 
 
 def test_a_folder(tmp_path):
-    assert "no such checkpoint file" in refusal(tmp_path)
+    assert "it is a folder" in refusal(tmp_path)
 
 
 def test_a_zip_of_something_else(tmp_path):

@@ -22,6 +22,10 @@ PUBLISHED = {  # trainable parameters without classifier, convolution and linear
     # torchreid's tool prints 2,194,640 and 2,193,616 for the variants, of which 24,108 is the gate counted too often.
     "osnet_ibn_x1_0": (2_194_640 - 24_108, 978_875_392),
     "osnet_ain_x1_0": (2_193_616 - 24_108, 978_875_392),
+    # The same channels as the plain ones, whose norms have as many parameters.
+    "osnet_ain_x0_75": (1_285_754, 571_752_192),
+    "osnet_ain_x0_5": (630_034, 272_899_328),
+    "osnet_ain_x0_25": (201_864, 82_314_880),
 }
 
 

@@ -58,7 +58,7 @@ def test_a_path(tmp_path, monkeypatch):
     assert find_weights("~/w.pth") == tmp_path / "w.pth"
 
 
-@pytest.mark.parametrize("name", ["absent.pth", "market", "."])
+@pytest.mark.parametrize("name", ["absent.pth", "market"])
 def test_no_such_path(name):
     assert re.fullmatch(rf"{re.escape(name)}: no such weights\. .*mini.*market1501.*path.*", refusal(name))
 
@@ -152,3 +152,32 @@ def test_a_damaged_cached_copy_is_named(published, monkeypatch, content):
     message = refusal("market1501")
     assert message.startswith(f"{published}: not the published checkpoint") and "Delete it" in message
     assert published.read_bytes() == content  # it is the user's file: said, not deleted
+
+
+def test_a_folder(tmp_path):
+    assert refusal(tmp_path) == f"{tmp_path}: a folder, not a file. Give the path of the file in it."
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "data.pkl").write_bytes(b"x")
+    assert "unpacked into a folder (archive/data.pkl)" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["osnet.pth", "osnet (1).pth", "osnet(2).pth"])
+def test_what_has_the_published_name_must_be_the_published_file(published, monkeypatch, tmp_path, name):
+    """Given by path, as a browser saved it; the cure, another name for another file, works."""
+    forbid(monkeypatch)
+    (tmp_path / name).write_bytes(CONTENT)
+    assert find_weights(tmp_path / name) == tmp_path / name
+    (tmp_path / name).write_bytes(b"<html><title>Quota exceeded</title>")
+    message = refusal(tmp_path / name)
+    assert message.startswith(f"{tmp_path / name}: not the published checkpoint: it is a web page (Quota exceeded)")
+    assert ENTRY.drive_id in message and "rename" in message
+    (tmp_path / name).rename(tmp_path / "osnet_mine.pth")
+    assert find_weights(tmp_path / "osnet_mine.pth") == tmp_path / "osnet_mine.pth"
+
+
+def test_the_cure_of_a_failed_download_works(published, monkeypatch):
+    serve(monkeypatch, offline)
+    place = re.search(r"save it as (\S+) ", refusal("market1501"))[1]
+    with open(place, "wb") as stream:
+        stream.write(CONTENT)
+    assert find_weights("market1501") == published
