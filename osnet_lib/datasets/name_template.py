@@ -141,4 +141,4 @@ def template_of(name: str) -> str | None:
 
 def is_image_name(name: str) -> bool:
     """Whether a name ends as those of images do."""
-    return name.lower().rpartition(".")[2] in IMAGE_SUFFIXES
+    return stem(name) != name and name.lower().rpartition(".")[2] in IMAGE_SUFFIXES

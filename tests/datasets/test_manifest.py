@@ -190,11 +190,15 @@ FAULTS = {
     "an open quote": (GOOD + 'gallery,"g/0.bmp,1,1\n', ", line 9: is no line of a table"),
     "a line counted with those in quotes": (
         text_of([*ROWS, ("gallery", "x", "1", "1")]).replace("g/0.bmp", '"g/0\n.bmp"'),
-        ", line 7: g/0\n.bmp is not there".replace("\n", "\\n"),
+        ", line 7: the path 'g/0\\n.bmp' holds a line break",
     ),
     "no header": (GOOD.partition("\n")[2], "lacks the column split"),
     "a column lacks": (GOOD.replace("camid", "camera"), ": lacks the column camid; there are split, path, pid, camera"),
     "a column twice": (GOOD.replace("camid", "pid"), "has twice the column pid"),
+    "a line break in a column's name": (
+        '"spl\nit",path,pid,camid\n',
+        "lacks the column split; there are spl\\nit, path",
+    ),
     "only a header": ("split,path,pid,camid\n", ": lists no images"),
     "nothing but lines": ("\n\n", ": lists no images"),
     "nothing": ("", ": is an empty file"),
