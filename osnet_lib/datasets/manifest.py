@@ -177,7 +177,9 @@ def _sample(row: dict[str, str], where: str) -> Sample:
     name = posixpath.normpath(given)
     if not given.strip() or name == ".":
         refuse("no path", "Give the path of the image, from the folder of the manifest")
-    if "\0" in name or name.startswith("/") or name.split("/")[0] == ".." or re.match("[A-Za-z]:", name):
+    if re.search("[\0-\x1f\x7f]", name):
+        refuse(f"the path {row['path']!r} holds a line break or another control sign", "Rename the image")
+    if name.startswith("/") or name.split("/")[0] == ".." or re.match("[A-Za-z]:", name):
         refuse(
             f"the path {row['path']!r} leads out of the manifest's folder",
             "Put the manifest into a folder above all images, and write paths from there",
@@ -262,5 +264,5 @@ def _header(fields: Collection[str], path: Path) -> list[str]:
     for column in COLUMNS:
         if header.count(column) != 1:
             what = "lacks the column" if column not in header else "has twice the column"
-            raise DatasetError(f"{what} {column}; there are {', '.join(header)[:120]}", where=path, cure=_FORM)
+            raise DatasetError(f"{what} {column}; there are {shown(', '.join(header))[:120]}", where=path, cure=_FORM)
     return header

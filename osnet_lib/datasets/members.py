@@ -102,7 +102,7 @@ class PackedArchive(Archive):
     prefix: tuple[str, ...] = ()
 
     def where(self, folder: str, name: str) -> str:
-        return "/".join([str(self.path), *self.prefix, folder, name])
+        return shown("/".join([str(self.path), *self.prefix, folder, name]))
 
     def find_prefix(self, folders_inside: Iterable[tuple[str, ...]]) -> None:
         """Set the path inside under which the wanted folders are, from the folders that are there."""
@@ -113,7 +113,7 @@ class PackedArchive(Archive):
         }
         outer = [root for root in roots if not any(root[:depth] in roots for depth in range(len(root)))]
         if len(outer) != 1:
-            raise self.no_root(["/".join(root) for root in outer])
+            raise self.no_root([shown("/".join(root)) for root in outer])
         self.prefix = outer[0]
 
     def add(self, parts: tuple[str, ...], size: int, location: object, fault: str | None = None) -> None:
@@ -130,7 +130,7 @@ class PackedArchive(Archive):
         if parts[:depth] != self.prefix or len(parts) < depth + 2 or parts[depth] not in self.files:
             return
         folder, name, *deeper = parts[depth:]
-        where = "/".join([self.where(folder, name), *deeper])
+        where = self.where(folder, "/".join([name, *deeper]))
         if deeper:
             raise DatasetError(
                 "lies in a folder where only images belong", where=where, cure=f"Pack its images directly in {folder}/"
@@ -169,5 +169,6 @@ class PackedArchive(Archive):
 
 
 def shown(path: str | PathLike[str]) -> str:
-    """A path that can be printed, also where the bytes of its name are no UTF-8."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    """A path that can be printed on one line, also where it holds line breaks or bytes that are no UTF-8."""
+    text = re.sub("[\0-\x1f\x7f]", lambda sign: repr(sign[0])[1:-1], str(path))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -134,10 +134,11 @@ class NameTemplate:
 
 
 def template_of(name: str) -> str | None:
-    """The public data set whose names look like this one, the first that fits; None where none does."""
-    return next((known for known, text in PUBLIC_TEMPLATES.items() if NameTemplate.parse(text).readings(name)), None)
+    """The public data set, other than Market-1501, whose names look like this one; None where none does."""
+    others = (known for known in PUBLIC_TEMPLATES if known != "market1501")
+    return next((known for known in others if NameTemplate.parse(known).readings(name)), None)
 
 
 def is_image_name(name: str) -> bool:
     """Whether a name ends as those of images do."""
-    return name.lower().rpartition(".")[2] in IMAGE_SUFFIXES
+    return stem(name) != name and name.lower().rpartition(".")[2] in IMAGE_SUFFIXES

@@ -57,6 +57,8 @@ class Decoder:
             pass
         if found := lookalike(data[:HEAD]):
             raise DatasetError(found[0], where=where, cure=_COPY if not data else f"{found[1]}. {_COPY}")
+        if data.startswith(b"\xff\xd8"):
+            raise DatasetError("is a damaged or truncated JPEG (its head is not whole)", where=where, cure=_COPY)
         Image.init()
         try:
             picture, kind = _convert(data, tuple(set(Image.OPEN) - _NOT_ASKED), where)

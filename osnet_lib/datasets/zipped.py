@@ -56,8 +56,9 @@ class ZipArchive(PackedArchive):
     def _read(self, location: zipfile.ZipInfo) -> bytes:
         with self._lock:
             if location.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                return self._zip.read(location)
-            packed = copy.copy(location)  # as it lies in the file: zipfile would unpack without a limit
+                with self._zip.open(location) as stream:
+                    return stream.read(location.file_size)  # read() without a number would unpack without a limit
+            packed = copy.copy(location)  # as it lies in the file: of these zipfile limits nothing
             packed.compress_type, packed.file_size = zipfile.ZIP_STORED, packed.compress_size
             del packed.CRC
             data = self._zip.read(packed)

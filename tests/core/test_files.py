@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from osnet_lib.core.files import atomic_path, fingerprint, sha256, stem, write_json, write_text
+from osnet_lib.core.files import atomic_path, file_stem, fingerprint, sha256, stem, write_json, write_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -102,7 +102,17 @@ def test_fingerprint_does_not_change_between_versions():
         ("0003_c5s2_000014_01.jpg.jpg", "0003_c5s2_000014_01"),
         ("-1_c3s2_000017_01.jpg", "-1_c3s2_000017_01"),
         ("plain", "plain"),
+        ("a.JPG", "a"),
+        ("a.jpeg.bin", "a"),
+        ("2021.05.03_12.png", "2021.05.03_12"),  # other dots are part of it
+        ("cam.1/a.b.webp", "cam.1/a.b"),
+        ("a.exe", "a.exe"),
+        (".jpg", ""),
     ],
 )
-def test_stem_ends_at_the_first_dot(name, short):
-    assert stem(name) == short
+def test_stem_is_the_name_without_the_suffixes_of_images_and_of_what_is_made_of_them(name, short):
+    assert stem(name) == stem(short) == short
+
+
+def test_file_stem_has_no_folders():
+    assert [file_stem(name) for name in ("cam.1/a.b.jpg", "a.b.jpg", "x/y/a_1.txt")] == ["a.b", "a.b", "a_1"]

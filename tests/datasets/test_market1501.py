@@ -16,8 +16,8 @@ from hypothesis import given, strategies as st
 
 from helpers.market import TINY
 from osnet_lib.datasets import market1501
-from osnet_lib.datasets.archive import MAX_FILE_BYTES
 from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED, SPLITS, Sample, open_market1501, parse_name
+from osnet_lib.datasets.members import MAX_FILE_BYTES
 from osnet_lib.errors import DatasetError
 
 TABLES = ("query", "gallery", "junk", "train", "multi_query")
@@ -43,6 +43,14 @@ def refusal(call, *args, **kwargs) -> str:
         ("-1_c3s2_121967_09.jpg", (-1, 3, 2, 121967, 9)),
         ("0000_c5s1_000151_10.jpg", (0, 5, 1, 151, 10)),
         ("1488_c2s3_065527_00.jpg.jpg", (1488, 2, 3, 65527, 0)),  # as published
+        ("0002_c12s1_000451_03.jpg", (2, 12, 1, 451, 3)),  # and other people's
+        ("0002_c0s1_000451_03.jpg", (2, 0, 1, 451, 3)),
+        ("2_c1s1_000451_03.jpg", (2, 1, 1, 451, 3)),
+        ("10000002_c1s1_000451_03.jpg", (10000002, 1, 1, 451, 3)),
+        ("0002_c1s1_1000451_103.JPG", (2, 1, 1, 1000451, 103)),
+        ("0002_c1s1_000451_03.jpeg", (2, 1, 1, 451, 3)),
+        ("0002_c1s1_000451_03.PNG", (2, 1, 1, 451, 3)),
+        ("0002_c1s1_000451_03.webp", (2, 1, 1, 451, 3)),
     ],
 )
 def test_parse_name(name, fields):
@@ -50,11 +58,11 @@ def test_parse_name(name, fields):
 
 
 @given(
-    pid=st.integers(-1, 9999),
-    camid=st.integers(1, 6),
+    pid=st.integers(-1, 10**18 - 1),
+    camid=st.integers(0, 999),
     sequence=st.integers(0, 99),
-    frame=st.integers(0, 999999),
-    box=st.integers(0, 99),
+    frame=st.integers(0, 10**9),
+    box=st.integers(0, 999),
     split=st.sampled_from(sorted(SPLITS)),
 )
 def test_parse_name_returns_what_was_written(pid, camid, sequence, frame, box, split):
@@ -68,13 +76,12 @@ def test_parse_name_returns_what_was_written(pid, camid, sequence, frame, box, s
     [
         "",
         "photo.jpg",
-        "0002_c1s1_000451_03.png",
+        "0002_c1s1_000451_03.exe",
         "0002_c1s1_000451_03.jpg.jpg.jpg",
-        "0002_c0s1_000451_03.jpg",
-        "0002_c7s1_000451_03.jpg",
         "-2_c1s1_000451_03.jpg",
-        "2_c1s1_000451_03.jpg",
+        "1000000000000000000_c1s1_000451_03.jpg",  # more than a number of 64 bits surely holds
         "0002c1s1_000451_03.jpg",
+        "0002_C1S1_000451_03.jpg",
         "0002_c1s1_000451_03.jpg\n",
         " 0002_c1s1_000451_03.jpg",
         "query/0002_c1s1_000451_03.jpg",
@@ -83,19 +90,41 @@ def test_parse_name_returns_what_was_written(pid, camid, sequence, frame, box, s
 )
 def test_parse_name_refuses(name):
     message = refusal(parse_name, name, "query", where=f"q/{name!r}")
-    assert message.startswith(f"q/{name!r}: ") and "Rename it like 0002_c1s1_000451_03.jpg" in message
+    assert message.startswith(f"q/{name!r}: the file name is not in Market-1501's form")
+    assert ("Rename it like 0002_c1s1_000451_03.jpg" in message) == name.endswith(".jpg")
 
 
-@given(st.text() | st.from_regex(r"(-1|[0-9]{3,5})_c[0-9]s[0-9]_[0-9]{5,7}_[0-9]{1,3}\.jpe?g"))
+@pytest.mark.parametrize(
+    "name, what",
+    [
+        ("0002_c1s1_000451_03 (1).jpg", "is a second copy of 0002_c1s1_000451_03.jpg"),
+        ("0002_c1s1_000451_03(2).JPG", "is a second copy of 0002_c1s1_000451_03.JPG"),
+        ("0002_c1s1_000451_03 - Copy.jpg", "is a second copy of 0002_c1s1_000451_03.jpg"),
+        ("0002_c1s1_000451_03 - 副本.jpg", "is a second copy of 0002_c1s1_000451_03.jpg"),
+        ("0002_c1s1_000451_03 copy 2.jpg", "is a second copy of 0002_c1s1_000451_03.jpg"),
+        ("0002_c1s1_000451_03.jpg~", "is a second copy of 0002_c1s1_000451_03.jpg"),
+        ("0002_c1s1_000451_03.jpg.crdownload", "nor that of an image"),
+        ("list.txt", "nor that of an image"),
+        ("readme", "nor that of an image"),
+        ("0001_c2_f0046182.jpg", "it looks like one of dukemtmc"),
+        ("0002_c002_00030600_0.jpg", "it looks like one of veri"),
+        ("0001_c1_1.png", "it looks like one of cuhk03"),
+        ("0000_000_01_0303morning_0015_0.jpg", "it looks like one of msmt17"),
+    ],
+)
+def test_parse_name_tells_what_a_name_is(name, what):
+    assert what in refusal(parse_name, name, "query")
+
+
+@given(st.text() | st.from_regex(r"(-1|[0-9]{3,5})_c[0-9]s[0-9]_[0-9]{5,7}_[0-9]{1,3}(~|\.jpe?g)"))
 def test_parse_name_either_reads_back_or_refuses(name):
     try:
         sample = parse_name(name, "train")
     except DatasetError as error:
-        assert "form" in str(error)
+        assert "form" in str(error) or "second copy" in str(error)
     else:
-        pid = "-1" if sample.pid == -1 else f"{sample.pid:04d}"
-        stem = f"{pid}_c{sample.camid}s{sample.sequence}_{sample.frame:06d}_{sample.box:02d}"
-        assert name in (f"{stem}.jpg", f"{stem}.jpg.jpg") and 1 <= sample.camid <= 6
+        numbers = re.fullmatch(r"(-?[0-9]+)_c([0-9]+)s([0-9]+)_([0-9]+)_([0-9]+)\..+", name).groups()
+        assert tuple(map(int, numbers)) == (sample.pid, sample.camid, sample.sequence, sample.frame, sample.box)
 
 
 def test_parse_name_refuses_an_unknown_split():
@@ -269,7 +298,7 @@ def test_threads_read_the_same_bytes(tiny_market, pack):
 
 def test_refuses_a_missing_path(tmp_path):
     message = refusal(open_market1501, tmp_path / "absent")
-    assert message.startswith(f"{tmp_path / 'absent'}: no such folder or zip") and "Check the path" in message
+    assert message.startswith(f"{tmp_path / 'absent'}: no such folder, zip or tar") and "Check the path" in message
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -294,7 +323,8 @@ def test_refuses_two_data_sets_side_by_side(tiny_market, pack, tmp_path, zipped)
     [
         ("query/IMG_0001.jpg", "file name", "Rename it like"),
         ("bounding_box_test/readme.txt", "file name", "move it out of bounding_box_test/"),
-        ("bounding_box_train/0007_c9s1_000001_01.jpg", "file name", "camera 1 to 6"),
+        ("bounding_box_train/0007_c9s1_000001.jpg", "file name", "Rename it like"),
+        ("query/0001_c1s1_000001_00.JPEG", "has the same stem as 0001_c1s1_000001_00.JPEG", "Rename or remove"),
         ("gt_bbox/IMG_0001.jpg", "file name", "move it out of gt_bbox/"),
         ("query/more/0001_c1s1_000001_00.jpg", "only images belong", "query/"),
         ("query/-1_c1s1_000001_00.jpg", "junk or a distractor", "Move it to bounding_box_test/"),
@@ -307,7 +337,7 @@ def test_refuses_a_stray_file(tiny_market, pack, zipped, file, what, cure):
     (root / file).write_bytes(b"x")
     path = pack(root, "Market/") if zipped else root
     message = refusal(open_market1501, path)
-    assert f"{file.partition('/more')[0]}" in message and what in message and cure in message
+    assert file.partition("/more")[0].partition(".")[0] in message and what in message and cure in message
     assert message.startswith(f"{path}/Market/" if zipped else str(path))
 
 
@@ -324,7 +354,7 @@ SAME_CAMERA = {
         ({"bounding_box_test": []}, "no usable image in bounding_box_test/", "into bounding_box_test/"),
         ({"bounding_box_test": ["-1_c3s2_000017_01.jpg"]}, "junk does not count", "into bounding_box_test/"),
         ({"query": ["0009_c1s1_000001_00.jpg"]}, "no identity of query/ appears", "number before _c"),
-        (SAME_CAMERA, "come from one camera (identity 0001 only from c2)", "camid is the digit after _c"),
+        (SAME_CAMERA, "come from one camera (identity 0001 only from c2)", "camid is the number after _c"),
     ],
 )
 def test_refuses_what_cannot_be_scored(tiny_market, folders, what, cure):
@@ -357,7 +387,8 @@ def test_refuses_a_damaged_zip(tiny_market, pack, damage):
         }[damage]
     )
     message = refusal(open_market1501, path)
-    assert message.startswith(f"{path}: is not a readable zip") and "Download it again" in message
+    what = {"empty": "is an empty file", "text": "is a web page (HTML)"}.get(damage, "is not a readable zip")
+    assert message.startswith(f"{path}: {what}") and re.search("Download (or copy )?it again", message)
 
 
 def test_names_the_damaged_member(tiny_market, pack):
@@ -408,7 +439,11 @@ def test_refuses_a_name_twice(tiny_market, pack):
     "field, value, what",
     [
         ("flag_bits", 1, "encrypted"),
-        ("compress_type", 14, "method"),
+        ("compress_type", 93, "method other than store, deflate, bzip2 and lzma (zstd)"),
+        ("compress_type", 9, "deflate64"),
+        ("compress_type", 1, "number 1"),
+        ("compress_size", MAX_FILE_BYTES + 1, "claims 67,108,865 packed bytes"),
+        ("external_attr", 0o120777 << 16, "is a link"),
         ("file_size", MAX_FILE_BYTES + 1, "claims 67,108,865 bytes"),
     ],
 )
@@ -434,7 +469,7 @@ def test_refuses_members_it_will_not_unpack(tiny_market, pack, monkeypatch, fiel
     "keep, what",
     [
         (0, "empty file"),
-        (1, "not a JPEG"),
+        (1, "is no image"),
         (2, "JPEG"),
         (20, "JPEG"),
         (300, "JPEG"),
