@@ -7,6 +7,7 @@ from helpers import cores  # noqa: F401 - before numpy and torch start threads
 # isort: split
 
 import os
+import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from helpers.market import TINY, in_subsample
+from helpers.market import TINY, in_subsample, write_ground_truth
 from helpers.paths import ROOT
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import World, render_minimarket
@@ -50,6 +51,12 @@ def _real(variable: str, name: str) -> Path:
 def market_zip() -> Path:
     """The published test split of Market-1501."""
     return _real("MARKET1501_ZIP", "Market-1501-v15.09.15.zip")
+
+
+@pytest.fixture(scope="session")
+def market_rest() -> Path:
+    """The rest of the published Market-1501: train split and ``gt_query/``."""
+    return _real("MARKET1501_REST", "Market-1501-v15.09.15-train-gt.zip")
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +128,18 @@ def small_market(tmp_path_factory) -> Path:
     """A rendered data set of a few people, in Market-1501's layout."""
     world = World(train_pids=0, test_pids=6, pictures_per_camera=2, distractors=6, junk=4)
     return render_minimarket(tmp_path_factory.mktemp("data") / "small", world, progress=False)
+
+
+@pytest.fixture(scope="session")
+def complete_market(small_market, tmp_path_factory) -> Path:
+    """`small_market` with all that the complete download has: a train split, and ``gt_query/`` with lists of none."""
+    root = tmp_path_factory.mktemp("data") / "complete"
+    shutil.copytree(small_market, root)
+    (root / "bounding_box_train").mkdir()
+    for path in sorted((root / "bounding_box_test").glob("0*.jpg"))[:12]:
+        shutil.copy(path, root / "bounding_box_train" / f"1{path.name[1:].replace('000_', '009_', 1)}")
+    write_ground_truth(root, none=(0, 1))
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import ResultError
 from .measured import Measured, stated_number, summarise
 
-_N = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf)\b)"
+_N = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?(?![\d.])|(?:nan|inf)(?!\w)))"
 _FLAGS = re.IGNORECASE | re.ASCII
 _PURE = re.compile(rf"ave_throughputRate ?[:=] ?{_N} ?samples/s, ?ave_latency ?[:=] ?{_N} ?ms", _FLAGS)
 _RATE = re.compile(rf"throughput 1000\*batchsize(?:\.mean)?\({_N}\)/NPU_compute_time(?:\.mean)?\({_N}\): ?{_N}", _FLAGS)

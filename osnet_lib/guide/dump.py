@@ -231,8 +231,8 @@ def _walk(folder: Path, inside: tuple[re.Pattern, ...] = (_RUN_FOLDER, _DEVICE_F
     here = [entry for entry in here if not is_litter(entry.name) and not SUMMARY_NAME.fullmatch(entry.name)]
     runs = [entry.name for entry in here if entry.is_dir() and _RUN_FOLDER.fullmatch(entry.name)]
     if runs and len(here) > 1:
-        others = ", ".join(entry.name for entry in here[:3])
-        raise FeatureError(f"holds more than one run ({others} …)", where=folder, cure="Give the folder of one.")
+        what = f"holds more than one run ({', '.join(runs)}{' and files beside' * (len(runs) < len(here))})"
+        raise FeatureError(what, where=folder, cure="Give the folder of one.")
     for entry in here:
         if not entry.is_dir():
             yield entry

@@ -125,7 +125,7 @@ def test_scores_are_the_same_in_every_form(steps, run, small_market, names):
     "line, what",
     [
         ("evaluate gone {g} . r", "gone: no such feature file"),
-        ("evaluate query_prep_dataset {g} . r", r"osnet: query_prep_dataset/\S+\.bin: is no feature of a tool"),
+        ("evaluate query_prep_dataset {g} . r", r"query_prep_dataset/\S+\.bin: is a preprocessed image of float32"),
         ("evaluate {q} {q} . r", r"result/txt/query/dumpOutput_device0 and \S+: \d+ images are in both, the first is"),
         ("evaluate {q} result/txt/gallery . r", r"dumpOutput_device0: a folder among the features"),
         (

@@ -7,15 +7,26 @@ for with ``make test-market``, which also derives the figures of the subsample f
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from helpers.market import FULL, FULL_HITS, FULL_MINP, SUBSAMPLE, SUBSAMPLE_QUERIES, in_subsample
+from helpers.market import (
+    FULL,
+    FULL_HITS,
+    FULL_LISTS,
+    FULL_MINP,
+    FULL_OWN_MAP,
+    SUBSAMPLE,
+    SUBSAMPLE_QUERIES,
+    in_subsample,
+)
 from osnet_lib.cli.main import main
+from osnet_lib.datasets.ground_truth import GroundTruth, read_ground_truth
 from osnet_lib.datasets.market1501 import Sample, open_market1501
 from osnet_lib.features.store import Features, load_features
-from osnet_lib.metrics import evaluate
+from osnet_lib.metrics import evaluate, evaluate_lists
 
 
 def scores(query: Features, gallery: Features, metric: str) -> tuple[int, float]:
@@ -56,8 +67,23 @@ def test_subsample_scores_as_the_full_features_do(subset, market_weights, tmp_pa
         assert written["mAP"] == pytest.approx(mAP, abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def published_lists(market_zip, market_rest) -> GroundTruth:
+    """The real ``gt_query/``, which lies in another archive than the images that it counts."""
+    with open_market1501(market_zip) as market:
+        return read_ground_truth(replace(market, path=market_rest))
+
+
+@pytest.mark.market
+def test_the_published_lists_are_read(published_lists):
+    assert len(published_lists.good) == len(published_lists.junk) == 3368
+    for kind, count in FULL_LISTS.items():
+        assert sum(map(len, getattr(published_lists, kind).values())) == count
+    assert sum(not names for names in published_lists.junk.values()) == 14  # 13 by a zero, one by an empty list
+
+
 @pytest.mark.market_full
-def test_the_whole_test_split_gives_the_published_figures(market_zip, market_weights, tmp_path):
+def test_the_whole_test_split_gives_the_published_figures(market_zip, market_weights, published_lists, tmp_path):
     assert main(["extract", str(market_weights), str(market_zip), str(tmp_path), "--batch-size", "32"]) == 0
     query, gallery = load_features(tmp_path / "query.npz"), load_features(tmp_path / "gallery.npz")
     assert (len(query), len(gallery)) == (3368, 15913)
@@ -66,6 +92,10 @@ def test_the_whole_test_split_gives_the_published_figures(market_zip, market_wei
         assert tuple(score.hits(k) for k in (1, 5, 10, 20)) == FULL_HITS[metric] and score.hits(1) == hits
         assert score.mAP == pytest.approx(mAP, abs=1e-5)
         assert metric != "euclidean" or score.mINP == pytest.approx(FULL_MINP, abs=1e-5)
+        good, junk = published_lists.indices(query.names, gallery.names)
+        own = evaluate_lists(query.features, gallery.features, good=good, junk=junk, metric=metric)
+        assert tuple(own.hits(k) for k in (1, 5, 10, 20)) == FULL_HITS[metric]
+        assert own.mAP_trapezoid == pytest.approx(FULL_OWN_MAP[metric], abs=1e-5)
     assert main(["compare", "published:osnet_x0_25", str(tmp_path)]) == 0  # the guide's gate
     assert main(["compare", "published:osnet_x1_0", str(tmp_path)]) == 1
     with open_market1501(market_zip) as market:

@@ -34,6 +34,19 @@ def test_score_table_counts_queries_and_gives_intervals():
     assert list(table)[:2] == ["Rank-1", "Rank-1, 95 % interval over queries"]
 
 
+def test_the_data_set_s_own_precision_stands_beside_map_where_there_are_lists():
+    found = assessment()
+    table = {row[""]: row["euclidean"] for row in rows(accuracy_report.score_table({"euclidean": found}))}
+    assert not [name for name in table if "gt_query" in name] and found.as_dict()["gt_query"] is None
+    by_lists = replace(found.evaluation, mAP_trapezoid=0.4321)
+    found = replace(found, by_lists=by_lists)
+    table = {row[""]: row["euclidean"] for row in rows(accuracy_report.score_table({"euclidean": found}))}
+    names = list(table)
+    own = "mAP, Market-1501's own (gt_query, trapezoid)"
+    assert table[own] == "43.21 %" and names.index("mAP") < names.index(own) < names.index("mINP")
+    assert found.as_dict()["gt_query"]["mAP_trapezoid"] == 0.4321
+
+
 def test_an_interval_of_none_right_is_not_without_width():
     score, query, _gallery = evaluation()
     none = replace(score, first_hit=np.maximum(score.first_hit, 1))

@@ -39,7 +39,7 @@ def test_backends_agree_on_features_and_score(work, checkpoint, small_market, ba
         r.conditions["session"]["backend"] == backend and r.conditions["model"]["sha256"] == checkpoint.sha256
         for r in results
     )
-    assert results[1].values["mAP"] == scores["euclidean"].evaluation.mAP
+    assert results[1].values["mAP"] == scores["euclidean"].evaluation.mAP and results[1].values["gt_query"] is None
     with open_session(checkpoint, "torch") as session, open_dataset(small_market) as dataset:
         expected = session.run(sample_images(dataset, 3))
     assert np.abs(query.features[:3] - expected).max() < 1e-4
@@ -116,6 +116,12 @@ def test_the_data_sets_own_boxes_and_lists_are_used_where_it_has_them(work, chec
     study = Study(work, root, checkpoint, 4, progress=False)
     query, gallery = measure_features(study)
     variants = {variant.name: variant for variant in accuracy.measure_variants(study, query, gallery)}
+    scores = accuracy.measure_accuracy(study, query, gallery)
+    for metric, found in scores.items():
+        (stored,) = [r for r in read_results(work.results, "accuracy") if r.conditions["metric"] == metric]
+        own = stored.values["gt_query"]
+        assert own["mAP_trapezoid"] == found.by_lists.mAP_trapezoid < own["mAP"] and own["metric"] == metric
+        assert stored.values["mAP"] == found.evaluation.mAP != own["mAP"]
     assert "multi-query, mean (gt_bbox)" in variants
     changed = variants["multi-query, mean (gt_bbox)"].evaluation.ap != variants["as extracted"].evaluation.ap
     same_as_first = (query.pids == first.pid) & (query.camids == first.camid)
