@@ -31,7 +31,8 @@ class Fit:
     Attributes
     ----------
     rows, found : int array, shape (n,)
-        Row of the image's name, and row of the feature nearest to the recomputed one.
+        Row of the image's name, and row of the feature nearest to the recomputed one; of the name where the nearest
+        is that of another image, too.
     own, nearest : float64 array, shape (n,)
         Cosines of the recomputed feature with these two.
     lengths : float64 array, shape (n,)
@@ -121,6 +122,8 @@ class Recomputation:
         def compare(given: np.ndarray, spread: float, rectified: bool) -> Fit:
             cosines = directions(made) @ given.T
             every, found = np.arange(len(some)), cosines.argmax(axis=1)
+            shared = np.bincount(found)[found] > 1  # one row cannot be two images': a constant is near some row, too
+            found = np.where(shared, self.rows[some], found)
             own, nearest = cosines[every, self.rows[some]], cosines[every, found]
             lengths = np.linalg.norm(made, axis=1)
             return Fit(setup, self.rows[some], found, own, nearest, lengths, spread, rectified)

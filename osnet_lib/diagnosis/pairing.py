@@ -71,7 +71,7 @@ def check_values(fit: Fit, features: Features) -> list[Finding]:
                 "before the ReLU",
                 "wrong",
                 "These are the values before the network's last step, a ReLU",
-                f"{negative:.0%} of the values are negative, and with zeros in their place they are those of this model",
+                f"{negative:.0%} of the values are negative; with zeros in their place they are this model's",
                 "Take the model's output, or np.maximum(features, 0).",
             )
         )

@@ -38,7 +38,7 @@ def check_preparation(made: Search, features: Features, dataset: Market1501, ses
                 best.setup.cure,
             )
         ]
-    if best.elsewhere.any() or best.lost.any():
+    if best.elsewhere.any() or best.lost.any() or best.rectified:
         return []
     evidence = f"{count} images recomputed: cosine >= {_cosine(cosine)}"
     if not made.exact:

@@ -7,7 +7,7 @@ and so on, until one fits exactly or none comes nearer. What is found is confirm
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..inference.session import Session
 from .fit import NEAR, SAME, Fit, Recomputation
-from .wrong_inputs import COMBINATIONS, RIGHT, STEPS, Setup
+from .wrong_inputs import COMBINATIONS, FREQUENT, RIGHT, STEPS, Setup
 
 BETTER = 3  # times better must a set-up fit than a plainer one, and a step than every other way to do it
 CLOSE = 0.5  # features of other models and of chance stay above 0.9
@@ -104,34 +104,51 @@ def search(
 
 
 def _explore(again: Recomputation, some: np.ndarray, progress: bool) -> list[Fit]:
-    """Fits on some images, of all set-ups that were tried."""
+    """Fits on some images, of all set-ups that were tried; where nothing is near, frequent combinations are, too."""
     tried = again.fits([RIGHT], some)
     seen = {again.inputs(RIGHT, some).tobytes()}  # bars around an image of 1:2 are none
-    expanded: set[Setup] = set()
     with tqdm(desc="wrong set-ups", unit="set-up", disable=not progress) as bar:
-        for depth in range(_DEEPEST):
-            before = min(tried, key=_distance).distance
-            waiting = sorted((fit for fit in tried if fit.setup not in expanded), key=_distance)
-            for parent in waiting[: _BEAM if depth else 1]:
-                expanded.add(parent.setup)
-                for setups, inputs in _chunks(again, parent.setup, some, seen):
-                    made = again.fits(setups, some, inputs)
-                    bar.update(len(made))
-                    tried += made
-                    if depth and min(made, key=_distance).distance < SAME:
-                        return tried
-            now = min(tried, key=_distance).distance
-            if now < SAME or (now > _GAIN * before and (depth or now < NEAR)):
-                break
+        _climb(again, some, tried, seen, bar)
+        if min(tried, key=_distance).distance >= CLOSE:
+            known = {fit.setup for fit in tried}
+            others = [setup for setup in FREQUENT if setup not in known]
+            first = []
+            for setups, inputs in _chunks(again, others, some[:1], seen):
+                first += again.fits(setups, some[:1], inputs)
+                bar.update(len(setups))
+            near = sorted(first, key=_distance)[:_REFINED]
+            tried += again.fits([fit.setup for fit in near], some)
+            _climb(again, some, tried, seen, bar)
     return tried
 
 
+def _climb(again: Recomputation, some: np.ndarray, tried: list[Fit], seen: set[bytes], bar: tqdm) -> None:
+    """Add the single changes of the nearest set-ups to what was tried, until one fits or none comes nearer."""
+    expanded: set[Setup] = set()
+    for depth in range(_DEEPEST):
+        before = min(tried, key=_distance).distance
+        if before < SAME:
+            return
+        waiting = sorted((fit for fit in tried if fit.setup not in expanded), key=_distance)
+        for parent in waiting[:_BEAM]:
+            expanded.add(parent.setup)
+            for setups, inputs in _chunks(again, parent.setup.neighbours(), some, seen):
+                made = again.fits(setups, some, inputs)
+                bar.update(len(made))
+                tried += made
+                if parent.setup != RIGHT and min(made, key=_distance).distance < SAME:
+                    return
+        now = min(tried, key=_distance).distance
+        if now > _GAIN * before and (depth or now < NEAR):
+            return
+
+
 def _chunks(
-    again: Recomputation, parent: Setup, some: np.ndarray, seen: set[bytes]
+    again: Recomputation, candidates: Iterable[Setup], some: np.ndarray, seen: set[bytes]
 ) -> Iterator[tuple[list[Setup], list[np.ndarray]]]:
-    """The single changes of a set-up with their inputs, a few at a time; without those whose inputs were seen."""
+    """Set-ups with their inputs, a few at a time; without those whose inputs were seen."""
     setups, inputs = [], []
-    for setup in parent.neighbours():
+    for setup in candidates:
         made = again.inputs(setup, some)
         if (key := made.tobytes()) not in seen:
             seen.add(key)

@@ -52,7 +52,7 @@ class Option:
 
 CHANNELS = (
     Option("", "", "", steps.rgb),
-    Option("BGR", "in BGR order, normalised by mean and deviation in RGB order", _RGB, steps.bgr),
+    Option("BGR", "in BGR order", _RGB, steps.bgr),
     Option("BGR throughout", "in BGR order, as are mean and deviation", _RGB, steps.bgr_throughout),
     Option("BGR mean", "in RGB order, normalised by mean and deviation in BGR order", _ONCE, steps.bgr_mean),
     Option("grey", "in grey", "Read images in colour, without convert('L') or cv2.IMREAD_GRAYSCALE.", steps.grey),
@@ -239,3 +239,10 @@ class Setup:
 STEPS = dict(zip((step.name for step in fields(Setup)), (CHANNELS, SCALING, RESIZING, LAYOUTS, VIEWS)))
 COMBINATIONS = prod(map(len, STEPS.values()))
 RIGHT = Setup()
+FREQUENT = tuple(
+    Setup(channels, scaling, layout=layout)
+    for channels in CHANNELS[:3]
+    for scaling in SCALING
+    for layout in LAYOUTS
+    if layout.name in ("", "NHWC", "NCWH", "height and width swapped", "lying")
+)
