@@ -14,6 +14,7 @@ import numpy as np
 
 from ..checks import whole_number
 from ..conversion.onnx_file import FEATURE_SHAPE
+from ..core.files import absolute
 from ..core.host import package_versions, usable_cores
 from ..errors import SessionError, first_line
 from .backends import BACKENDS, choose_backend
@@ -240,7 +241,7 @@ def open_session(
     device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
     threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     if isinstance(model, (str, os.PathLike)):
-        path = model = Path(model).expanduser()
+        path = model = absolute(model)
         name = choose_backend(backend, path)
         if not path.is_file():
             raise SessionError(
