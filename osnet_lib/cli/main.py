@@ -56,7 +56,11 @@ class _Parser(argparse.ArgumentParser):
     """Refuses in one line, like everything else here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(Outcome.REFUSED, f"{self.prog}: {message}. See {self.prog} --help\n")
+        say(f"{self.prog}: {message}. See {self.prog} --help")
+        sys.exit(Outcome.REFUSED)
+
+    def _print_message(self, message, file=None) -> None:  # argparse's own passes over a full disk or a closed pipe
+        print(message, end="", file=file or sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

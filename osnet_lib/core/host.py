@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .cgroup import PROC, cpu_quota
+from .files import read_text
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
 
@@ -28,7 +29,7 @@ def usable_cores(proc: Path = PROC) -> int:
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """The processor's model name as Linux gives it, else what Python knows (the architecture at least)."""
     try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(cpuinfo, errors="replace").splitlines()
     except OSError:
         lines = []
     # "model name" on x86, "Model" or "Hardware" on many ARM boards

@@ -7,7 +7,6 @@ A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess` makes 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..core.code_digest import code_digest
-from ..core.files import atomic_path, file_stem, fingerprint, read_json, stem, write_json
+from ..core.files import absolute, atomic_path, file_stem, fingerprint, read_json, stem, write_json
 from ..core.host import usable_cores
 from ..datasets.archive import Archive, open_archive
 from ..datasets.manifest import LISTED, ListedArchive, is_manifest, read_manifest
@@ -68,7 +67,7 @@ def preprocess_folder(
         No such folder; a name that is not in Market-1501's form; two images of one stem; a damaged image; files of
         other images in `target`; a disk that would not hold the files.
     """
-    source, target = Path(os.path.abspath(Path(source).expanduser())), Path(target)
+    source, target = absolute(source), Path(target)
     if not source.is_dir() and not source.parent.is_file():
         raise DatasetError(
             "no such folder of images",

@@ -65,7 +65,7 @@ def run_notebook(
     PapermillExecutionError
         A cell that failed.
     """
-    with tempfile.TemporaryFile() as said, _quiet():
+    with tempfile.TemporaryFile() as said, quiet():
         held = {"environment": environment, "said": said, "process": []}
         try:
             papermill.execute_notebook(
@@ -76,6 +76,7 @@ def run_notebook(
                 language="python",
                 kernel_manager_class=type("Kernel", (_Kernel,), held),
                 progress_bar=progress,
+                start_timeout=300,  # seconds, for a host that is busy with something else
                 cwd=str(folder),
                 # A kernel is interrupted when it is shut down, and may say so as an error.
                 extra_arguments=["--IPKernelApp.log_level=50"],
@@ -95,18 +96,20 @@ def _dead(code: int | None, said: IO[bytes], error: Exception, where: Path | Non
         return StudyError(f"the kernel was ended by signal {-code} ({name})", where=where, cure=cure)
     said.seek(0)
     lines = said.read().decode("utf-8", "replace").strip().splitlines()
-    what = lines[-1][:160].rstrip(". ") if lines else first_line(error)
-    ended = "did not answer" if code is None else f"ended with exit code {code}"
+    why = f" ({lines[-1][:160].rstrip('. ')})" if lines else ""
+    if isinstance(error, DeadKernelError):
+        cure = "Run the study again; where it ends so again, run the notebook in Jupyter to see which cell it is."
+        return StudyError(f"the kernel ended with exit code {code}{why}", where=where, cure=cure)
     return StudyError(
-        f"the kernel {ended} ({what})",
+        f"no kernel started: {first_line(error)}{why}",
         where=where,
-        cure=f"Check that this works: {sys.executable} -m ipykernel --version. "
-        "Else: pip install -r requirements.txt -c constraints.txt",
+        cure=f"Try {sys.executable} -m ipykernel_launcher, and install what it lacks: "
+        "pip install -r requirements.txt -c constraints.txt",
     )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Errors come as exceptions; the libraries' own lines about them would stand beside ours."""
     levels = {name: logging.getLogger(name).level for name in _NOISY}
     for name in levels:

@@ -18,7 +18,7 @@ from ..core.host import environment
 from ..datasets.collection import open_collection
 from ..errors import BusyError, ParityError, StudyError
 from ..network.weights import find_weights
-from .kernel import run_notebook
+from .kernel import quiet, run_notebook
 from .models import GUIDE_BATCHES
 from .workspace import Workspace
 
@@ -93,7 +93,8 @@ def run_matrix(
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     """Read a notebook; raises StudyError where it is missing, damaged or not for a Python kernel."""
     try:
-        notebook = nbformat.reads(read_text(path), as_version=4)
+        with quiet():
+            notebook = nbformat.reads(read_text(path), as_version=4)
     except FileNotFoundError as error:
         raise StudyError(
             "no such notebook", where=path, cure="The sources are the chapters in notebooks/, 01_export and so on."
@@ -199,9 +200,7 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
             if error.ename == KeyboardInterrupt.__name__:
                 raise KeyboardInterrupt from error
             raise _KINDS.get(error.ename, StudyError)(
-                f"cell {error.exec_count} failed with {error.ename}: {' '.join(str(error.evalue).split())}".rstrip(
-                    ". "
-                ),
+                f"cell {error.exec_count} failed with {error.ename}: {' '.join(str(error.evalue).split())}",
                 where=broken,
                 cure="Open it to see the failing cell, then run the study again.",
             ) from error

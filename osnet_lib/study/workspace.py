@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.files import absolute
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -49,4 +51,4 @@ def open_workspace(path: str | os.PathLike = "") -> Workspace:
     chosen = path or os.environ.get("OSNET_WORKSPACE")
     if not chosen:
         chosen = REPOSITORY if (REPOSITORY / "notebooks").is_dir() else Path.cwd()
-    return Workspace(Path(chosen).expanduser().resolve())
+    return Workspace(absolute(chosen).resolve())

@@ -292,7 +292,8 @@ def test_study_hands_over_its_options(osnet, monkeypatch, tmp_path):
     monkeypatch.setattr("osnet_lib.study.book.build_book", lambda workspace: workspace.root / "index.html")
     code, out, _ = osnet("study --dataset d.zip --weights w.pth --batch-size 7 --backend torch --device 1")
     assert code == 0 and seen["root"] == tmp_path and out == [str(tmp_path / "index.html")]
-    common = {"dataset": "d.zip", "weights": "w.pth", "batch_size": 7, "backend": "torch", "device": 1}
+    paths = {"dataset": str(tmp_path / "d.zip"), "weights": str(tmp_path / "w.pth")}  # kernels run elsewhere
+    common = {**paths, "batch_size": 7, "backend": "torch", "device": 1}
     assert all(
         run.parameters.items() >= {**common, "batch_size": run.parameters["batch_size"]}.items() for run in seen["runs"]
     )
@@ -414,6 +415,25 @@ def test_bad_input_ends_in_one_line_that_names_file_and_cure(osnet, place, tmp_p
     expected = says.replace("{new}", re.escape(str(tmp_path / "new"))).replace("{}", re.escape(str(place)))
     assert code == 2 and len(err) == 1 and re.match(f"osnet: {expected}", err[0]) and "Traceback" not in err[0], err
     assert {path: path.stat().st_mtime_ns for path in kept} == kept  # nothing that was there is lost
+
+
+@pytest.mark.parametrize(
+    "line, path",
+    [
+        ("export gone.pth o.onnx", "gone.pth"),
+        ("export ~/gone.pth o.onnx", "home/gone.pth"),
+        ("extract {}/a.onnx gone out --threads 1", "gone"),
+        ("evaluate {}/features/query.npz {}/features/gallery.npz . r --dataset sub/../gone", "gone"),
+        ("diagnose {}/features {}/a.onnx ~nobody-here/gone --threads 1", "~nobody-here/gone"),
+        ("study --dataset gone --no-book", "gone"),
+        ("study --weights ./gone.pth --no-book", "gone.pth"),
+    ],
+)
+def test_a_refusal_names_the_path_that_was_looked_at(osnet, tmp_path, monkeypatch, line, path):
+    monkeypatch.setenv("OSNET_WORKSPACE", str(REPOSITORY))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    code, _, err = osnet(line)
+    assert code == 2 and err[0].startswith(f"osnet: {tmp_path / path}: no such "), err
 
 
 @pytest.mark.parametrize(

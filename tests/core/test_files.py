@@ -11,7 +11,20 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from osnet_lib.core.files import atomic_path, file_stem, fingerprint, sha256, stem, write_json, write_text
+from helpers.texts import FORMS
+from osnet_lib.core.files import (
+    absolute,
+    atomic_path,
+    decode_text,
+    file_stem,
+    fingerprint,
+    read_json,
+    read_text,
+    sha256,
+    stem,
+    write_json,
+    write_text,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -66,6 +79,46 @@ def test_write_json_round_trip(tmp_path_factory, value):
     path = write_json(tmp_path_factory.getbasetemp() / "value.json", value)
     text = path.read_text(encoding="utf-8")
     assert json.loads(text) == value and text.endswith("\n")
+
+
+@given(form=st.sampled_from(list(FORMS)), text=st.text(st.characters(codec="utf-8", exclude_characters="\r\ufeff")))
+def test_a_text_is_the_same_however_an_editor_saved_it(form, text):
+    assert decode_text(FORMS[form](text)) == text
+
+
+@given(form=st.sampled_from(list(FORMS)), value=JSON)
+def test_json_is_the_same_however_an_editor_saved_it(tmp_path_factory, form, value):
+    path = tmp_path_factory.getbasetemp() / "value.json"
+    path.write_bytes(FORMS[form](json.dumps(value, indent=2, ensure_ascii=False)))
+    assert read_json(path) == value
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\xef\xbb\xbf\xff", b"\xff\xfea", "ü".encode("latin-1")])
+def test_what_is_no_text_is_a_value_error(tmp_path, data):
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(UnicodeDecodeError):
+        read_text(tmp_path / "x")
+    assert "\ufffd" in read_text(tmp_path / "x", errors="replace")
+
+
+@pytest.mark.parametrize(
+    "given_path, seen",
+    [
+        ("x.pth", "here/x.pth"),
+        ("./a/../x.pth", "here/x.pth"),
+        ("../x.pth", "x.pth"),
+        ("~/x.pth", "home/x.pth"),
+        ("~nobody-here/x.pth", "here/~nobody-here/x.pth"),
+        ("link/x.pth", "here/link/x.pth"),
+        (".", "here"),
+    ],
+)
+def test_absolute_counts_from_the_current_folder(tmp_path, monkeypatch, given_path, seen):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert absolute(given_path) == tmp_path / seen and absolute(absolute(given_path)) == tmp_path / seen
 
 
 def test_write_json_keeps_the_old_file_when_the_value_is_not_json(tmp_path):

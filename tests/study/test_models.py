@@ -32,6 +32,15 @@ def test_parity_covers_every_stage_and_batch_size(work, checkpoint, small_market
     assert [s["max_abs"] for s in stored] == [p.max_abs for p in parities]
 
 
+def test_three_images_fill_any_batch(work, checkpoint, tiny_market):
+    with models.open_dataset(work, tiny_market(query=["0001_c1s1_000001_00.jpg"])) as dataset:
+        available = len(dataset.query) + len(dataset.gallery)
+        assert 1 < available < 8 and len(models.sample_images(dataset, 100)) == available
+        parities = models.measure_parity(work, checkpoint, [1, 8], dataset)
+    assert [p.passed for p in parities] == [True] * 3
+    assert [p.images for p in parities] == [available, 1, available]
+
+
 def test_parity_stops_at_a_model_that_differs(work, checkpoint, small_market):
     other = replace(checkpoint, model=build_model("osnet_x0_25", seed=1))
     models.export_model(Study(work, weights=other))  # lies there under the wrong name

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers.notebooks import toy
 from helpers.paths import ROOT
 from osnet_lib.core.code_digest import PACKAGE, read_package
 from osnet_lib.core.files import sha256
@@ -21,17 +22,6 @@ from osnet_lib.errors import StudyError
 from osnet_lib.features.store import load_features
 from osnet_lib.study.run import Run, execute, is_current, run_key, run_matrix, run_study
 from osnet_lib.study.workspace import Workspace
-
-
-def toy(folder: Path, name: str, *cells: str) -> None:
-    """A notebook whose first cell holds the parameters."""
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
-    notebook.cells[0].metadata["tags"] = ["parameters"]
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
 @pytest.fixture
@@ -49,6 +39,27 @@ def test_matrix_times_the_guide_s_batches_and_the_reader_s():
 
 def test_matrix_repeats_no_batch():
     assert len(run_matrix(batch_size=8)) == 13
+
+
+@pytest.mark.parametrize(
+    "given, kept",
+    [
+        ({}, {}),
+        ({"dataset": "mini", "weights": "market1501", "workspace": ""}, None),
+        (
+            {"dataset": "sub/../set", "weights": "~/w.pth", "a": "set"},
+            {"dataset": "set", "weights": "h/w.pth", "a": "set"},
+        ),
+        ({"dataset": "market1501", "workspace": "."}, {"dataset": "market1501", "workspace": "."}),
+    ],
+)
+def test_paths_count_from_the_folder_of_the_command(tmp_path, monkeypatch, given, kept):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "h"))
+    expected = given if kept is None else {k: v if k == "a" else str(tmp_path / v) for k, v in kept.items()}
+    run = Run("add", given)
+    monkeypatch.chdir("/")
+    assert run.parameters == expected
 
 
 def test_second_run_executes_nothing(work):
