@@ -138,8 +138,8 @@ def check_atc() -> Check:
     except OSError as error:
         return Check("ATC", BAD, f"{atc} cannot be started ({error.strerror})", "Install CANN's toolkit again.")
     if run.status:
-        error = atc_error(run, None)
-        return Check("ATC", BAD, f"{atc}: {error.what}", error.cure or "")
+        failed = atc_error(run, None)
+        return Check("ATC", BAD, f"{atc}: {failed.what}", failed.cure or "")
     return Check("ATC", GOOD, str(atc))
 
 

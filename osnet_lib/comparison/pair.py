@@ -18,7 +18,7 @@ from ..features.store import Features, check_pair, load_features, match_rows, wi
 from ..metrics.agreement import rank_agreement
 from ..metrics.evaluation import Evaluation, evaluate
 from ..metrics.uncertainty import Intervals, PairedTest, bootstrap, paired_test
-from ..published.quoted import find_published
+from ..published.quoted import find_published, mark_inferred
 from .acceptance import GUIDE_MAP_DROP, Acceptance, accept
 from .score import Score, measured_score, published_score, read_score
 
@@ -322,7 +322,11 @@ def comparison_table(comparison: Comparison) -> Table:
     records = []
     for name, side in (("reference", comparison.reference), ("candidate", comparison.candidate)):
         score, intervals = side.score, side.score.intervals
-        computed = [part for part in (score.precision, score.device) if part]
+        computed = [
+            mark_inferred(value, fact in score.inferred)
+            for fact in ("precision", "device")
+            if (value := getattr(score, fact))
+        ]
         records.append(
             {
                 "": name,

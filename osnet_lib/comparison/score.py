@@ -36,6 +36,8 @@ class Score:
     queries : int, optional
         Queries with a match.
     intervals : Intervals, optional
+    inferred : tuple of str
+        Fields that the source does not state: our reading.
     """
 
     label: str
@@ -53,6 +55,7 @@ class Score:
     preprocess: str | None = None
     source: str | None = None
     intervals: Intervals | None = None
+    inferred: tuple[str, ...] = ()
 
     @property
     def rank1_text(self) -> str:
@@ -97,6 +100,7 @@ def published_score(entry: PublishedAccuracy) -> Score:
         entry.precision,
         f"{entry.channels}, {entry.resize} {entry.size}, {normalisation}",
         entry.source,
+        inferred=tuple(entry.inferred),
     )
 
 

@@ -49,15 +49,17 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
         mine = sorted((p for p in points if p.chip.name == chip.name), key=lambda p: p.batch_size)
         if not mine:
             continue
+        batches = ", ".join(str(size) for size in dict.fromkeys(p.batch_size for p in mine))
+        columns = len({p.label for p in mine})
         axes.plot(
             [p.intensity for p in mine],
             [p.tflops for p in mine],
             **{**look, "linestyle": "none"},
             markersize=7,
             markerfacecolor="white",
-            label=f"published, {chip.name}, batch {', '.join(str(p.batch_size) for p in mine)}",
+            label=f"published, {chip.name}, {columns} columns, batch {batches}",
         )
-        first, best = mine[0], max(mine, key=lambda p: p.tflops)
+        first, best = min(mine, key=lambda p: p.tflops), max(mine, key=lambda p: p.tflops)
         for point in dict.fromkeys((first, best)):
             axes.annotate(
                 f"batch {point.batch_size}: {point.tflops:.2f} TFLOPS, {point.share_of_peak:.1%}",
@@ -77,7 +79,7 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
 
 @styled
 def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -> Figure:
-    """Published images per second over batch size, between the two computed bounds, a panel for each chip.
+    """Published images per second over batch size, a line a column, beside the two computed speeds; a panel a chip.
 
     Raises
     ------
@@ -92,17 +94,26 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
     figure = new_chart(3.6, title=title)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
         mine = sorted((p for p in points if p.chip.name == name), key=lambda p: p.batch_size)
-        batches = [p.batch_size for p in mine]
+        batches = sorted({p.batch_size for p in mine})
+        at = {p.batch_size: p for p in mine}
         series = {
-            "at most, what fits the L2 stays on chip (computed)": [p.on_chip_bound for p in mine],
-            "at most, all through memory (computed)": [p.memory_bound for p in mine],
-            "published": [p.throughput for p in mine],
+            "computed, if what fits the L2 stays on chip": [at[n].kept_if_it_fits for n in batches],
+            "computed, if all goes through memory": [at[n].all_through_memory for n in batches],
         }
         for (label, rates), look in zip(series.items(), line_styles(len(series))):
-            hollow = {"markerfacecolor": "white", "markersize": 7} if label == "published" else {}
-            axes.plot(batches, rates, **{**look, **hollow}, label=label)
-        best = max(mine, key=lambda p: p.throughput)
-        axes.axvline(best.batch_size, color=BLACK, linewidth=0.8, linestyle=":")
+            axes.plot(batches, rates, **look, label=label)
+        labels = list(dict.fromkeys(p.label for p in mine))
+        for label, look in zip(labels, line_styles(len(series) + len(labels))[len(series) :]):
+            line = [p for p in mine if p.label == label]
+            hollow = {"markerfacecolor": "white", "markersize": 7}
+            axes.plot(
+                [p.batch_size for p in line],
+                [p.throughput for p in line],
+                **{**look, **hollow},
+                label=f"published, {label}",
+            )
+            best = max(line, key=lambda p: p.throughput)
+            axes.axvline(best.batch_size, color=BLACK, linewidth=0.8, linestyle=":")
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set(xlabel="batch size / images", ylabel="images per second", title=name)
@@ -111,5 +122,6 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1)
+    handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2)
     return figure

@@ -28,6 +28,8 @@ class PublishedAccuracy:
         Queries of the data set that have a match.
     channels, size, resize, mean, std
         Preprocessing: order of channels, height x width, filter, and normalisation per channel, where white is 1.
+    inferred : list of str
+        Which of these facts the source does not print: they are our reading.
     """
 
     network: str
@@ -47,6 +49,11 @@ class PublishedAccuracy:
     resize: str
     mean: list[float]
     std: list[float]
+    inferred: list[str]
+
+    def marked(self, *facts: str) -> str:
+        """Facts for the eye, those that the source does not print marked as inferred."""
+        return ", ".join(mark_inferred(getattr(self, fact), fact in self.inferred) for fact in facts)
 
     @property
     def name(self) -> str:
@@ -56,7 +63,10 @@ class PublishedAccuracy:
 
 @dataclass(frozen=True)
 class PublishedThroughput:
-    """A published speed: images per second of `chips` chips together, milliseconds per image where given."""
+    """A published speed: images per second of `chips` chips together, milliseconds per image where given.
+
+    `setting` tells apart several columns of one device; it is empty for the first.
+    """
 
     network: str
     device: str
@@ -65,6 +75,12 @@ class PublishedThroughput:
     throughput: float
     ave_latency: float | None
     source: str
+    setting: str = ""
+
+    @property
+    def label(self) -> str:
+        """The device, and which of its columns."""
+        return f"{self.device}, {self.setting}" if self.setting else self.device
 
 
 @lru_cache(maxsize=1)
@@ -103,6 +119,11 @@ def published_throughput(network: str | None = None, device: str | None = None) 
     """Published speeds, of one network or device or of all, in the order of the sources."""
     entries = [PublishedThroughput(**entry) for entry in _document()["throughput"]]
     return [e for e in entries if network in (None, e.network) and device in (None, e.device)]
+
+
+def mark_inferred(text: str, inferred: bool) -> str:
+    """A fact for the eye; one that no source prints is marked."""
+    return f"{text} (inferred)" if inferred else text
 
 
 def _key(name: str) -> str:

@@ -1,8 +1,10 @@
-"""How fast a chip could run OSNet at most, and where the published speeds stand below that.
+"""How fast a chip could run OSNet, and where the published speeds stand.
 
 Everything here is computed from data sheets (`chips`), the network's graph and published figures; nothing
 is measured. The roofline is that of Williams, Waterman and Patterson (CACM 52(4), 2009): an operator runs no faster
-than the peak, and no faster than its bytes pass the memory.
+than the peak, and no faster than its bytes pass the memory. Which bytes do pass it is an assumption. Two are computed,
+all of every operator and only what outgrows the L2; each gives a speed that a chip may exceed which keeps more on chip.
+A bound that holds whatever the compiler keeps is `greatest_throughput`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from .operators import Layer, network_layers
 from .quoted import PublishedThroughput, published_throughput
 
 NETWORK = "osnet_x1_0"  # the network whose speed was published
+# Printed without its variant; of the 310P on file the P3 is the one whose card, the Atlas 300I Pro, was sold then.
+TAKEN_AS = {"Ascend 310P": "Ascend 310P3"}
 
 
 def operations(layers: Sequence[Layer]) -> int:
@@ -48,12 +52,12 @@ def memory_bytes(layers: Sequence[Layer], chip: Chip, batch_size: int, keep: boo
 
 
 def attainable_throughput(layers: Sequence[Layer], chip: Chip, batch_size: int, keep: bool = False) -> float:
-    """Images per second at most: operators one after the other, each at its own roof.
+    """Images per second if operators run one after the other, each at its own roof, with the bytes of `memory_bytes`.
 
     Parameters
     ----------
     keep : bool
-        As in `memory_bytes`; without it, the bound of a chip that keeps no activation between operators.
+        As in `memory_bytes`; without it, the speed of a chip that keeps no activation between operators.
 
     Raises
     ------
@@ -72,6 +76,23 @@ def attainable_throughput(layers: Sequence[Layer], chip: Chip, batch_size: int, 
     return batch_size / seconds
 
 
+def greatest_throughput(layers: Sequence[Layer], chip: Chip) -> float:
+    """Images per second that no compiler can exceed: all operations at the peak, or image and feature through memory.
+
+    Everything else might stay on the chip, weights included.
+
+    Raises
+    ------
+    ResultError
+        A chip whose bandwidth is not on file.
+    """
+    _need(chip, "bandwidth_gbs")
+    assert chip.bandwidth_gbs is not None
+    computing = operations(layers) / (chip.peak_tflops * 1e12)
+    moving = (layers[0].input_bytes + layers[-1].output_bytes) / (chip.bandwidth_gbs * 1e9)
+    return 1 / max(computing, moving)
+
+
 def _need(chip: Chip, *facts: str) -> None:
     missing = [fact for fact in facts if getattr(chip, fact) is None]
     if missing:
@@ -88,41 +109,53 @@ class RooflinePoint:
 
     Attributes
     ----------
+    label : str
+        The device as published, with the setting that tells its columns apart.
     throughput, tflops, share_of_peak : float
         Images/s as published; 10^12 operations per second that this is; its part of the peak.
     intensity : float
         Operations per byte when every operator goes to memory.
-    memory_bound, on_chip_bound : float
-        Images/s at most when every operator goes to memory, and when what fits the L2 stays there.
+    all_through_memory, kept_if_it_fits : float
+        Images/s computed under one of the assumptions of `attainable_throughput`; a published speed above shows that
+        the chip keeps more.
+    at_most : float
+        Images/s of `greatest_throughput`.
     bound : str
         Which roof is above that intensity, ``"memory"`` or ``"peak"``.
     """
 
     chip: Chip
+    label: str
     batch_size: int
     throughput: float
     tflops: float
     share_of_peak: float
     intensity: float
-    memory_bound: float
-    on_chip_bound: float
+    all_through_memory: float
+    kept_if_it_fits: float
+    at_most: float
     bound: str
     source: str
 
 
 def roofline_points(published: Sequence[PublishedThroughput] | None = None) -> list[RooflinePoint]:
-    """Published speeds of single chips that are on file, in the order of the sources; cards and GPUs are left out."""
+    """Published speeds of single chips that are on file, in the order of the sources; cards and GPUs are left out.
+
+    A chip printed without its variant is `TAKEN_AS` one that is on file.
+    """
     published = published_throughput(NETWORK) if published is None else published
     known = {chip.name: chip for chip in chips() if chip.bandwidth_gbs and chip.l2_mib}
     points = []
     for entry in published:
-        if entry.chips != 1 or entry.device not in known:
+        name = TAKEN_AS.get(entry.device, entry.device)
+        if entry.chips != 1 or name not in known:
             continue
-        chip, layers = known[entry.device], network_layers(entry.network)
+        chip, layers = known[name], network_layers(entry.network)
         tflops, intensity = entry.throughput * operations(layers) / 1e12, network_intensity(layers, entry.batch_size)
         points.append(
             RooflinePoint(
                 chip,
+                entry.label,
                 entry.batch_size,
                 entry.throughput,
                 tflops,
@@ -130,6 +163,7 @@ def roofline_points(published: Sequence[PublishedThroughput] | None = None) -> l
                 intensity,
                 attainable_throughput(layers, chip, entry.batch_size),
                 attainable_throughput(layers, chip, entry.batch_size, keep=True),
+                greatest_throughput(layers, chip),
                 "memory" if intensity < chip.ridge else "peak",
                 entry.source,
             )

@@ -123,7 +123,7 @@ def accuracy_table(results: list[Result], network: str | None = None) -> Table:
                 "network": entry.network,
                 "data set": entry.dataset,
                 "distance": entry.metric,
-                "computed by": f"{entry.precision}, {entry.device}",
+                "computed by": entry.marked("precision", "device"),
                 "Rank-1": f"{100 * entry.rank1:.{min(entry.rank1_decimals, 2)}f} %",
                 "mAP": f"{100 * entry.mAP:.{min(entry.mAP_decimals, 2)}f} %",
                 "queries": entry.queries,
@@ -153,4 +153,4 @@ def _gate(assessment: Assessment, entry: PublishedAccuracy) -> str:
         decision = accept(published_score(entry), measured).text().replace("\n", " ")
     except ResultError as error:  # of a part of Market-1501, for example
         decision = str(error)
-    return f"- Against the published score of {entry.device} ({entry.source}): {decision}"
+    return f"- Against the published score of {entry.source}, {entry.marked('device')}: {decision}"

@@ -150,19 +150,20 @@ def _threads(session: dict) -> list[str]:
 def published_throughput_table() -> Table:
     """The published speeds, one row a batch, one column a device; images per second."""
     entries = published_throughput("osnet_x1_0")
-    devices = list(dict.fromkeys(e.device for e in entries))
+    labels = list(dict.fromkeys(e.label for e in entries))
     records = []
     for batch in sorted({e.batch_size for e in entries}):
-        cells = {e.device: e.throughput for e in entries if e.batch_size == batch}
-        records.append({"batch": batch, **{f"{device} (published)": cells.get(device) for device in devices}})
-    return Table.from_records(records, formats={f"{device} (published)": ".10g" for device in devices})
+        cells = {e.label: e.throughput for e in entries if e.batch_size == batch}
+        records.append({"batch": batch, **{f"{label} (published)": cells.get(label) for label in labels}})
+    return Table.from_records(records, formats={f"{label} (published)": ".10g" for label in labels})
 
 
 def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], list[tuple]]:
     """Measured, published and imported points for `plots.plot_throughput`.
 
-    A point is (label, batch, images/s, spread or None, whether it was disturbed); a published one has no verdict. A label names network, backend and threads, and what else differs where two lines would share it. Results without a
-    speed, of simulated devices, are left out.
+    A point is (label, batch, images/s, spread or None, whether it was disturbed); a published one has no verdict. A
+    label names network, backend and threads, and what else differs where two lines would share it. Results without a
+    speed, of simulated devices, are left out, and so are published cards, whose speed is one chip's times four.
     """
     results = [result for result in results if result.values["throughput"] is not None]
 
@@ -192,5 +193,7 @@ def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], 
                 verdict_of(result) == DISTURBED,
             )
         )
-    published = [(e.device, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0")]
+    published = [
+        (e.label, e.batch_size, e.throughput, None) for e in published_throughput("osnet_x1_0") if e.chips == 1
+    ]
     return measured, published, imported

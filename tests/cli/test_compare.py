@@ -262,7 +262,7 @@ def test_a_folder_is_scored_with_the_others_distance(osnet):
 def test_the_guides_three_queries(osnet):
     out = osnet("published:osnet_x1_0", "published:osnet_x1_0:Ascend 310")[1]
     assert "about +3 of 3,368 queries; 94.2 % in print stands for 3,171 to 3,174 right" in out
-    assert "torchreid MODEL_ZOO" in out and "float16, Ascend 310" in out
+    assert "torchreid MODEL_ZOO" in out and "float16 (inferred), Ascend 310" in out
 
 
 @pytest.mark.parametrize("file, code", [("result.json", 0), ("worse.json", 1)])

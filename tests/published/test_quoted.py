@@ -30,6 +30,16 @@ MODEL_ZOO = {
     64: (None, 2821, 1304),
 }
 
+# The README of 2022: batch -> (310 card, 310P, 310P with AOE), whole images per second.
+README_2022 = {
+    1: (1035, 1132, 1598),
+    4: (2570, 3137, 3176),
+    8: (2307, 3724, 3730),
+    16: (2483, 3556, 3760),
+    32: (2457, 3229, 3511),
+    64: (2387, 2987, 3158),
+}
+
 # Network, device -> Rank-1, mAP: torchreid's model zoo, the guide's section 6 and the ModelZoo README.
 SCORES = {
     ("osnet_x1_0", "GPU"): (0.942, 0.826),
@@ -41,8 +51,8 @@ SCORES = {
 }
 
 
-def speeds(device: str) -> dict:
-    return {e.batch_size: e for e in published_throughput("osnet_x1_0", device)}
+def speeds(device: str, setting: str = "") -> dict:
+    return {e.batch_size: e for e in published_throughput("osnet_x1_0", device) if e.setting == setting}
 
 
 def test_one_chip_as_in_the_guide():
@@ -69,7 +79,7 @@ def test_speeds_as_in_the_model_zoo(device, column):
 
 def test_rate_and_latency_of_a_chip_agree():
     """The tool averages rates and times apart, so that their product is 1 s but for the spread of the rounds."""
-    for entry in published_throughput(device="Ascend 310"):
+    for entry in speeds("Ascend 310").values():
         assert 1000 <= entry.throughput * entry.ave_latency < 1030
 
 
@@ -133,6 +143,28 @@ def test_an_unknown_entry_lists_what_exists(name):
     assert all(entry.name in str(refusal.value) for entry in published_accuracy())
 
 
+def test_the_columns_of_2022():
+    card = speeds("Atlas 300I card, 4 x Ascend 310", "README of 2022")
+    chip = speeds("Ascend 310", "README of 2022")
+    plain, tuned = speeds("Ascend 310P", "CANN 5.1.RC1"), speeds("Ascend 310P", "CANN 5.1.RC1 with AOE")
+    for batch, row in README_2022.items():
+        assert tuple(column[batch].throughput for column in (card, plain, tuned)) == row
+        assert 4 * chip[batch].throughput == row[0] and "a quarter of the printed card" in chip[batch].source
+    fastest = [max(column, key=lambda n: column[n].throughput) for column in (chip, plain, tuned)]
+    assert fastest == [4, 8, 16]  # not always 8
+    assert tuned[16].label == "Ascend 310P, CANN 5.1.RC1 with AOE" and speeds("Ascend 310")[8].label == "Ascend 310"
+
+
+def test_what_no_source_prints_is_marked():
+    marked = {entry.name: entry.marked("precision", "device") for entry in published_accuracy("osnet_x1_0")}
+    assert marked == {
+        "osnet_x1_0:GPU": "float32 (inferred), GPU (inferred)",
+        "osnet_x1_0:Ascend 310": "float16 (inferred), Ascend 310",
+        "osnet_x1_0:Ascend 310P3": "float16 (inferred), Ascend 310P3",
+    }
+    assert all(set(entry.inferred) <= set(vars(entry)) for entry in published_accuracy())
+
+
 def test_names_are_unique():
     names = [entry.name for entry in published_accuracy()]
     assert len(set(names)) == len(names)
@@ -142,9 +174,9 @@ def test_entries_are_selected_by_network_and_device():
     assert {e.network for e in published_accuracy("osnet_x0_25")} == {"osnet_x0_25"}
     assert published_accuracy("osnet_x9") == []
     assert published_throughput("osnet_x0_25") == [] == published_throughput(device="TPU")
-    assert len(published_throughput()) == len(published_throughput("osnet_x1_0")) == 22
+    assert len(published_throughput()) == len(published_throughput("osnet_x1_0")) == 46
 
 
 def test_no_measurement_is_listed_twice():
-    keys = [(e.network, e.device, e.batch_size) for e in published_throughput()]
+    keys = [(e.network, e.label, e.batch_size) for e in published_throughput()]
     assert len(set(keys)) == len(keys)

@@ -134,6 +134,18 @@ def test_what_is_blotted_out(monkeypatch, text, blotted):
     assert blotter(Path("/home/ada/osnet"), Path("/home/ada"))(text) == blotted
 
 
+def test_every_name_of_the_user_is_known_and_a_user_without_one_is_no_fault(monkeypatch):
+    monkeypatch.setenv("SUDO_USER", "ada")
+    monkeypatch.setenv("LOGNAME", "lovelace")
+    assert {"ada", "lovelace"} <= bundle._users()
+
+    def nameless() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(bundle.getpass, "getuser", nameless)
+    assert {"ada", "lovelace"} <= bundle._users()
+
+
 def test_only_the_end_of_a_long_log_goes_in(place, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle, "END_OF_LOG", 10)
     monkeypatch.setattr(bundle, "NEWEST_LOGS", 1)
