@@ -259,20 +259,26 @@ def open_session(
             raise SessionError(
                 f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
             )
+    _require(name, path)
     source = None
     if backend == "auto" and name == "torch":
         from ..network.checkpoint import Checkpoint, load_checkpoint  # takes torch, which other models do not need
 
         source = model if isinstance(model, Checkpoint) else load_checkpoint(path)
         name, model = quickest(source)
-    entry = BACKENDS[name]
-    if entry.package:
+    engine = BACKENDS[name].engine(model, device, threads)
+    return Session(name, engine, threads, source if name != "torch" else None)
+
+
+def _require(name: str, path: Path) -> None:
+    """Refuse a backend whose package is not installed."""
+    package = BACKENDS[name].package
+    if package:
         try:
-            importlib.import_module(entry.package)
+            importlib.import_module(package)
         except ImportError as error:
             raise SessionError(
-                f"the {name} backend cannot import {entry.package} ({first_line(error)})",
+                f"the {name} backend cannot import {package} ({first_line(error)})",
                 where=path,
-                cure=f"pip install {entry.package}",
+                cure=f"pip install {package}",
             ) from error
-    return Session(name, entry.engine(model, device, threads), threads, source if name != "torch" else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.networks import onnx_path
 from osnet_lib.core.disturbance import Span, Watched
 from osnet_lib.core.results import read_results
 from osnet_lib.inference.benchmark import Benchmark
@@ -43,6 +44,7 @@ def test_a_disturbed_measurement_is_timed_once_more(work, checkpoint, monkeypatc
         return Benchmark(made[-1], batch_size, warmup, session.describe(), watched=watched)
 
     monkeypatch.setattr(performance, "run_benchmark", run_benchmark)
+    monkeypatch.setattr(performance, "runnable_model", lambda *_: onnx_path())
     measured = measure_performance(work, checkpoint, 1, threads=1, rounds=12, warmup=1, progress=False)
     assert len(made) == calls and measured.times[0] == kept
     values = read_results(work.results, "performance")[0].values
