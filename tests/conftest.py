@@ -36,6 +36,14 @@ pytest_plugins = ["helpers.npu"]  # its fixture
 SHARED = ROOT.parent / "shared" / "data"  # beside the repository
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """What is kept of one run for the next goes into a folder of the tests, not into that of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OSNET_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def _real(variable: str, name: str) -> Path:
     """The file that an environment variable names, else the one beside the repository, else skip."""
     if variable in os.environ:

@@ -278,6 +278,7 @@ def open_session(
             )
     if key is not None and (name != "torch" or path is not model):
         raise SessionError("a key chooses among the networks of a checkpoint file", where=path, cure="Leave it out.")
+    _require(name, path)
     source = None
     if name == "torch" and (backend == "auto" or key is not None):
         from ..network.checkpoint import Checkpoint, load_checkpoint  # takes torch, which other models do not need
@@ -286,14 +287,20 @@ def open_session(
         if backend == "auto":
             source = model
             name, model = quickest(source)
-    entry = BACKENDS[name]
-    if entry.package:
+            _require(name, path)
+    engine = BACKENDS[name].engine(model, device, threads)
+    return Session(name, engine, threads, source if name != "torch" else None)
+
+
+def _require(name: str, path: Path) -> None:
+    """Refuse a backend whose package is not installed."""
+    package = BACKENDS[name].package
+    if package:
         try:
-            importlib.import_module(entry.package)
+            importlib.import_module(package)
         except ImportError as error:
             raise SessionError(
-                f"the {name} backend cannot import {entry.package} ({first_line(error)})",
+                f"the {name} backend cannot import {package} ({first_line(error)})",
                 where=path,
-                cure=f"pip install {entry.package}",
+                cure=f"pip install {package}",
             ) from error
-    return Session(name, entry.engine(model, device, threads), threads, source if name != "torch" else None)

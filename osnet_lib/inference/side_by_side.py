@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
@@ -52,7 +53,7 @@ def paired_ratio(reference_ms: np.ndarray, candidate_ms: np.ndarray) -> Ratio:
     ratios = np.sort(np.asarray(reference_ms, np.float64) / np.asarray(candidate_ms, np.float64))
     n = len(ratios)
     # Each ratio lies below the true median with probability 1/2, so that the number of those that do is binomial.
-    outside, rank = comb(n, 0) / 2**n, 0
+    outside, rank = 1 / 2**n, 0
     while 2 * (outside + comb(n, rank + 1) / 2**n) <= 1 - CONFIDENCE:
         rank += 1
         outside += comb(n, rank) / 2**n
@@ -70,8 +71,14 @@ def run_side_by_side(
     seed: int = 0,
     settle: int = SETTLE,
     watch: Watch | None = None,
+    pause: float = 0.0,
 ) -> list[Benchmark]:
     """`run_benchmark` for several sessions, a round of each in turn; who begins changes from round to round.
+
+    Parameters
+    ----------
+    pause : float
+        Seconds before each round, for threads of the session before that spin on for a while.
 
     Returns
     -------
@@ -100,6 +107,7 @@ def run_side_by_side(
     for index in tqdm(range(rounds), desc=f"batch {batch_size}, {count} models", unit="round", disable=not progress):
         for place in range(count):
             which = (index + place) % count
+            time.sleep(pause)
             times[which, index] = time_round(sessions[which], batches[which])
     watched = watch.stop()
     return [

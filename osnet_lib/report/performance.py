@@ -78,21 +78,18 @@ def speeds_sentence(results: Sequence[Result]) -> str:
     here = [r for r in results if "imported" not in r.conditions and r.values["throughput"] is not None]
     if not here:
         return "No speed was measured for this edition."
-    words = [verdict_of(result) for result in here]
-    disturbed, quiet = words.count(DISTURBED), words.count(QUIET)
+    disturbed = [result for result in here if verdict_of(result) == DISTURBED]
+    quiet = sum(verdict_of(result) == QUIET for result in here)
+    counted = f"of {len(here)} speeds measured for this edition"
     if disturbed:
-        few = f"{disturbed} of the {len(here)}" if disturbed < len(here) else "All" if disturbed > 1 else "The"
-        speeds, were = ("speed", "was") if len(here) == 1 else ("speeds", "was" if disturbed == 1 else "were")
-        why = sorted(here, key=lambda r: verdict_of(r) != DISTURBED)[0].values["reasons"]
+        first = disturbed[0]
         return (
-            f"{few} {speeds} in this edition {were} disturbed while being measured, so they tell less about this machine "
-            f"than they seem to; the first: {'; '.join(why)}."
+            f"The speeds of this edition are disturbed: other work, or what stopped this one, changed {len(disturbed)} "
+            f"{counted}, such as that at batch {first.conditions['batch_size']} ({'; '.join(first.values['reasons'])})."
         )
     if quiet == len(here):
-        return f"Nothing disturbed the {'speed' if quiet == 1 else f'{quiet} speeds'} in this edition."
-    return (
-        f"Of the {len(here)} speeds in this edition {len(here) - quiet} could not be judged, none was seen disturbed."
-    )
+        return f"Nothing disturbed the speeds of this edition: {quiet} {counted} were quiet."
+    return f"Whether the speeds of this edition were disturbed is unknown: {quiet} {counted} are known to be quiet."
 
 
 def performance_table(results: list[Result]) -> Table:
@@ -161,8 +158,8 @@ def published_throughput_table() -> Table:
 def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], list[tuple]]:
     """Measured, published and imported points for `plots.plot_throughput`.
 
-    A point is (label, batch, images/s, spread or None, whether it was disturbed); a published one has no verdict. A
-    label names network, backend and threads, and what else differs where two lines would share it. Results without a
+    A point is (label, batch, images/s, spread or None, whether it was disturbed); a published one says nothing of that.
+    A label names network, backend and threads, and what else differs where two lines would share it. Results without a
     speed, of simulated devices, are left out, and so are published cards, whose speed is one chip's times four.
     """
     results = [result for result in results if result.values["throughput"] is not None]

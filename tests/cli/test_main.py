@@ -158,6 +158,7 @@ def test_extract_gives_the_same_features_whatever_computes(osnet, place, tmp_pat
     assert code == 0 and not err and [Path(line.split(": ")[0]).name for line in out] == ["query.npz", "gallery.npz"]
     for split in ("query", "gallery"):
         made, expected = load_features(tmp_path / f"{split}.npz"), load_features(place / "features" / f"{split}.npz")
+        assert made.conditions["session"]["backend"] == ("torch" if "torch" in options else "onnxruntime")
         assert made.conditions["batch_size"] == batch_size and (made.names == expected.names).all()
         assert np.abs(made.features - expected.features).max() < 1e-3 * np.abs(expected.features).max()
 

@@ -48,7 +48,9 @@ def stopped(*args, **kwargs) -> str:
     ],
 )
 def test_compare_by_hand(reference, candidate, expected):
-    assert feature_difference(np.array(reference, np.float32), np.array(candidate, np.float32)) == pytest.approx(expected)
+    assert feature_difference(np.array(reference, np.float32), np.array(candidate, np.float32)) == pytest.approx(
+        expected
+    )
 
 
 @given(FEATURES)
@@ -115,7 +117,7 @@ def test_passed(change, passed):
 
 @pytest.fixture(scope="module")
 def reference():
-    with open_session(checkpoint(), threads=1) as session:
+    with open_session(checkpoint(), "torch", threads=1) as session:
         yield session
 
 
@@ -140,7 +142,7 @@ def test_real_weights_and_pictures_pass(market_weights, market_zip, tmp_path):
     source = export_onnx(loaded, tmp_path / "x.onnx").path
     with open_market1501(market_zip) as dataset:
         pictures = np.stack([preprocess(dataset.image(sample)) for sample in dataset.query[:5]])
-    with open_session(loaded, threads=1) as torch_session:
+    with open_session(loaded, "torch", threads=1) as torch_session:
         features = torch_session.run(pictures)
     for path, batch_size in ((source, 5), (simplify_onnx(source, tmp_path / "y.onnx", 2).path, 2)):
         with open_session(path, threads=1) as session:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from helpers.figures import texts
+from osnet_lib.core.disturbance import Span, Watched
 from osnet_lib.core.results import NOT_MEASURED
 from osnet_lib.errors import SessionError
 from osnet_lib.inference import benchmark
-from osnet_lib.inference.benchmark import Benchmark, run_benchmark, sum_throughput
+from osnet_lib.inference.benchmark import Benchmark, better, has_settled, run_benchmark, sum_throughput, warm_up
 from osnet_lib.plots import plot_latency
 
 GUIDE = "[INFO] ave_throughputRate: 240.622samples/s, ave_latency: 4.24716ms"
@@ -44,6 +45,17 @@ class Fake:
         return {"backend": "fake"}
 
 
+class Unwatched:
+    """In place of a watch: nothing is read and nobody waits."""
+
+    def start(self, signal=None):
+        if signal:
+            signal()
+
+    def stop(self):
+        return None
+
+
 @pytest.fixture
 def timed(monkeypatch):
     """A function that benchmarks a session whose calls take the given milliseconds."""
@@ -51,6 +63,7 @@ def timed(monkeypatch):
     def run(*milliseconds: float, batch_size: int = 8, warmup: int = 0, **options) -> tuple[Benchmark, Fake]:
         session = Fake(Clock(*milliseconds))
         monkeypatch.setattr(benchmark, "time", session.clock)
+        options = {"settle": 0, "watch": Unwatched(), **options}
         return run_benchmark(
             session, batch_size, len(milliseconds) - warmup, warmup, progress=False, **options
         ), session
@@ -155,7 +168,7 @@ def test_a_fixed_batch_is_not_padded(batch_size):
 def test_a_fixed_batch_of_its_own_size_runs(monkeypatch):
     session = Fake(Clock(2), batch_size=8)
     monkeypatch.setattr(benchmark, "time", session.clock)
-    assert run_benchmark(session, 8, 1, 0, progress=False).throughput == pytest.approx(4000)
+    assert run_benchmark(session, 8, 1, 0, progress=False, watch=Unwatched()).throughput == pytest.approx(4000)
 
 
 def test_the_start_signal_comes_between_warm_up_and_the_first_round(timed):
@@ -177,7 +190,7 @@ def test_the_start_signal_comes_between_warm_up_and_the_first_round(timed):
 def test_the_batch_has_the_type_that_the_session_takes(dtype):
     session = Fake(Clock(0, 1))
     session.input_dtype = np.dtype(dtype)
-    run_benchmark(session, 2, 1, 1, progress=False)
+    run_benchmark(session, 2, 1, 1, progress=False, settle=0, watch=Unwatched())
     batch, _ = session.batches
     assert batch.dtype == dtype and np.unique(batch).size > 100
     assert dtype != "uint8" or (batch.min(), batch.max()) == (0, 255)
@@ -237,3 +250,71 @@ def test_a_card_is_the_sum_of_devices_timed_together():
     for wrong in ([], pair[:1] * 2, [pair[0], Benchmark(np.array([1.0]), 1, 0, {}, device=3)]):
         with pytest.raises(SessionError, match="not timed together"):
             sum_throughput(wrong)
+
+
+# ---- warm-up and verdict --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "least, settle, times, calls",
+    [
+        (0, 25, [], 0),  # none is asked for
+        (5, 25, [10.0] * 5, 5),
+        (1, 25, [10.0] * 4, 4),  # fewer cannot tell
+        (5, 25, [90, 50, 30, 20, 15, 12, 10, 10, 10.2, 10.0], 10),  # until the latest three bring nothing new
+        (5, 25, [10, 10, 10, 10, 11], 5),  # a slow round is no warm-up
+        (2, 4, [64.0, 32, 16, 8, 4, 2], 6),  # bounded
+        (3, 0, [9.0, 6, 3], 3),
+    ],
+)
+def test_warm_up_ends_when_times_have_settled(least, settle, times, calls):
+    pending, heard = list(times), []
+    assert warm_up(lambda: pending.pop(0), least, settle, heard.append) == calls
+    assert not pending and heard == [-1] * calls
+
+
+@pytest.mark.parametrize(
+    "times, settled", [([5.0] * 3, False), ([5.0] * 4, True), ([9, 5, 5, 5], False), ([9, 5, 5, 5, 5, 4.8], True)]
+)
+def test_what_settled_means(times, settled):
+    assert has_settled(times) is settled
+
+
+def test_rounds_of_a_longer_warm_up_are_told(monkeypatch):
+    session = Fake(Clock(40, 30, 20, 10, 10, 10, 10, 7, 7))
+    monkeypatch.setattr(benchmark, "time", session.clock)
+    measured = run_benchmark(session, 8, 2, 2, progress=False, watch=Unwatched())
+    assert measured.warmup == 7 and measured.times.tolist() == [7, 7]
+
+
+def seen(foreign: float) -> Watched:
+    span = Span(2.0, foreign, 0.0, 0.0, 0.0, 1.0)
+    return Watched(span, span, span, span, cores=2)
+
+
+def of(times: float, foreign: float) -> Benchmark:
+    return Benchmark(np.full(20, times), 8, 5, {"threads": 2}, watched=seen(foreign))
+
+
+def test_the_verdict_is_among_the_figures():
+    values = json.loads(json.dumps(of(10, 1.0).values()))
+    assert values["verdict"] == "disturbed" and values["reasons"] == ["other programs used 1.00 cores, more than 0.1"]
+    assert values["evidence"]["counters"]["during"]["foreign"] == 1.0 and "other" not in values
+    assert of(10, 0.0).values()["verdict"] == "quiet" and simulated().verdict is None
+    assert "verdict" not in simulated().values()
+
+
+@pytest.mark.parametrize(
+    "first, second, kept",
+    [
+        (of(10, 1.0), of(12, 0.0), 12),  # quiet before fast
+        (of(10, 0.0), of(8, 1.0), 10),
+        (of(10, 1.0), of(8, 1.0), 8),  # of two disturbed ones the faster
+    ],
+)
+def test_the_better_of_two_is_kept_and_knows_the_other(first, second, kept):
+    chosen = better(first, second)
+    assert chosen.times[0] == kept
+    other = chosen.values()["other"]
+    assert {other["throughput"], chosen.throughput} == {first.throughput, second.throughput}
+    assert other["verdict"] == str(chosen.other.verdict)

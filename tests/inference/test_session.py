@@ -39,7 +39,7 @@ def refusal(call, *args, **kwargs) -> str:
 
 @pytest.fixture(scope="module")
 def reference():
-    with open_session(checkpoint(), threads=1) as session:
+    with open_session(checkpoint(), "torch", threads=1) as session:
         yield session
 
 
@@ -187,7 +187,7 @@ def test_results_are_the_callers_own(fixed, reference):
 
 def test_the_checkpoint_stays_the_callers_own():
     mine = replace(checkpoint(), model=type(checkpoint().model)(checkpoint().model.architecture).eval())
-    with open_session(mine, threads=1) as session:
+    with open_session(mine, "torch", threads=1) as session:
         before = session.run(images(1))
         mine.model.train()
         torch.nn.init.zeros_(mine.model.fc[0].weight)
@@ -200,8 +200,7 @@ def test_the_checkpoint_stays_the_callers_own():
 @pytest.mark.parametrize(
     "model, backend, precise",
     [
-        (checkpoint_path, "auto", "torch"),
-        (checkpoint, "auto", "torch"),
+        (checkpoint_path, "torch", "torch"),
         (checkpoint, "torch", "torch"),
         (onnx_path, "auto", "onnxruntime"),
         (onnx_path, "onnxruntime", "onnxruntime"),
@@ -234,7 +233,7 @@ def test_describe(model, backend, precise):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the CPU is what is looked at")
 def test_threads_are_what_runs():
     before, seen = torch.get_num_threads(), []
-    with open_session(checkpoint(), threads=before + 2) as session:
+    with open_session(checkpoint(), "torch", threads=before + 2) as session:
         session._engine._network.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
         session.run(images(1))
     assert (seen, torch.get_num_threads()) == ([before + 2], before)
@@ -244,9 +243,9 @@ def test_threads_are_what_runs():
         assert session.describe()["threads"] == usable_cores()
 
 
-@pytest.mark.parametrize("model", [checkpoint, onnx_path])
-def test_closed(model):
-    with open_session(model(), threads=1) as session:
+@pytest.mark.parametrize("model, backend", [(checkpoint, "torch"), (onnx_path, "onnxruntime")])
+def test_closed(model, backend):
+    with open_session(model(), backend, threads=1) as session:
         session.run(images(1))
     session.close()
     assert re.search("the session is closed.*open_session", refusal(session.run, images(1)))
@@ -522,9 +521,11 @@ def test_padding_that_is_not_finite_does_not_matter():
     assert Session("test", engine, 1).run(np.zeros((1, 4), np.float32)).shape == (1, 512)
 
 
-@pytest.mark.parametrize("model, where", [(checkpoint, "PyTorch"), (onnx_path, "ONNX Runtime")])
-def test_a_run_that_fails_inside(model, where):
-    with open_session(model(), threads=1) as session:
+@pytest.mark.parametrize(
+    "model, backend, where", [(checkpoint, "torch", "PyTorch"), (onnx_path, "onnxruntime", "ONNX Runtime")]
+)
+def test_a_run_that_fails_inside(model, backend, where):
+    with open_session(model(), backend, threads=1) as session:
         network = session._engine._network
 
         def out_of_memory(*_):

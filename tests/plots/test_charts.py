@@ -10,6 +10,7 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 
 from helpers.figures import assert_legible, legend, texts
 from osnet_lib.conversion.parity import Parity, Tolerance
+from osnet_lib.core.disturbance import Verdict
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.errors import MetricError, ParityError, ResultError
 from osnet_lib.metrics import evaluate
@@ -213,3 +214,22 @@ def test_throughput_refuses(measured, message):
     with pytest.raises(ResultError) as caught:
         plot_throughput(measured)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("word, hollow", [("quiet", False), ("unknown", False), ("disturbed", True)])
+def test_rounds_that_were_disturbed_are_hollow(word, hollow):
+    figure = plot_latency(TIMES, 8, "osnet_x1_0, CPU", Verdict(word, ("x",), {}))
+    rounds = figure.axes[0].lines[0]
+    assert (rounds.get_markerfacecolor() == "white") is hollow and word in texts(figure)
+    assert_legible(figure)
+
+
+def test_disturbed_speeds_are_hollow_on_their_own_line():
+    measured = [("CPU", 1, 10.0, 0.1, False), ("CPU", 8, 23.0, 0.1, True), ("CPU", 16, 24.0, None, False)]
+    figure = plot_throughput(measured)
+    line = _series(figure)["CPU"][0]
+    (marks,) = (one for one in figure.axes[0].lines if one.get_markerfacecolor() == "white")
+    assert marks.get_xydata().tolist() == [[8, 23]] and marks.get_marker() == line.get_marker()
+    assert line.get_linestyle() == "-" and line.get_markerfacecolor() == line.get_color()
+    assert legend(figure)[-1] == "hollow: disturbed" and "hollow: disturbed" not in legend(plot_throughput(MEASURED))
+    assert_legible(figure)

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from helpers.results import SESSION, evaluation, facts, performance, rows
+from osnet_lib.core.machine import describe_machine
 from osnet_lib.core.results import NOT_MEASURED, Result
 from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.report.features import features_table
 from osnet_lib.report.performance import (
     benchmark_table,
+    machine_table,
     performance_table,
     published_throughput_table,
     session_table,
+    speeds_sentence,
     throughput_series,
 )
 from osnet_lib.report.provenance import provenance_table
@@ -63,8 +66,8 @@ def test_published_throughput_is_marked_in_every_heading():
 def test_throughput_series():
     measured, published, imported = throughput_series([performance(8, 80.0), performance(1, 50.0)])
     assert measured == [
-        ("osnet_x1_0, onnxruntime, 2 threads", 1, 50.0, 0.05),
-        ("osnet_x1_0, onnxruntime, 2 threads", 8, 80.0, 0.05),
+        ("osnet_x1_0, onnxruntime, 2 threads", 1, 50.0, 0.05, False),
+        ("osnet_x1_0, onnxruntime, 2 threads", 8, 80.0, 0.05, False),
     ]
     assert ("Ascend 310", 1, 240.622, None) in published and len(published) == 35 and imported == []
     assert not any("card" in label for label, *_ in published)
@@ -105,10 +108,58 @@ def test_tables_say_that_a_simulated_device_was_not_measured():
 def test_simulated_speeds_are_in_no_figure():
     some = [performance(8, 80.0), simulated_result(8), simulated_result(4)]
     measured, published, _ = throughput_series(some)
-    assert [(batch, rate) for _, batch, rate, _ in measured] == [(8, 80.0)] and len(published) == 35
+    assert [(batch, rate) for _, batch, rate, *_ in measured] == [(8, 80.0)] and len(published) == 35
     assert throughput_series([simulated_result(8)])[0] == []
 
 
 @pytest.mark.parametrize("make", [performance_table, provenance_table])
 def test_no_result_yet(make):
     assert make([]).rows == ()
+
+
+def judged(batch_size: int, verdict: str | None, *reasons: str) -> Result:
+    result = performance(batch_size)
+    if verdict:
+        result.values.update(verdict=verdict, reasons=list(reasons))
+    return result
+
+
+SENTENCES = {
+    "none": ([], "No speed was measured"),
+    "simulated": ([simulated_result(8)], "No speed was measured"),
+    "quiet": ([judged(1, "quiet"), judged(8, "quiet")], "Nothing disturbed the speeds of this edition: 2 of 2 speeds"),
+    "disturbed": (
+        [judged(1, "quiet"), judged(8, "disturbed", "a busy loop", "a quota"), judged(4, None)],
+        "The speeds of this edition are disturbed: .* changed 1 of 3 speeds .* at batch 8 \\(a busy loop; a quota\\)",
+    ),
+    "of an earlier version": ([judged(1, None), judged(8, "quiet")], "is unknown: 1 of 2 speeds"),
+}
+
+
+@pytest.mark.parametrize("results, words", SENTENCES.values(), ids=SENTENCES)
+def test_a_book_says_whether_its_speeds_were_disturbed(results, words):
+    assert re.match(f"{words}|.*{words}", speeds_sentence(results)) and speeds_sentence(results).endswith(".")
+
+
+def test_speeds_of_elsewhere_do_not_count_as_disturbed_here():
+    imported = judged(8, "disturbed", "x")
+    imported.conditions["imported"] = {"tool": "benchmark"}
+    assert speeds_sentence([imported]) == "No speed was measured for this edition."
+
+
+def test_the_table_has_every_verdict_and_the_figure_marks_what_was_disturbed():
+    results = [judged(1, "quiet"), judged(8, "disturbed", "x"), judged(16, None)]
+    assert [row["verdict"] for row in rows(performance_table(results))] == ["quiet", "disturbed", "not judged"]
+    assert [point[4] for point in throughput_series(results)[0]] == [False, True, False]
+
+
+def test_a_measurement_that_was_timed_twice_says_so():
+    slow = Benchmark(np.full(20, 20.0), 8, 5, SESSION)
+    found = facts(benchmark_table(Benchmark(np.full(20, 10.0), 8, 5, SESSION, other=slow)))
+    assert found["timed twice, the better kept"] == "the other: 400.00 images/s, unknown: nobody watched it"
+    assert found["verdict"] == "unknown: nobody watched it" and "timed twice" not in str(benchmark_table(slow))
+
+
+def test_the_machine_is_a_table():
+    found = facts(machine_table(describe_machine()))
+    assert {"date", "processor", "cores", "memory", "governor", "container"} == set(found) and all(found.values())
