@@ -115,7 +115,7 @@ def _check(k1: int, k2: int, lambda_value: float, number: int) -> int:
         cure = f"Queries and gallery together are {number} images: choose a smaller number (--{name})"
         whole_number(k, name, at_most=most, error=MetricError, cure=cure)
     if not isinstance(lambda_value, Real) or not 0 <= lambda_value <= 1:
-        raise MetricError(f"a weight of {lambda_value!r}", where="lambda", cure="Choose a number from 0 to 1")
+        raise MetricError(f"a weight of {lambda_value!r}", where="lambda_value", cure="Choose a number from 0 to 1")
     return int(np.around(k1 / 2))
 
 
