@@ -66,14 +66,15 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="osnet", description="OSNet from a PyTorch checkpoint to an Ascend NPU.", epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"osnet {__version__}")
-    debug = {"action": "store_true", "help": "show where in the code a failure came from"}
-    parser.add_argument("--debug", default=False, **debug)
+    debug = "show where in the code a failure came from"
+    parser.add_argument("--debug", action="store_true", help=debug)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=summary, description=summary, epilog=f"example: osnet {example}")
         made.set_defaults(run=run)
-        made.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # before the command or behind it
+        # Before the command or behind it.
+        made.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=debug)
         return made
 
     p = command(

@@ -37,7 +37,7 @@ class _Kernel(AsyncKernelManager):
 
     async def start_kernel(self, **options) -> None:
         await super().start_kernel(**options, env=self.environment, stdout=self.said, stderr=self.said)
-        self.process.append(self.provisioner.process)
+        self.process.append(self.provisioner.process)  # type: ignore[union-attr]
 
 
 def run_notebook(
@@ -66,7 +66,8 @@ def run_notebook(
         A cell that failed.
     """
     with tempfile.TemporaryFile() as said, quiet():
-        held = {"environment": environment, "said": said, "process": []}
+        process: list[subprocess.Popen] = []
+        held = {"environment": environment, "said": said, "process": process}
         try:
             papermill.execute_notebook(
                 notebook,
@@ -82,7 +83,7 @@ def run_notebook(
                 extra_arguments=["--IPKernelApp.log_level=50"],
             )
         except (DeadKernelError, RuntimeError) as error:  # nbclient's, jupyter_client's when it does not start
-            code = held["process"][0].poll() if held["process"] else None
+            code = process[0].poll() if process else None
             raise _dead(code, said, error, where) from error
 
 

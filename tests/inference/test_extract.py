@@ -20,7 +20,7 @@ from PIL import ImageOps
 from helpers.paths import ROOT, TESTS
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
-from osnet_lib.errors import FeatureError, SessionError
+from osnet_lib.errors import BusyError, FeatureError, SessionError
 from osnet_lib.features.store import Features, average_mirrored, load_features
 from osnet_lib.inference.extract import _open_alone, _resume, extract_features
 
@@ -248,7 +248,7 @@ def test_what_is_kept_of_an_earlier_run(images, held, odd, batch_size, same_key)
 def test_two_processes_never_mix_their_rows(dataset, tmp_path):
     pytest.importorskip("fcntl")
     with _open_alone(tmp_path / "q.npz.part"):
-        with pytest.raises(FeatureError, match=r"q\.npz\.part: another process is extracting into it\. Wait for it"):
+        with pytest.raises(BusyError, match=r"q\.npz\.part: another process is extracting into it\. Wait for it"):
             extract(dataset, tmp_path / "q.npz")
     assert len(extract(dataset, tmp_path / "q.npz")) == 11
 

@@ -59,8 +59,11 @@ def test_a_path(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["absent.pth", "market"])
-def test_no_such_path(name):
-    assert re.fullmatch(rf"{re.escape(name)}: no such weights\. .*mini.*market1501.*path.*", refusal(name))
+def test_no_such_path(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert re.fullmatch(
+        rf"{re.escape(str(tmp_path / name))}: no such weights\. .*mini.*market1501.*path.*", refusal(name)
+    )
 
 
 @pytest.mark.parametrize(
