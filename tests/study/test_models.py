@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,6 +12,7 @@ from osnet_lib.core.results import read_results
 from osnet_lib.errors import ParityError
 from osnet_lib.network.osnet import build_model
 from osnet_lib.study import models
+from stand_ins.host import add_program, smi_table
 
 
 def test_models_are_made_once_and_again_when_harmed(work, checkpoint):
@@ -37,3 +40,24 @@ def test_parity_stops_at_a_model_that_differs(work, checkpoint, small_market):
     with models.open_dataset(work, small_market) as dataset, pytest.raises(ParityError, match="^onnx, batch size 2"):
         models.measure_parity(work, checkpoint, [2], dataset)
     assert not read_results(work.results, "parity")
+
+
+@pytest.mark.parametrize(
+    "names, chip, warned",
+    [
+        ([], "Ascend310", None),
+        (["310P3"], "Ascend310P3", None),
+        (["910B4-1"], "Ascend910B4-1", None),
+        (["Ascend910"], "Ascend310", "which 910 is it.*Until then Ascend310 is named"),
+        (["310", "310P3"], "Ascend310", "chips of several kinds.*Until then Ascend310 is named"),
+    ],
+)
+def test_the_chip_of_the_commands(monkeypatch, tmp_path, names, chip, warned):
+    """Without an NPU it is the guide's; one whose name leaves the chip open is not replaced in silence."""
+    (tmp_path / "table").write_text(smi_table(*names))
+    add_program(tmp_path / "bin", "npu-smi", f"/bin/cat '{tmp_path}/table'")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setitem(sys.modules, "acl", None)
+    with pytest.warns(UserWarning, match=warned) if warned else contextlib.nullcontext():
+        assert models.chip() == chip
+    assert models.chip("Ascend310B4") == "Ascend310B4"
