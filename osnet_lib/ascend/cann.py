@@ -69,6 +69,11 @@ def require_soc_version(name: str) -> str:
     return name
 
 
+def soc_versions() -> list[str]:
+    """The chips of this host by their own names, from pyACL, else from ``npu-smi info``; none without an NPU."""
+    return [name for name in [_acl_soc_name()] if name] or parse_npu_smi(npu_smi())
+
+
 def detect_soc_version() -> str:
     """The soc_version of this host's NPU, from pyACL, else from ``npu-smi info``.
 
@@ -77,7 +82,7 @@ def detect_soc_version() -> str:
     ConvertError
         No NPU, chips of several kinds, or one that calls itself ``Ascend910`` only.
     """
-    names = [name for name in [_acl_soc_name()] if name] or parse_npu_smi(npu_smi())
+    names = soc_versions()
     if len(names) == 1:
         return require_soc_version(names[0])
     if names:

@@ -52,11 +52,12 @@ class OmFile:
 
 
 def conversion_status() -> str:
-    """One sentence: whether OMs can be made on this machine."""
+    """One sentence: whether OMs can be made on this machine, and with which Python of the host."""
     atc = find_atc()
     if atc is None:
         return "ATC is not installed here, so no OM is made; run these commands on a host with CANN."
-    return f"ATC is installed ({atc}); run these commands to make the OMs."
+    python = find_atc_python() or "no python3, which it needs"
+    return f"ATC is installed ({atc}) and will find {python}; run these commands to make the OMs."
 
 
 def opsets(cann: tuple[int, int] | None) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -9,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from ..ascend.atc import AtcCommand
-from ..ascend.cann import cann_version, detect_soc_version, find_atc
+from ..ascend.cann import cann_version, detect_soc_version, find_atc, soc_versions
 from ..ascend.convert import convert
 from ..conversion.export import export_onnx, simplify_onnx
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
@@ -72,10 +73,15 @@ def simplify_model(study: Study, batch_size: int | None = None, opset: int = 11)
 
 
 def chip(soc_version: str = "") -> str:
-    """The soc_version given, else that of this host's NPU, else the guide's chip."""
+    """The soc_version given, else that of this host's NPU, else the guide's chip.
+
+    An NPU whose name leaves open which chip it is, or several kinds, is warned of.
+    """
     try:
         return soc_version or detect_soc_version()
-    except ConvertError:
+    except ConvertError as error:
+        if soc_versions():
+            warnings.warn(f"{error} Until then {GUIDE_CHIP} is named", stacklevel=2)
         return GUIDE_CHIP
 
 

@@ -29,7 +29,7 @@ from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.errors import ConvertError
 from osnet_lib.inference.session import open_session
 from stand_ins import om
-from stand_ins.host import add_atc, remove_atc, tiny_onnx
+from stand_ins.host import add_atc, add_python, remove_atc, tiny_onnx
 
 # The stand-in ATC runs with the tests' own Python, which no real ATC could use.
 pytestmark = pytest.mark.filterwarnings("ignore:ATC's Python")
@@ -340,6 +340,9 @@ def test_with_cann(monkeypatch, tmp_path):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), "/nowhere"]))
     assert find_atc() == program and str(program) in conversion_status() and "\n" not in conversion_status()
+    assert "will find no python3, which it needs" in conversion_status()
+    add_python(tmp_path)
+    assert f"will find {tmp_path}/python3 (Python 3.10.9, numpy 1.22.0)" in conversion_status()
 
 
 def test_batch_of_a_model(models):

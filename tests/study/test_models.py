@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,8 +12,10 @@ from osnet_lib.core.results import read_results
 from osnet_lib.errors import ParityError
 from osnet_lib.network.osnet import build_model
 from osnet_lib.study import models
-from osnet_lib.study.parity import measure_parity
+from osnet_lib.study.dataset import open_dataset
+from osnet_lib.study.parity import measure_parity, sample_images
 from osnet_lib.study.study import Study
+from stand_ins.host import add_program, smi_table
 
 
 def test_models_are_made_once_and_again_when_harmed(work, checkpoint):
@@ -33,10 +37,11 @@ def test_parity_covers_every_stage_and_batch_size(work, checkpoint, small_market
 
 
 def test_three_images_fill_any_batch(work, checkpoint, tiny_market):
-    with models.open_dataset(work, tiny_market(query=["0001_c1s1_000001_00.jpg"])) as dataset:
+    folder = tiny_market(query=["0001_c1s1_000001_00.jpg"])
+    with open_dataset(folder) as dataset:
         available = len(dataset.query) + len(dataset.gallery)
-        assert 1 < available < 8 and len(models.sample_images(dataset, 100)) == available
-        parities = models.measure_parity(work, checkpoint, [1, 8], dataset)
+        assert 1 < available < 8 and len(sample_images(dataset, 100)) == available
+    parities = measure_parity(Study(work, folder, checkpoint), [1, 8])
     assert [p.passed for p in parities] == [True] * 3
     assert [p.images for p in parities] == [available, 1, available]
 
@@ -47,3 +52,24 @@ def test_parity_stops_at_a_model_that_differs(work, checkpoint, small_market):
     with pytest.raises(ParityError, match="^onnx, batch size 2"):
         measure_parity(Study(work, small_market, checkpoint), [2])
     assert not read_results(work.results, "parity")
+
+
+@pytest.mark.parametrize(
+    "names, chip, warned",
+    [
+        ([], "Ascend310", None),
+        (["310P3"], "Ascend310P3", None),
+        (["910B4-1"], "Ascend910B4-1", None),
+        (["Ascend910"], "Ascend310", "which 910 is it.*Until then Ascend310 is named"),
+        (["310", "310P3"], "Ascend310", "chips of several kinds.*Until then Ascend310 is named"),
+    ],
+)
+def test_the_chip_of_the_commands(monkeypatch, tmp_path, names, chip, warned):
+    """Without an NPU it is the guide's; one whose name leaves the chip open is not replaced in silence."""
+    (tmp_path / "table").write_text(smi_table(*names))
+    add_program(tmp_path / "bin", "npu-smi", f"/bin/cat '{tmp_path}/table'")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setitem(sys.modules, "acl", None)
+    with pytest.warns(UserWarning, match=warned) if warned else contextlib.nullcontext():
+        assert models.chip() == chip
+    assert models.chip("Ascend310B4") == "Ascend310B4"
