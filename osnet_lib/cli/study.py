@@ -16,7 +16,11 @@ def add_study_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         "run every notebook and build the book",
         "study --dataset Market-1501-v15.09.15.zip --weights checkpoint.pth",
     )
-    p.add_argument("--dataset", default="mini", help="mini (default), or a folder or zip in Market-1501's layout")
+    p.add_argument(
+        "--dataset",
+        default="mini",
+        help="mini (default); a folder, zip or tar in Market-1501's layout; a manifest (.csv) of osnet manifest",
+    )
     p.add_argument("--weights", default="mini", help="mini (default), market1501, or a checkpoint")
     p.add_argument("--batch-size", type=int, default=16, help="images a call for features; also timed (default 16)")
     p.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch or ascend")

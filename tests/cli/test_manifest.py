@@ -68,11 +68,11 @@ def test_the_market_layout_names_the_command_that_helps(duke, small_weights, tmp
 def test_from_images_to_a_score_by_both_ways(listed, small_weights, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     weights, rows = str(small_weights), {}
-    assert main(["extract", weights, str(listed), "features", "--batch-size", "16", "--threads", "1"]) == 0
+    assert main(["extract", weights, str(listed), "features", "--batch-size", "2", "--threads", "1"]) == 0
     for split in ("query", "gallery"):
         assert main(["preprocess", f"{listed}/{split}", f"{split}_bin"]) == 0
         assert main(["info", "bin", f"{split}_bin", f"{split}.info", "128", "256"]) == 0
-        assert main(["infer", weights, f"{split}.info", split, "--batch-size", "16", "--threads", "1"]) == 0
+        assert main(["infer", weights, f"{split}.info", split, "--batch-size", "2", "--threads", "1"]) == 0
         rows[split] = load_features(f"features/{split}.npz")
     lines = listed.read_text("utf-8").splitlines()[1:]
     expected = {line.split(",")[1]: line for line in lines if line.startswith("query")}

@@ -109,10 +109,10 @@ FAULTS = {
         "gallery/IMG_1.jpg: does not fit {pid}_c{camid}",
     ),
     "several ways": (
-        ["gallery/a1b2_c3.jpg", "query/a1b_c1.jpg"],
+        ["gallery/a1b2x_c3.jpg", "query/a1b_c1.jpg"],
         "{}{pid}{}_c{camid}",
         {},
-        "gallery/a1b2_c3.jpg: fits the pattern {}{pid}{}_c{camid} in several ways: pid 1 camid 3 or pid 2 camid 3",
+        "gallery/a1b2x_c3.jpg: fits the pattern {}{pid}{}_c{camid} in several ways: pid 1 camid 3 or pid 2 camid 3",
     ),
     "joined": (
         ["query/1-11_c1.jpg", "gallery/11-1_c2.jpg"],
