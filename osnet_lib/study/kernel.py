@@ -35,7 +35,7 @@ class _Kernel(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         return KernelSpec(argv=_COMMAND, display_name="Python 3", language="python")
 
-    async def start_kernel(self, **options) -> None:
+    async def start_kernel(self, **options) -> None:  # type: ignore[override]
         await super().start_kernel(**options, env=self.environment, stdout=self.said, stderr=self.said)
         self.process.append(self.provisioner.process)  # type: ignore[union-attr]
 
