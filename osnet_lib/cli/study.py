@@ -25,6 +25,7 @@ def add_study_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument("--batch-size", type=int, default=16, help="images a call for features; also timed (default 16)")
     p.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch or ascend")
     p.add_argument("--device", type=int, default=0, help="device number (default 0)")
+    p.add_argument("--precision", default="float32", help="of ONNX Runtime: float32 (default), float16 or int8")
     p.add_argument("--no-book", action="store_true", help="run the notebooks only")
 
     p = command("train", _train, "train the embedded weights on mini-market", "train weights/mini.safetensors")
@@ -37,12 +38,12 @@ def add_study_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
 def _study(o: argparse.Namespace) -> None:
     from ..study.book import build_book
     from ..study.run import run_matrix, run_study
-    from ..study.workspace import open_workspace
+    from ..study.study import Study
 
-    workspace = open_workspace()
-    run_study(workspace, run_matrix(o.dataset, o.weights, o.batch_size, o.backend, o.device))
+    study = Study("", o.dataset, o.weights, o.batch_size, o.backend, o.device, o.precision, progress=False)
+    run_study(study.place, run_matrix(study))
     if not o.no_book:
-        print(build_book(workspace))
+        print(build_book(study.place))
 
 
 def _train(o: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import nbformat
@@ -20,6 +20,7 @@ from ..errors import BusyError, ParityError, StudyError
 from ..network.weights import find_weights
 from .kernel import quiet, run_notebook
 from .models import GUIDE_BATCHES
+from .study import Study
 from .workspace import Workspace
 
 _NAMES = {"dataset": ("mini",), "weights": ("mini", "market1501"), "workspace": ("",)}  # what is no path there
@@ -66,28 +67,33 @@ class Run:
         return self.notebook + self.suffix
 
 
-def run_matrix(
-    dataset: str = "mini", weights: str = "mini", batch_size: int = 16, backend: str = "auto", device: int = 0
-) -> list[Run]:
-    """Every run of the study, in order; the guide's batch sizes and the reader's are timed."""
-    common = {
-        "dataset": dataset,
-        "weights": weights,
-        "batch_size": batch_size,
-        "backend": backend,
-        "device": device,
-        "progress": False,
-    }
-    chapters = [Run(name, common) for name in ("01_export", "02_convert", "03_preprocess", "04_inference")]
-    accuracy = {**common, "stage_batches": sorted({1, batch_size})}
-    chapters.append(Run("05_accuracy", accuracy, reads=("accuracy",)))
-    timings = [
-        Run("06_performance", {**common, "batch_size": size}, f"_bs{size:03d}", f"Performance at batch {size}")
-        for size in sorted({*GUIDE_BATCHES, batch_size})
+def run_matrix(study: Study) -> list[Run]:
+    """Every run of a study, in order; the guide's batch sizes and its own are timed.
+
+    A notebook is given those fields of the study that it declares as parameters.
+    """
+    common = {part.name: getattr(study, part.name) for part in fields(study) if part.name != "workspace"}
+    common |= {name: str(common[name]) for name in ("dataset", "weights")}
+
+    def chapter(name: str, suffix: str = "", title: str = "", reads: tuple[str, ...] = (), **given) -> Run:
+        known = papermill.inspect_notebook(read_notebook(study.place.notebooks / f"{name}.ipynb"))
+        parameters = {key: value for key, value in common.items() if key in known}
+        return Run(name, parameters | given, suffix, title, reads)
+
+    first = ("00_one_query", "01_export", "02_convert", "03_preprocess", "04_inference")
+    return [
+        *map(chapter, first),
+        chapter("05_accuracy", reads=("accuracy",)),
+        chapter("06_stages", stage_batches=sorted({1, study.batch_size})),
+        chapter("07_ranking"),
+        *(
+            chapter("08_performance", f"_bs{size:03d}", f"Performance at batch {size}", batch_size=size)
+            for size in sorted({*GUIDE_BATCHES, study.batch_size})
+        ),
+        replace(chapter("09_evaluation_speed", reads=("evaluation",)), files=("benchmarks/*.py",)),
+        chapter("10_summary", reads=("accuracy", "performance")),
+        chapter("11_roofline"),
     ]
-    summary = Run("07_summary", common, reads=("accuracy", "performance"))
-    speed = Run("09_evaluation_speed", common, reads=("evaluation",), files=("benchmarks/*.py",))
-    return [*chapters, *timings, summary, Run("08_roofline", common), speed]
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:

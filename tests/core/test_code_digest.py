@@ -286,11 +286,11 @@ def notebook_closure(name: str) -> dict[str, str]:
             {"network.training", "cli.main", "study.run", "study.performance"},
         ),
         (
-            "06_performance",
+            "08_performance",
             {"inference.benchmark", "inference.session"},
-            {"study.accuracy", "metrics.evaluation", "network.training", "study.book"},
+            {"study.accuracy", "metrics.evaluation", "network.training", "study.book", "study.stages"},
         ),
-        ("07_summary", {"published.quoted", "published.json"}, {"inference.session", "network.osnet", "study.run"}),
+        ("10_summary", {"published.quoted", "published.json"}, {"inference.session", "network.osnet", "study.run"}),
     ],
 )
 def test_what_the_chapters_depend_on(notebook, uses, spares):

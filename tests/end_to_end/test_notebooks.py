@@ -14,9 +14,9 @@ from helpers.paths import ROOT
 from helpers.surface import keys, lacking
 from osnet_lib.core.results import read_results
 from osnet_lib.study.run import run_matrix
+from osnet_lib.study.study import Study
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-COMMON = {"dataset", "weights", "batch_size", "backend", "device", "workspace", "progress"}
 
 
 def code_cells(path: Path) -> list:
@@ -24,7 +24,7 @@ def code_cells(path: Path) -> list:
 
 
 def test_every_notebook_is_in_the_study():
-    assert {path.stem for path in NOTEBOOKS} == {run.notebook for run in run_matrix()}
+    assert {path.stem for path in NOTEBOOKS} == {run.notebook for run in run_matrix(Study(ROOT))}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -44,7 +44,7 @@ class TestSource:
     def test_papermill_explains_every_parameter(self, path):
         known = papermill.inspect_notebook(str(path))
         declared = [line.split(":")[0] for line in code_cells(path)[0].source.splitlines()]
-        assert list(known) == declared and set(known) >= COMMON
+        assert list(known) == declared
         for name, facts in known.items():
             assert facts["help"] and facts["inferred_type_name"] not in ("", "None"), name
 
@@ -55,16 +55,16 @@ class TestSource:
         assert len(cells) <= 12
         assert not [node for node in ast.walk(tree) if isinstance(node, forbidden)]
 
-    def test_uses_all_parameters_it_does_not_share(self, path):
+    def test_uses_all_its_parameters(self, path):
         tree = ast.parse("\n".join(cell.source for cell in code_cells(path)[1:]))
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        own = set(papermill.inspect_notebook(str(path))) - COMMON
-        assert own | {"workspace"} <= used
+        assert set(papermill.inspect_notebook(str(path))) <= used
 
 
 def run(path: Path, workspace: Path, folder: Path, **parameters) -> nbformat.NotebookNode:
-    """Execute a notebook as `papermill notebooks/X.ipynb out.ipynb -p …` does."""
-    parameters = {"workspace": str(workspace), "progress": False, **parameters}
+    """Execute a notebook as `papermill notebooks/X.ipynb out.ipynb -p …` does, with those of these that it declares."""
+    given = {"workspace": str(workspace), "progress": False, **parameters}
+    parameters = {name: value for name, value in given.items() if name in papermill.inspect_notebook(str(path))}
     papermill.execute_notebook(str(path), str(folder / path.name), parameters=parameters, progress_bar=False)
     return nbformat.read(folder / path.name, as_version=4)
 
@@ -104,19 +104,22 @@ def lacking_keys(file: Path) -> list[str]:
 
 
 SMALL = {
+    "00_one_query": ({}, ["the same", "yes", "left out: own camera", "Rank-1"], 2),
     "01_export": ({"batch_sizes": [1, 2], "batch_size": 2}, ["osnet_x0_25", "passed"], 1),
     "02_convert": ({"batch_sizes": [1], "batch_size": 2}, ["atc --framework=5", "image:2,3,256,128", "Ascend310"], 0),
     "03_preprocess": ({"columns": 3}, ["query", "gallery"], 3),
     "04_inference": ({"batch_size": 4}, ["onnxruntime", "512"], 0),
     "05_accuracy": (
-        {"batch_size": 4, "stage_batches": [2], "stage_queries": 6},
-        ["Rank-1", "interval over identities", "published", "not Market-1501", "re-ranking", "int8", "Kendall"]
+        {"batch_size": 4},
+        ["Rank-1", "interval over identities", "published", "not Market-1501", "re-ranking"]
         + ["own (gt_query, trapezoid)", "own lists"],
-        7,
+        1,
     ),
-    "06_performance": ({"batch_size": 2, "rounds": 3, "warmup": 1}, ["ave_throughputRate", "median"], 1),
-    "07_summary": ({}, ["published", "962.488"], 1),
-    "08_roofline": ({}, ["Ascend 310P3", "published", "computed"], 2),
+    "06_stages": ({"stage_batches": [2], "stage_queries": 6}, ["int8", "Kendall", "fp16", "torch"], 0),
+    "07_ranking": ({"batch_size": 4}, [], 6),
+    "08_performance": ({"batch_size": 2, "rounds": 3, "warmup": 1}, ["ave_throughputRate", "median"], 1),
+    "10_summary": ({}, ["published", "962.488"], 1),
+    "11_roofline": ({}, ["Ascend 310P3", "published", "computed"], 2),
     "09_evaluation_speed": (
         {"queries": 40, "gallery": 240, "share": 0.5, "distractors": [0, 200, 500], "rounds": 1},
         ["published numpy algorithm", "measured", "distractors"],
@@ -148,10 +151,10 @@ def test_a_new_batch_size_becomes_a_row_of_the_summary(small_market, small_weigh
     workspace = tmp_path / "workspace"
     by_name = {p.stem: p for p in NOTEBOOKS}
     common = {"dataset": str(small_market), "weights": str(small_weights)}
-    run(by_name["06_performance"], workspace, tmp_path, **common, batch_size=3, rounds=2, warmup=0)
+    run(by_name["08_performance"], workspace, tmp_path, **common, batch_size=3, rounds=2, warmup=0)
     result = read_results(workspace / "results", "performance")[0]
     assert result.conditions["batch_size"] == 3 and result.values["rounds"] == 2
     assert result.conditions["session"]["model_sha256"] and result.conditions["environment"]["versions"]["onnxruntime"]
-    shown = text_of(run(by_name["07_summary"], workspace, tmp_path, **common))
+    shown = text_of(run(by_name["10_summary"], workspace, tmp_path, **common))
     assert f"{result.values['throughput']:.1f}" in shown
     assert json.loads((workspace / "results" / result.file_name).read_text())["values"]["times_ms"]

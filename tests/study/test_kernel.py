@@ -139,9 +139,9 @@ def test_papermill_alone_takes_paths_from_the_folder_of_the_command(tmp_path, sm
     cells = [
         "dataset: str = 'mini'  # d\nweights: str = 'mini'  # w\nworkspace: str = ''  # p",
         "from osnet_lib.network.weights import find_weights",
-        "from osnet_lib.study.models import open_dataset",
+        "from osnet_lib.study.dataset import open_dataset",
         "from osnet_lib.study.workspace import open_workspace",
-        "with open_dataset(open_workspace(workspace), dataset) as images: print(images.path)",
+        "with open_dataset(dataset, open_workspace(workspace)) as images: print(images.path)",
         "print(find_weights(weights), open_workspace(workspace).root, sep='\\n')",
     ]
     toy(tmp_path / "notebooks", "where", cells[0], "\n".join(cells[1:]))

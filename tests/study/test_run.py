@@ -21,6 +21,7 @@ from osnet_lib.core.files import sha256
 from osnet_lib.errors import StudyError
 from osnet_lib.features.store import load_features
 from osnet_lib.study.run import Run, execute, is_current, run_key, run_matrix, run_study
+from osnet_lib.study.study import Study
 from osnet_lib.study.workspace import Workspace
 
 
@@ -31,14 +32,23 @@ def work(tmp_path):
 
 
 def test_matrix_times_the_guide_s_batches_and_the_reader_s():
-    names = [run.name for run in run_matrix(batch_size=64)]
-    assert names[:5] == ["01_export", "02_convert", "03_preprocess", "04_inference", "05_accuracy"]
-    assert names[5:-3] == [f"06_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)]
-    assert names[-3:] == ["07_summary", "08_roofline", "09_evaluation_speed"]
+    names = [run.name for run in run_matrix(Study(batch_size=64))]
+    assert names == sorted(names) and names[0] == "00_one_query" and names[-1] == "11_roofline"
+    timed = [name for name in names if name.startswith("08_performance")]
+    assert timed == [f"08_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)]
+
+
+def test_a_notebook_is_given_what_it_declares():
+    study = Study(dataset="there", weights="w.pth", batch_size=2, backend="torch", device=3, precision="int8")
+    given = {run.name: run.parameters for run in run_matrix(study)}
+    assert given["02_convert"] == {"weights": str(Path("w.pth").absolute()), "batch_size": 2, "progress": True}
+    assert given["11_roofline"] == given["10_summary"] == {} and given["06_stages"]["stage_batches"] == [1, 2]
+    assert given["05_accuracy"]["precision"] == "int8" and given["05_accuracy"]["device"] == 3
+    assert {name[:2] for name, some in given.items() if "dataset" in some} == {"00", "01", "03", "04", "05", "06", "07"}
 
 
 def test_matrix_repeats_no_batch():
-    assert len(run_matrix(batch_size=8)) == 13
+    assert len(run_matrix(Study(batch_size=8))) == 16
 
 
 @pytest.mark.parametrize(
@@ -124,7 +134,7 @@ def test_scripts_that_a_notebook_runs_belong_to_its_key(work):
     assert "metrics.py" in scripts
     assert run_key(work, Run("add", files=("benchmarks/*.py",)))["files"] == scripts
     assert run_key(work, Run("add"))["files"] == {}
-    assert [run.notebook for run in run_matrix() if run.files] == ["09_evaluation_speed"]
+    assert [run.notebook for run in run_matrix(Study()) if run.files] == ["09_evaluation_speed"]
 
 
 @pytest.mark.parametrize("content, words", [(None, "no such notebook"), ("{", "not a notebook")])
@@ -137,10 +147,28 @@ def test_missing_or_damaged_notebook(work, content, words):
 
 # Which chapters a change of one module reaches; that of a comment reaches none.
 REACH = [
-    ("metrics/reranking.py", "changed = 1", {"04_inference", "05_accuracy", "07_summary", "09_evaluation_speed"}),
-    ("inference/benchmark.py", "changed = 1", {"06_performance"}),
-    ("report/roofline.py", "changed = 1", {"08_roofline"}),
-    ("report/stages.py", "changed = 1", {"05_accuracy"}),
+    (
+        "metrics/reranking.py",
+        "changed = 1",
+        {"00_one_query", "04_inference", "05_accuracy", "06_stages", "07_ranking", "09_evaluation_speed", "10_summary"},
+    ),
+    ("inference/benchmark.py", "changed = 1", {"08_performance"}),
+    ("report/roofline.py", "changed = 1", {"11_roofline"}),
+    ("report/stages.py", "changed = 1", {"06_stages"}),
+    (
+        "datasets/minimarket.py",
+        "changed = 1",
+        {
+            "00_one_query",
+            "01_export",
+            "03_preprocess",
+            "04_inference",
+            "05_accuracy",
+            "06_stages",
+            "07_ranking",
+            "08_performance",
+        },
+    ),
     ("network/training.py", "changed = 1", set()),
     ("cli/main.py", "changed = 1", set()),
     ("report/roofline.py", "# a comment", set()),
@@ -156,7 +184,7 @@ def test_a_changed_module_reaches_what_imports_it_and_nothing_else(module, line,
 
     def keys() -> dict:
         read_package.cache_clear()
-        return {run.notebook: run_key(work, run, package)["library"] for run in run_matrix()}
+        return {run.notebook: run_key(work, run, package)["library"] for run in run_matrix(Study(ROOT))}
 
     before = keys()
     (package / module).write_text((package / module).read_text() + f"\n{line}\n")
