@@ -202,7 +202,7 @@ def _members(source: _Forward) -> Iterator[tarfile.TarInfo]:
     """The members in their order; raises ReadError where the tar stops before its end, which tarfile does not tell."""
     with tarfile.TarFile(fileobj=source, encoding="utf-8", errors="surrogateescape") as tar:  # type: ignore[arg-type]
         while member := tar.next():
-            tar.members = []  # it would keep every one
+            tar.members = []  # type: ignore[attr-defined]  # it would keep every one
             source.headers = 0
             if member.size < 0:
                 raise tarfile.ReadError("a member of negative length")
