@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 # Names of images end so, whatever is inside.
-IMAGE_SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "gif", "tif", "tiff", "webp", "avif")
-IMAGE_SUFFIXES += ("ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "tga")
+IMAGE_SUFFIXES: tuple[str, ...] = (
+    *("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "gif", "tif", "tiff", "webp", "avif"),
+    *("ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "tga"),
+)
 # And those of what is made of an image, by us and by other tools.
 _ENDING = re.compile(rf"(?:\.(?:{'|'.join(IMAGE_SUFFIXES)}|bin|npy|txt))+\Z", re.IGNORECASE)
 

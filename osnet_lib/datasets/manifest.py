@@ -231,7 +231,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a Parquet table; a number must be stored as a whole one."""
     _file(path)
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found]  # a choice of the reader
     except ImportError as error:
         raise DatasetError(
             "needs pyarrow, which is not installed", where=path, cure="Write it as .csv, or: pip install pyarrow"

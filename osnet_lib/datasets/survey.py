@@ -130,7 +130,7 @@ def _side(folder: Path, side: str) -> Iterator[tuple[str, str | None]]:
     if place.is_dir():
         if not (images := list(_images(folder, side))):
             raise DatasetError("holds no images", where=shown(place), cure=_CURE)
-        yield from ((path, None) for path in images)
+        yield from ((image, None) for image in images)
         return
     if not place.is_file():
         raise DatasetError("no such folder or list", where=shown(place), cure=f"{_CURE}, both inside {shown(folder)}")
@@ -141,17 +141,18 @@ def _side(folder: Path, side: str) -> Iterator[tuple[str, str | None]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        match = re.fullmatch(r"(.+?)(?:\s+(-1|[0-9]{1,18}))?", line.strip(), re.ASCII)
-        path = next(
-            (Path(top, match[1]).as_posix() for top in _LIST_ROOTS if (folder / top / match[1]).is_file()), None
-        )  # type: ignore[index]
+        listed, _, identity = line.strip().rpartition(" ")
+        if not re.fullmatch("-1|[0-9]{1,18}", identity):
+            listed, identity = line.strip(), ""
+        listed = listed.strip()
+        path = next((Path(top, listed).as_posix() for top in _LIST_ROOTS if (folder / top / listed).is_file()), None)
         if path is None:
             raise DatasetError(
                 f"lists {line.strip()!r}, which is not there",
                 where=f"{shown(place)}, line {number}",
                 cure=f"Paths are looked for in {shown(folder)} and in its folders test and mask_test_v2",
             )
-        yield path, match[2]  # type: ignore[index]
+        yield path, identity or None
 
 
 def _read(template: NameTemplate, folder: Path, path: str, joined: dict[int, tuple[str, ...]]) -> tuple[int, str]:

@@ -140,7 +140,7 @@ class TarArchive(PackedArchive):
         for number, member in enumerate(_members(source)):
             if number == _MAX_MEMBERS:
                 raise tarfile.ReadError(f"more than {_MAX_MEMBERS:,} members")
-            if not (parts := self.inner_path(shown(member.name))):
+            if not (parts := self.inner_path(member.name)):
                 continue
             location: object = (member.offset_data, member.size)
             wanted = member.isreg() and not self.files.keys().isdisjoint(parts[:-1])
@@ -163,7 +163,9 @@ class TarArchive(PackedArchive):
                 continue
             if parts[:-1] == self.prefix and parts[-1] in self.files:
                 what = "is no folder but a link, which is not followed" if _is_link(member) else "is no folder"
-                raise DatasetError(what, where="/".join([str(self.path), *parts]), cure="Pack the tar again: tar -h")
+                raise DatasetError(
+                    what, where=shown("/".join([str(self.path), *parts])), cure="Pack the tar again: tar -h"
+                )
             self.add(parts, member.size, location, _fault(member))
 
     def _read(self, location: tuple[int, int] | bytes) -> bytes:
@@ -200,7 +202,7 @@ def _members(source: _Forward) -> Iterator[tarfile.TarInfo]:
     """The members in their order; raises ReadError where the tar stops before its end, which tarfile does not tell."""
     with tarfile.TarFile(fileobj=source, encoding="utf-8", errors="surrogateescape") as tar:  # type: ignore[arg-type]
         while member := tar.next():
-            tar.members = []  # it would keep every one
+            tar.members = []  # type: ignore[attr-defined]  # it would keep every one
             source.headers = 0
             if member.size < 0:
                 raise tarfile.ReadError("a member of negative length")
