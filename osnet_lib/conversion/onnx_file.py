@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from ..core.command import python_command
-from ..core.file_kind import ONNX, UNKNOWN, file_kind
+from ..core.file_kind import ONNX, UNRECOGNISED, file_kind
 from ..core.files import atomic_path
 from ..errors import ExportError, first_line
 
@@ -188,7 +188,7 @@ def _inspect(content: bytes, path: Path, expect_osnet: bool) -> tuple[onnx.Model
 def _no_onnx(path: Path, error: Exception) -> ExportError:
     """The refusal of what cannot be parsed or is not valid, with what it is in place of an ONNX file."""
     kind = file_kind(path) if path.is_file() else None
-    if kind and kind.name not in (ONNX, UNKNOWN):
+    if kind and kind.name not in (ONNX, UNRECOGNISED):
         return ExportError(f"not an ONNX file, or a damaged one: it is {kind.what}", where=path, cure=kind.cure)
     return ExportError(f"not an ONNX file, or a damaged one ({first_line(error)})", where=path, cure=DAMAGED)
 
