@@ -17,7 +17,7 @@ from ..errors import ExportError, first_line
 
 INPUT, OUTPUT, BATCH_AXIS = "image", "feature", "batch"  # the names of the Ascend guide
 IMAGE_SHAPE, FEATURE_SHAPE = (3, 256, 128), (512,)
-_SHAPE_CURES = {  # what others export by mistake
+_SHAPE_CURES: dict[tuple[int | str, ...], str] = {  # what others export by mistake
     (3, 128, 256): "Height and width are swapped: export it for images of height 256 and width 128.",
     (256, 128, 3): "The colours come last: export it as NCHW.",
     (512, 1, 1): "Flatten its output.",
@@ -216,7 +216,7 @@ def _too_many(outputs: list[onnx.ValueInfoProto], path: Path) -> ExportError:
     keep = (fits or [outputs[0].name])[0]
     code = (
         f"import onnx; m = onnx.load({path.name!r}); "
-        f"[m.graph.output.remove(o) for o in list(m.graph.output) if o.name != {keep!r}]; "
+        f"[m.graph.output.remove(o) for o in list(m.graph.output) if not o.name == {keep!r}]; "
         f"onnx.save(m, {f'{path.stem}_one.onnx'!r})"
     )
     names = ", ".join(one.name for one in outputs)

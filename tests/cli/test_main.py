@@ -334,7 +334,7 @@ BAD = [
         "export {}/gone.pth {new}/o.onnx",
         r"{}/gone\.pth: no such weights\. Give mini, market1501 or the path of a checkpoint",
     ),
-    ("export {}/empty {new}/o.onnx", r"{}/empty: no such weights\. Give"),
+    ("export {}/empty {new}/o.onnx", r"{}/empty: a folder, not a file\. Give"),
     ("export {}/text.txt {new}/o.onnx", r"{}/text\.txt: .*checkpoint.*\. .+"),
     ("export {}/a.onnx {new}/o.onnx", r"{}/a\.onnx: .*checkpoint.*\. .+"),
     ("export {}/w.pth {new}/o.onnx --opset 3", r"{new}/o\.onnx: opset 3 is not a whole number from 9 to 20\. 11"),
