@@ -11,13 +11,13 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from ..core.command import python_command
-from ..core.file_kind import ONNX, UNKNOWN, file_kind
+from ..core.file_kind import ONNX, UNRECOGNISED, file_kind
 from ..core.files import atomic_path
 from ..errors import ExportError, first_line
 
 INPUT, OUTPUT, BATCH_AXIS = "image", "feature", "batch"  # the names of the Ascend guide
 IMAGE_SHAPE, FEATURE_SHAPE = (3, 256, 128), (512,)
-_SHAPE_CURES = {  # what others export by mistake
+_SHAPE_CURES: dict[tuple[int | str, ...], str] = {  # what others export by mistake
     (3, 128, 256): "Height and width are swapped: export it for images of height 256 and width 128.",
     (256, 128, 3): "The colours come last: export it as NCHW.",
     (512, 1, 1): "Flatten its output.",
@@ -188,7 +188,7 @@ def _inspect(content: bytes, path: Path, expect_osnet: bool) -> tuple[onnx.Model
 def _no_onnx(path: Path, error: Exception) -> ExportError:
     """The refusal of what cannot be parsed or is not valid, with what it is in place of an ONNX file."""
     kind = file_kind(path) if path.is_file() else None
-    if kind and kind.name not in (ONNX, UNKNOWN):
+    if kind and kind.name not in (ONNX, UNRECOGNISED):
         return ExportError(f"not an ONNX file, or a damaged one: it is {kind.what}", where=path, cure=kind.cure)
     return ExportError(f"not an ONNX file, or a damaged one ({first_line(error)})", where=path, cure=DAMAGED)
 
@@ -216,7 +216,7 @@ def _too_many(outputs: list[onnx.ValueInfoProto], path: Path) -> ExportError:
     keep = (fits or [outputs[0].name])[0]
     code = (
         f"import onnx; m = onnx.load({path.name!r}); "
-        f"[m.graph.output.remove(o) for o in list(m.graph.output) if o.name != {keep!r}]; "
+        f"[m.graph.output.remove(o) for o in list(m.graph.output) if not o.name == {keep!r}]; "
         f"onnx.save(m, {f'{path.stem}_one.onnx'!r})"
     )
     names = ", ".join(one.name for one in outputs)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .command import python_command
 
-CHECKPOINT, SAFETENSORS, ONNX, OM, PICKLE, UNKNOWN = "checkpoint", "safetensors", "onnx", "om", "pickle", "unknown"
+CHECKPOINT, SAFETENSORS, ONNX, OM = "checkpoint", "safetensors", "onnx", "om"
+PICKLE, UNRECOGNISED = "pickle", "unrecognised"
 
 _AGAIN = "Download or copy it again, and compare its size and sha256 with the source."
 _LEGACY = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the number that starts what torch.save wrote before 1.6
@@ -79,7 +80,7 @@ def file_kind(path: Path) -> FileKind:
         return _tar(path)
     if head[:4] in (b"\3\0\0\0", b"\4\0\0\0") and head[4:8] == b"\1\0\0\0":
         return FileKind("torch7", "a file of Lua's Torch7, not of PyTorch", "Give the network as PyTorch saves it.")
-    return _text(head, size) or FileKind(UNKNOWN, "none of the kinds that are known", _AGAIN)
+    return _text(head, size) or FileKind(UNRECOGNISED, "none of the kinds that are known", _AGAIN)
 
 
 def _folder(path: Path) -> FileKind:

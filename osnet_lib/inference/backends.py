@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..ascend.acl import count_devices
-from ..core.file_kind import CHECKPOINT, OM, ONNX, PICKLE, SAFETENSORS, UNKNOWN, file_kind
+from ..core.file_kind import CHECKPOINT, OM, ONNX, PICKLE, SAFETENSORS, UNRECOGNISED, file_kind
 from ..errors import SessionError
 from .ascend import AscendEngine
 from .engine import Engine
@@ -82,7 +82,7 @@ def _owner(model: Path, backend: str) -> str | None:
             return name
     owner = next((name for name, one in BACKENDS.items() if model.name.lower().endswith(one.suffixes)), None)
     if owner is None and backend == "auto":
-        if kind and kind.name != UNKNOWN:
+        if kind and kind.name != UNRECOGNISED:
             raise SessionError(f"no model that a backend reads: it is {kind.what}", where=model, cure=kind.cure)
         raise SessionError(
             "neither its content nor its suffix tells the backend",

@@ -12,6 +12,7 @@ import pickletools
 import struct
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
+from typing import Any
 
 # What has another name in protocol 2 and the same effect, as long as sets may become lists and frozen sets tuples.
 _SAME = {
@@ -65,6 +66,7 @@ def translate(content: bytes, start: int = 0) -> tuple[bytes, set[str], int]:
 
     stream = io.BytesIO(content)
     stream.seek(start)
+    argument: Any
     for opcode, argument, position in pickletools.genops(stream):
         name, end = opcode.name, (position or 0) + 1
         if name in _DROPPED:
@@ -84,9 +86,10 @@ def translate(content: bytes, start: int = 0) -> tuple[bytes, set[str], int]:
                 if len(said) < 2:
                     raise ValueError("a global without a name")
                 del out[-2:]
-                out.append(_global(*said[-2:], named))
+                out.append(_global(said[-2], said[-1], named))
             elif name == "GLOBAL":
-                out.append(_global(*argument.split(" ", 1), named))
+                module, _, attribute = argument.partition(" ")
+                out.append(_global(module, attribute, named))
             else:
                 out.append(_WRITERS[name](argument) if name in _WRITERS else _plain(opcode, argument))
             said.clear()

@@ -55,11 +55,12 @@ def check_tensors(
         "non-finite": [n for n in typed if not torch.isfinite(tensors[n].to(torch.float32)).all()],
     }
     if unexpected and not any(names for kind, names in problems.items() if kind != "unexpected"):
+        kept = [found.prefix + name for name in expected]
         raise CheckpointError(
             f"holds a whole {architecture.name} and {len(unexpected)} unexpected: {listed(unexpected)}",
             where=path,
             cure="A layer behind the network makes other features than those computed here. If you want the features "
-            f"before it, save the file without: {_without(stored, [found.prefix + name for name in expected], found.key, path)}",
+            f"before it, save the file without: {_without(stored, kept, found.key, path)}",
         )
     wrong = [f"{len(names)} {kind}: {listed(names)}" for kind, names in problems.items() if names]
     if wrong:

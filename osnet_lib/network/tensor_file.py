@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..core.command import python_command
-from ..core.file_kind import CHECKPOINT, PICKLE, SAFETENSORS, UNKNOWN, file_kind
+from ..core.file_kind import CHECKPOINT, PICKLE, SAFETENSORS, UNRECOGNISED, file_kind
 from ..errors import CheckpointError, first_line
 from .pickle_stream import protocol, translate
 from .plain_data import stand_ins
@@ -55,7 +55,7 @@ def read_tensor_file(path: Path) -> object:
         raise _bare_pickle(path)
     if kind.name == "empty":
         raise CheckpointError("the file is empty", where=path, cure=kind.cure)
-    if kind.name == UNKNOWN:
+    if kind.name == UNRECOGNISED:
         raise CheckpointError("not a PyTorch checkpoint, or a damaged one", where=path, cure=_DAMAGED)
     raise CheckpointError(f"not a PyTorch checkpoint: it is {kind.what}", where=path, cure=kind.cure)
 

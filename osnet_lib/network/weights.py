@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.file_kind import CHECKPOINT, UNKNOWN, file_kind
+from ..core.file_kind import CHECKPOINT, UNRECOGNISED, file_kind
 from ..core.files import absolute, atomic_path, sha256
 from ..errors import CheckpointError
 
@@ -112,7 +112,7 @@ def _verify(entry: Published, path: Path, where: str | Path, cure: str) -> None:
     size, digest = path.stat().st_size, sha256(path)
     if (size, digest) != (entry.size, entry.sha256):
         kind = file_kind(path)
-        instead = "" if kind.name in (CHECKPOINT, UNKNOWN) else f" it is {kind.what};"
+        instead = "" if kind.name in (CHECKPOINT, UNRECOGNISED) else f" it is {kind.what};"
         raise CheckpointError(
             f"not the published checkpoint:{instead} {size:,} bytes, sha256 {digest[:16]}…, "
             f"expected {entry.size:,} bytes, {entry.sha256[:16]}…",

@@ -47,6 +47,11 @@ def test_what_is_typed_is_what_is_called():
         ({}, {"--log=error", "--input_shape=image:16,3,256,128"}, {"dynamic", "precision", "insert", "fp16"}),
         ({"batch_sizes": [16]}, {"--input_shape=image:16,3,256,128"}, {"dynamic"}),
         (
+            {"input_name": "images", "input_fp16": True},
+            {"--input_shape=images:16,3,256,128", "--input_fp16_nodes=images"},
+            {"dynamic"},
+        ),
+        (
             {"batch_sizes": (16, 1, 8, 4, 32)},
             {"--input_shape=image:-1,3,256,128", "--dynamic_batch_size=1,4,8,16,32"},
             set(),

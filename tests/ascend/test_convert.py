@@ -22,6 +22,7 @@ from osnet_lib.ascend.convert import (
     conversion_status,
     convert,
     model_batch,
+    model_input,
     opsets,
 )
 from osnet_lib.core.files import sha256
@@ -247,8 +248,9 @@ def test_the_time_limit(atc, command, tmp_path, monkeypatch, late_clock):
 
 REFUSED = [  # model, changes, version of CANN, words, cure
     ("gone.onnx", {}, None, "no such ONNX file", "osnet export"),
-    ("text.onnx", {}, None, "not an ONNX file", "Export it again"),
-    ("input.onnx", {}, None, r"not an OSNet of this study: float input \[2, 3, 256, 128\]", "float image"),
+    ("text.onnx", {}, None, "not an ONNX file", "copy it again"),
+    ("input.onnx", {}, None, "its input is called input, not image", "Give input_name='input'"),
+    ("input.onnx", {"input_name": "x"}, None, "its input is called input, not x", "Give input_name='input'"),
     ("opset10.onnx", {}, None, "it has opset 10, and ATC reads 11 to 18", "opset 11"),
     ("opset19.onnx", {}, None, "it has opset 19, and ATC reads 11 to 18", "opset 11"),
     ("opset19.onnx", {}, (8, 1), "it has opset 19, and CANN 8.1 reads 11 to 18", "opset 11"),
@@ -367,3 +369,9 @@ def test_the_om_gives_the_features_of_the_onnx(atc, npu, models, command, change
         assert session.input_dtype == {"aipp": "uint8", "input_fp16": "float16"}.get(next(iter(changes), ""), "float32")
         found = session.run(pixels if "aipp" in changes else images.astype(session.input_dtype))
     np.testing.assert_allclose(found, expected, atol=1e-5 if session.input_dtype == "float32" else 0.01)
+
+
+def test_the_input_s_name_comes_from_the_model(tmp_path):
+    assert model_input(tiny_onnx(tmp_path / "a.onnx", 2, input_name="images")) == "images"
+    with pytest.raises(ConvertError, match=r"its input is called 'serving:0', and ':' has a meaning.*another name"):
+        model_input(tiny_onnx(tmp_path / "b.onnx", 2, input_name="serving:0"))

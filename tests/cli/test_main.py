@@ -114,6 +114,19 @@ def test_export_writes_a_dynamic_model_and_checks_it(osnet, tmp_path):
     )
 
 
+def test_export_and_extract_say_what_was_found_and_a_key_chooses(osnet, tmp_path):
+    held = {f"module.{name}": value for name, value in networks.state_dict().items()}
+    torch.save({"model": {**held, "total_ops": torch.zeros(1)}, "ema": networks.state_dict(classes=3)}, tmp_path / "x")
+    code, _, err = osnet("export {new}/x {new}/o.onnx", new=tmp_path)
+    assert code == 2 and "holds 2 networks that differ: model, ema. Choose one: osnet export --key ema" in err[0]
+    code, out, _ = osnet("export {new}/x {new}/o.onnx --key model", new=tmp_path)
+    words = f"{tmp_path / 'x'}: found by its tensors; key model; prefix dropped module.; ignored total_ops"
+    assert code == 0 and out[1] == words
+    assert inspect_onnx(tmp_path / "o.onnx").metadata["weights_key"] == "model"
+    code, out, _ = osnet("extract {new}/x mini {new}/f --key nonsense", new=tmp_path)
+    assert code == 2
+
+
 def test_export_takes_an_opset(osnet, tmp_path):
     assert osnet("export {}/w.pth {new}/o.onnx --opset 13", new=tmp_path)[0] == 0
     assert {entry.version for entry in onnx.load(tmp_path / "o.onnx").opset_import} == {13}
@@ -319,7 +332,7 @@ BAD = [
         "export {}/gone.pth {new}/o.onnx",
         r"{}/gone\.pth: no such weights\. Give mini, market1501 or the path of a checkpoint",
     ),
-    ("export {}/empty {new}/o.onnx", r"{}/empty: no such weights\. Give"),
+    ("export {}/empty {new}/o.onnx", r"{}/empty: a folder, not a file\. Give"),
     ("export {}/text.txt {new}/o.onnx", r"{}/text\.txt: .*checkpoint.*\. .+"),
     ("export {}/a.onnx {new}/o.onnx", r"{}/a\.onnx: .*checkpoint.*\. .+"),
     ("export {}/w.pth {new}/o.onnx --opset 3", r"{new}/o\.onnx: opset 3 is not a whole number from 9 to 20\. 11"),

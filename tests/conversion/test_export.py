@@ -350,10 +350,10 @@ def follow(message, folder, monkeypatch) -> None:
 
 def test_two_outputs_and_their_cure(tmp_path, monkeypatch):
     model = onnx.load(onnx_path())
-    model.graph.output.insert(0, helper.make_tensor_value_info(model.graph.node[0].output[0], TensorProto.FLOAT, None))
+    model.graph.output.append(helper.make_tensor_value_info(model.graph.node[0].output[0], TensorProto.FLOAT, None))
     onnx.save(model, tmp_path / "x.onnx")
     message = refusal(inspect_onnx, tmp_path / "x.onnx", expect_osnet=True)
-    assert re.search(r"it has 2 outputs \(\S+, feature\), not one", message)
+    assert re.search(r"it has 2 outputs \(feature, \S+\), not one", message)
     follow(message, tmp_path, monkeypatch)
     assert inspect_onnx(tmp_path / "x_one.onnx", expect_osnet=True).output_name == "feature"
 
