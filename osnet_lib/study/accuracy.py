@@ -86,15 +86,19 @@ def measure_accuracy(
     """
     _check_conditions(query)
     assessments = {}
-    good, junk = truth.indices(query.names, gallery.names) if truth else (None, None)
+    lists = truth.indices(query.names, gallery.names) if truth else None
     for metric in METRICS:
+        by_lists = None
+        if lists:
+            good, junk = lists
+            by_lists = evaluate_lists(query.features, gallery.features, good=good, junk=junk, metric=metric)
         evaluation = evaluate(*query.labelled, *gallery.labelled, metric=metric)
         assessments[metric] = Assessment(
             evaluation,
             bootstrap(evaluation),
             bootstrap(evaluation, query.pids),
             verify(*query.labelled, *gallery.labelled, metric=metric),
-            good and evaluate_lists(query.features, gallery.features, good=good, junk=junk, metric=metric),
+            by_lists,
         )
         _write(workspace, "accuracy", query, checkpoint, metric, is_market1501, assessments[metric].as_dict())
     return assessments
