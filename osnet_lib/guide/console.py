@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from ..errors import ResultError
-from .measured import Measured, stated_number, summarise
+from .stated_speed import StatedSpeed, stated_number, summarise
 
 _N = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?(?![\d.])|(?:nan|inf)(?!\w)))"
 _FLAGS = re.IGNORECASE | re.ASCII
@@ -33,7 +33,7 @@ _DEVICE = re.compile(r"(?<![\w-])(?:--device|-d|-?-device_id)[ =\"']+(\d{1,4})(?
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def parse_console(text: str, where: str | Path = "console") -> Measured:
+def parse_console(text: str, where: str | Path = "console") -> StatedSpeed:
     """Read the one measurement in a text.
 
     Raises
@@ -75,19 +75,19 @@ def _named(text: str) -> dict:
     }
 
 
-def _pure(match: re.Match, text: str, where: str | Path) -> Measured:
+def _pure(match: re.Match, text: str, where: str | Path) -> StatedSpeed:
     rate, latency = _number(match, 1, "ave_throughputRate", where), _number(match, 2, "ave_latency", where)
-    return Measured("benchmark PureInfer", rate, latency, **_named(text))
+    return StatedSpeed("benchmark PureInfer", rate, latency, **_named(text))
 
 
-def _ais_bench(match: re.Match, text: str, where: str | Path) -> Measured:
+def _ais_bench(match: re.Match, text: str, where: str | Path) -> StatedSpeed:
     batch, mean = _number(match, 1, "batchsize", where), _number(match, 2, "NPU_compute_time.mean", where)
     stated: dict[str, float | None] = {}
     if len(lines := list(_SPLIT.finditer(text))) == 1:
         for group, name in enumerate(("min", "max", "mean", "median", "p99"), 1):
             if name != "mean":
                 stated[name] = _number(lines[0], group, f"NPU_compute_time, {name}", where, zero=True)
-    return Measured(
+    return StatedSpeed(
         "ais_bench",
         _number(match, 3, "throughput", where),
         **summarise(mean, stated, [], where),
@@ -96,10 +96,10 @@ def _ais_bench(match: re.Match, text: str, where: str | Path) -> Measured:
     )
 
 
-def _msame(match: re.Match, text: str, where: str | Path) -> Measured:
+def _msame(match: re.Match, text: str, where: str | Path) -> StatedSpeed:
     mean = _number(match, 1, "Inference average time", where)
     calls = [_number(call, 1, "Inference time", where, zero=True) for call in _CALL.finditer(text)]
-    return Measured("msame", **summarise(mean, {}, calls, where), rounds=len(calls) or None, **_named(text))
+    return StatedSpeed("msame", **summarise(mean, {}, calls, where), rounds=len(calls) or None, **_named(text))
 
 
 _READERS = ((_PURE, _pure), (_RATE, _ais_bench), (_MSAME, _msame))

@@ -18,8 +18,8 @@ from ..core.host import PACKAGES
 from ..core.results import Result, result_name, write_result
 from ..errors import ResultError
 from .console import parse_console
-from .measured import Measured, stated_number
 from .perf import parse_pure_perf, parse_vision_perf
+from .stated_speed import StatedSpeed, stated_number
 from .summary import SUMMARY_NAME, parse_summary
 
 NOT_STATED = "not stated"
@@ -68,7 +68,7 @@ def import_results(
     return [write_result(folder, result) for result in made]
 
 
-def _result(path: Path, found: Measured, network: str | None, batch_size: int | None, chip: str | None) -> Result:
+def _result(path: Path, found: StatedSpeed, network: str | None, batch_size: int | None, chip: str | None) -> Result:
     named = _NETWORK.search(found.model or "")
     network = network or (named and named[0])
     if network is None:
@@ -105,7 +105,7 @@ def _result(path: Path, found: Measured, network: str | None, batch_size: int | 
     return Result("performance", name, conditions, _values(found, batch))
 
 
-def _values(found: Measured, batch: int) -> dict:
+def _values(found: StatedSpeed, batch: int) -> dict:
     """Values of the result; rate and time per image follow from the time of a call where they are not stated."""
     mean = found.times.get("mean")
     return {
@@ -118,7 +118,7 @@ def _values(found: Measured, batch: int) -> dict:
     }
 
 
-def _read(path: Path) -> Measured:
+def _read(path: Path) -> StatedSpeed:
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -129,7 +129,7 @@ def _read(path: Path) -> Measured:
         ) from error
     if match := re.fullmatch(r"PureInfer_perf_of_(.+)_in_device_(\d+)\.txt", path.name, re.ASCII):
         pure = parse_pure_perf(text, str(path))
-        return Measured(
+        return StatedSpeed(
             "benchmark PureInfer",
             stated_number(pure.rate, "ave_throughputRate", path),
             stated_number(pure.latency, "ave_latency", path),
@@ -138,7 +138,7 @@ def _read(path: Path) -> Measured:
         )
     if match := re.fullmatch(r"perf_vision_batchsize_(\d+)_device_(\d+)\.txt", path.name, re.ASCII):
         vision = parse_vision_perf(text, str(path))
-        return Measured(
+        return StatedSpeed(
             "benchmark",
             stated_number(vision.interface_rate, "[infer] Interface throughputRate", path),
             device=int(match[2]),

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from ..checks import whole_number
 from ..errors import ResultError
-from .measured import Measured, stated_number, summarise
+from .stated_speed import StatedSpeed, stated_number, summarise
 
 SUMMARY_NAME = re.compile(r".*summ?ary\.json", re.ASCII)
 _TIMES = "NPU_compute_time"
 _P99 = ("percentile(99%)", "P99", "percentile(99)")
 
 
-def parse_summary(text: str, where: str | Path = "summary.json") -> Measured:
+def parse_summary(text: str, where: str | Path = "summary.json") -> StatedSpeed:
     """Read a summary.
 
     Raises
@@ -51,7 +51,7 @@ def parse_summary(text: str, where: str | Path = "summary.json") -> Measured:
     ratio = throughput * mean / 1000
     batch = round(ratio) if 0.5 < ratio < 1e6 and abs(ratio / round(ratio) - 1) <= 0.01 else None
     model, device = options.get("model"), options.get("device", "0" if options else None)
-    return Measured(
+    return StatedSpeed(
         "ais_bench",
         throughput,
         **summarise(mean, stated, times, where),

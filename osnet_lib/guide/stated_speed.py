@@ -18,7 +18,7 @@ _ROUNDING = 1e-3  # what printing six digits and a mean of them may differ by
 
 
 @dataclass(frozen=True)
-class Measured:
+class StatedSpeed:
     """What a tool stated; None where it stated nothing.
 
     Attributes
@@ -71,7 +71,7 @@ def stated_number(value: object, key: str, where: str | Path, *, zero: bool = Fa
 
 
 def summarise(mean: float, stated: dict[str, float | None], calls: Iterable[float], where: str | Path) -> dict:
-    """`times` and `spread` of `Measured`: what is stated, and what is not from the single calls, where these fit.
+    """`times` and `spread` of `StatedSpeed`: what is stated, and what is not from the single calls, where these fit.
 
     Raises
     ------
