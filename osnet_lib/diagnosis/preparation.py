@@ -19,7 +19,7 @@ def check_preparation(made: Search, features: Features, dataset: Market1501, ses
     """The set-up that gives the features again; else the nearest one, if it is near; else that nothing is."""
     best, right = made.best, made.right
     if not made.recognised:
-        return [_nearest(made, features, session) if made.rivals else _other_model(made, features, dataset, session)]
+        return [_nearest(made, features, session) if made.near else _other_model(made, features, dataset, session)]
     if best is not right and not made.exact:
         return [_nearest(made, features, session)]
     there = ~best.lost

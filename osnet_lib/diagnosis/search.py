@@ -19,7 +19,8 @@ from .fit import NEAR, SAME, Fit, Recomputation
 from .wrong_inputs import COMBINATIONS, FREQUENT, RIGHT, STEPS, Setup
 
 BETTER = 3  # times better must a set-up fit than a plainer one, and a step than every other way to do it
-CLOSE = 0.5  # features of other models and of chance stay above 0.9
+CLOSE = 0.5  # near by itself; features of other models and of chance stay above 1.8 for trained weights
+DISTANT = 1  # up to here, near if some step is settled
 _SCREENED = 2  # images on which set-ups are tried
 _BEAM = 2  # set-ups whose single changes are tried next
 _DEEPEST = 5  # changes in a row: one for each step
@@ -38,8 +39,8 @@ class Search:
         On all images, of the right set-up and of the one that fits best. Where `best` is not `right`, it fits clearly
         better.
     rivals : dict
-        For each step, the nearest of the set-ups tried that do it in another way, on all images; empty unless `best`
-        is `CLOSE` but not exact.
+        For each step, the nearest of the set-ups tried that do it in another way, on all images; empty where `best`
+        is exact, or is `DISTANT`.
     nearest : Fit
         The nearest of the wrong set-ups; `right` where none was tried.
     tried : int
@@ -61,6 +62,11 @@ class Search:
     def recognised(self) -> bool:
         """Whether some features at least are those of the best set-up beyond doubt."""
         return self.best.distance < NEAR or bool((self.best.distances < SAME).any())
+
+    @property
+    def near(self) -> bool:
+        """Whether the best set-up is near, or as good as that because others are much farther."""
+        return bool(self.rivals) and (self.best.distance < CLOSE or bool(self.settled))
 
     @property
     def settled(self) -> dict[str, Fit]:
@@ -95,7 +101,7 @@ def search(
     if best.distance >= SAME and (right.distances < SAME).any():
         best = right  # of some of the features, beyond doubt
     rivals = {}
-    if SAME <= best.distance < CLOSE:
+    if SAME <= best.distance < DISTANT:
         others = {step: _rival(tried, best.setup, step) for step in STEPS}
         setups = list(dict.fromkeys(others.values()))
         made = dict(zip(setups, again.fits(setups, every)))
@@ -166,7 +172,7 @@ def _plainest(fits: Sequence[Fit]) -> Fit:
     least = min(fits, key=_distance).distance
     good = [fit for fit in fits if fit.distance <= least or fit.distance < SAME]
     if least >= SAME:
-        good += [fit for fit in fits if fit.distance < BETTER * least and (fit.distance < CLOSE or least >= CLOSE)]
+        good += [fit for fit in fits if fit.distance < BETTER * least and (fit.distance < CLOSE or least >= DISTANT)]
     return min(good, key=lambda fit: (len(fit.setup.deviations), fit.distance))
 
 

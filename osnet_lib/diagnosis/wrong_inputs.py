@@ -166,7 +166,7 @@ LAYOUTS = (
         if name != "NCWH"
     ),
 )
-VIEWS = (
+_VIEWS = (
     Option("", "", "", steps.as_they_are),
     Option("mirrored", "that were mirrored", "Flip images in training only.", steps.mirrored_only),
     Option(
@@ -187,7 +187,7 @@ class Setup:
     scaling: Option = SCALING[0]
     resizing: Option = RESIZING[0]
     layout: Option = LAYOUTS[0]
-    view: Option = VIEWS[0]
+    view: Option = _VIEWS[0]
 
     @property
     def deviations(self) -> dict[str, Option]:
@@ -219,7 +219,7 @@ class Setup:
     @property
     def summed(self) -> bool:
         """The features of two views are added, so that their lengths are of no feature."""
-        return self.view is VIEWS[2]
+        return self.view is _VIEWS[2]
 
     def neighbours(self) -> Iterator[Setup]:
         """Every set-up that differs in one step."""
@@ -236,7 +236,7 @@ class Setup:
         return self.layout.do(image, self.resizing.do, lambda pixels: self.channels.do(pixels, self.scaling.do))
 
 
-STEPS = dict(zip((step.name for step in fields(Setup)), (CHANNELS, SCALING, RESIZING, LAYOUTS, VIEWS)))
+STEPS = dict(zip((step.name for step in fields(Setup)), (CHANNELS, SCALING, RESIZING, LAYOUTS, _VIEWS)))
 COMBINATIONS = prod(map(len, STEPS.values()))
 RIGHT = Setup()
 FREQUENT = tuple(

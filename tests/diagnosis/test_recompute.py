@@ -557,7 +557,7 @@ def test_the_real_checkpoint_on_real_images(market_zip, market_weights):
             several = place.features(session, MADE[name], samples)
             only(diagnose(several, dataset, session, 4, progress=False), name)
         blurred = place.features(
-            session, lambda image: MADE["BGR, lying"](image.filter(ImageFilter.GaussianBlur(1))), samples
+            session, lambda image: MADE["BGR, lying"](image.filter(ImageFilter.GaussianBlur(0.5))), samples
         )
         finding = only(diagnose(blurred, dataset, session, 4, progress=False), "not explained")
         assert "images in BGR order; 256 wide and 128 high, then transposed" in finding.what
