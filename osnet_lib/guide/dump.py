@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from ..conversion.onnx_file import FEATURE_SHAPE
 from ..core.files import atomic_path, decode_text
-from ..datasets.archive import is_litter
+from ..datasets.litter import is_litter
 from ..datasets.market1501 import Sample, parse_name
 from ..errors import DatasetError, FeatureError
 from ..features.store import Features
