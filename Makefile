@@ -50,7 +50,8 @@ types: $(VENV)/.installed  ## check the types
 	@$(RUN) tools/check_types.py
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
-	@$(RUN) -m jupyterlab notebooks
+	@$(RUN) -m jupyterlab notebooks --LabApp.news_url=None \
+	    --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 wheels: $(VENV)/.installed  ## collect all wheels for a Linux host without network, in wheels/ (ARCH= PYTHON_VERSION=)
 	@$(RUN) tools/wheels.py --constraints $(CONSTRAINTS) $(if $(ARCH),--arch $(ARCH)) \

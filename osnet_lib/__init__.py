@@ -19,6 +19,7 @@ quotes others, ``diagnosis`` finds what went wrong, ``core`` is what all stand o
 below its own: the contract is in pyproject.toml.
 """
 
+import os as _os
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from .study.dataset import open_dataset
     from .study.study import Study
     from .study.workspace import open_workspace
+
+# Nobody is reported on: what is imported below this package, here or in processes of its own, finds its telemetry off.
+# ONNX Runtime 1.32 would write a lasting id and a database of events into the user's cache, and look up a host.
+_os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # What the package offers, by the module that defines it; that is imported when the name is first asked for.
 FACE = {

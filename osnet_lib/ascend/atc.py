@@ -11,7 +11,7 @@ from numbers import Integral
 from pathlib import Path
 
 from ..checks import whole_number
-from ..conversion.onnx_file import IMAGE_SHAPE, INPUT
+from ..conversion.interface import IMAGE_SHAPE, INPUT
 from ..errors import ConvertError
 from .cann import require_soc_version
 

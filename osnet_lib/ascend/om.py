@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..conversion.onnx_file import FEATURE_SHAPE, IMAGE_SHAPE
+from ..conversion.interface import FEATURE_SHAPE, IMAGE_SHAPE
 from ..errors import SessionError
 from .acl import Acl
 from .acl_codes import DTYPES, GEAR_INPUT

@@ -36,6 +36,13 @@ MEANINGS = {
 }
 
 
+# The modules that each extra of pyproject.toml installs; all others come with [study].
+EXTRAS = {
+    "convert": ("torch", "onnx", "google", "onnxsim", "safetensors", "gdown"),
+    "cpu": ("onnxruntime",),
+}
+
+
 def outcome(error: BaseException) -> tuple[Outcome, str]:
     """The exit code of a failure, and the line for standard error; empty where it ends quietly."""
     if isinstance(error, ParityError):
@@ -57,9 +64,11 @@ def outcome(error: BaseException) -> tuple[Outcome, str]:
     if isinstance(error, OSError):
         return Outcome.REFUSED, str(_refusal(error))
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(_PACKAGE.name):
+        package = str(error.name).partition(".")[0]
+        extra = next((name for name, packages in EXTRAS.items() if package in packages), "study")
         refused = OSNetError(
-            f"the package {error.name} is not installed",
-            cure="Install what this command needs: pip install -r requirements.txt -c constraints.txt",
+            f"the package {package} is not installed",
+            cure=f"Install the extra that this command needs: pip install 'osnet-ascend-study[{extra}]'",
         )
         return Outcome.REFUSED, str(refused)
     return Outcome.UNFORESEEN, (

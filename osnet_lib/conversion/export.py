@@ -14,7 +14,8 @@ import onnx
 from ..checks import whole_number
 from ..errors import ExportError, first_line
 from ..version import __version__
-from .onnx_file import BATCH_AXIS, DAMAGED, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT, OnnxFile, load_onnx, write_onnx
+from .interface import BATCH_AXIS, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT
+from .onnx_file import DAMAGED, OnnxFile, load_onnx, write_onnx
 
 if TYPE_CHECKING:  # torch takes a second to import, and looking at an ONNX file does not need it
     from ..network.checkpoint import Checkpoint

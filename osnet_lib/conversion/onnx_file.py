@@ -14,9 +14,8 @@ from ..core.command import python_command
 from ..core.file_kind import ONNX, UNRECOGNISED, file_kind
 from ..core.files import atomic_path
 from ..errors import ExportError, first_line
+from .interface import FEATURE_SHAPE, IMAGE_SHAPE
 
-INPUT, OUTPUT, BATCH_AXIS = "image", "feature", "batch"  # the names of the Ascend guide
-IMAGE_SHAPE, FEATURE_SHAPE = (3, 256, 128), (512,)
 _SHAPE_CURES: dict[tuple[int | str, ...], str] = {  # what others export by mistake
     (3, 128, 256): "Height and width are swapped: export it for images of height 256 and width 128.",
     (256, 128, 3): "The colours come last: export it as NCHW.",

@@ -19,7 +19,8 @@ import onnx
 
 from ..core.host import package_versions
 from ..errors import ExportError, first_line
-from .onnx_file import IMAGE_SHAPE, OnnxFile, load_onnx, write_onnx
+from .interface import IMAGE_SHAPE
+from .onnx_file import OnnxFile, load_onnx, write_onnx
 
 FLOAT16 = "float16 weights and activations, float32 arithmetic"
 INT8 = "int8 weights and activations"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conversion.onnx_file import FEATURE_SHAPE
+from ..conversion.interface import FEATURE_SHAPE
 from ..errors import MetricError
 from ..features.store import Features
 from ..metrics import evaluate

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..conversion.onnx_file import FEATURE_SHAPE
+from ..conversion.interface import FEATURE_SHAPE
 from ..core.files import atomic_path, decode_text
 from ..datasets.litter import is_litter
 from ..datasets.market1501 import Sample, parse_name

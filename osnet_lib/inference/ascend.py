@@ -23,7 +23,7 @@ from ..ascend.acl import Acl, AclError, Held, load_acl, this_process
 from ..ascend.acl_memory import lend, read
 from ..ascend.om import OmNetwork, read_network
 from ..ascend.slot import Slot, make, make_slot
-from ..conversion.onnx_file import FEATURE_SHAPE
+from ..conversion.interface import FEATURE_SHAPE
 from ..core.files import sha256
 from ..errors import SessionError
 from .engine import no_device

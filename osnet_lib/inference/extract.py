@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..checks import whole_number
-from ..conversion.onnx_file import FEATURE_SHAPE
+from ..conversion.interface import FEATURE_SHAPE
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
 from ..core.files import fingerprint, read_json, write_json

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..conversion.onnx_file import IMAGE_SHAPE, inspect_onnx
+from ..conversion.interface import IMAGE_SHAPE
+from ..conversion.onnx_file import inspect_onnx
 from ..conversion.precision import INT8
 from ..core.host import cpu_name
 from ..errors import ExportError, SessionError, first_line

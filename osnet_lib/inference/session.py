@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import whole_number
-from ..conversion.onnx_file import FEATURE_SHAPE
+from ..conversion.interface import FEATURE_SHAPE
 from ..core.file_kind import file_kind
 from ..core.files import absolute
 from ..core.host import package_versions, usable_cores

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conversion.onnx_file import IMAGE_SHAPE
+from ..conversion.interface import IMAGE_SHAPE
 from ..core.host import cpu_name
 from ..errors import SessionError, first_line
 from .engine import SMALLER_BATCH, no_device

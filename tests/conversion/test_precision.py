@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from helpers.networks import images, onnx_path
-from osnet_lib.conversion.onnx_file import INPUT, OUTPUT, inspect_onnx
+from osnet_lib.conversion.interface import INPUT, OUTPUT
+from osnet_lib.conversion.onnx_file import inspect_onnx
 from osnet_lib.conversion.precision import FLOAT16, INT8, _quiet, to_float16, to_int8
 from osnet_lib.errors import ExportError
 from osnet_lib.inference.session import open_session

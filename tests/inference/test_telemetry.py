@@ -1,0 +1,67 @@
+"""Nobody is reported on: what libraries would write about a user, they do not write here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.networks import onnx_path
+from helpers.paths import ROOT
+
+RUN = "import onnxruntime, sys; onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])"
+WAYS = {
+    "library": [sys.executable, "-c", f"import osnet_lib; {RUN}"],
+    "face": [sys.executable, "-c", "import osnet_lib as ol, sys; ol.open_session(sys.argv[1]).close()"],
+    "command": [
+        sys.executable,
+        "-m",
+        "osnet_lib",
+        "benchmark",
+        "--batch-size",
+        "2",
+        "--rounds",
+        "1",
+        "--output",
+        "out",
+    ],
+}
+
+
+def files_after(home: Path, *command: str) -> list[str]:
+    """What a program leaves in a home that was empty; without the variables by which a library knows CI."""
+    home.mkdir()
+    known = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    environment = {**known, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [*command, str(onnx_path(2))], cwd=home.parent, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def without_switch(tmp_path_factory) -> list[str]:
+    """The control: this very library, asked without this package."""
+    return files_after(tmp_path_factory.mktemp("control") / "home", sys.executable, "-c", RUN)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_onnxruntime_leaves_nothing(way, without_switch, tmp_path):
+    if not without_switch:
+        pytest.skip("this release of onnxruntime leaves nothing by itself, so nothing would be proved")
+    assert files_after(tmp_path / "home", *WAYS[way]) == []
+
+
+def test_who_wants_it_may_have_it():
+    """A choice that was made before is kept."""
+    for chosen, kept in (({}, "1"), ({"ORT_DISABLE_TELEMETRY": "0"}, "0")):
+        code = "import osnet_lib, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **chosen}
+        if not chosen:
+            environment.pop("ORT_DISABLE_TELEMETRY", None)
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert done.stdout.split() == [kept]
