@@ -88,7 +88,7 @@ def _without(unwanted: list[str], wanted: list[str], key: str, path: Path) -> st
     else:
         places = "".join(f"[{part!r}]" for part in key.split(".") if part)
         load = f"held = torch.load({path.name!r}){places}"
-    kept = f"{{k: v for k, v in held.items() if not (k + '.').startswith({layers})}}"
+    kept = f"{{k: v for k, v in held.items() if not (k + '.').startswith({tuple(dict.fromkeys(layers))})}}"
     return python_command(f"import torch; {load}; torch.save({kept}, 'weights.pth')")
 
 

@@ -271,8 +271,6 @@ STATES = {
 @pytest.mark.parametrize("options", [{"pickle_protocol": p} for p in (2, 3, 4, 5)] + [{**LEGACY, "pickle_protocol": 4}])
 @pytest.mark.parametrize("state", STATES)
 def test_training_states_in_every_protocol(tmp_path, weights, state, options):
-    if state == "sets" and options["pickle_protocol"] == 3:
-        pytest.skip("no other than protocol 2 writes them")
     torch.save({"state_dict": weights, "epoch": 60, **STATES[state]()}, tmp_path / "model.pth.tar-60", **options)
     assert same(load(tmp_path / "model.pth.tar-60"), weights)
 
