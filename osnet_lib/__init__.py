@@ -11,4 +11,10 @@ quotes others, ``diagnosis`` finds what went wrong, ``core`` is what all stand o
 below its own: the contract is in pyproject.toml.
 """
 
+import os
+
 from .version import __version__ as __version__
+
+# torch loads an extension that is installed beside it, and torch_npu without CANN makes `import torch` raise. The
+# backend that needs it imports it by name.
+os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")

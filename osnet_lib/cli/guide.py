@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +127,7 @@ def _infer(o: argparse.Namespace) -> None:
     from ..network.weights import find_weights
 
     lines = read_info(o.info)
-    with open_session(find_weights(o.model), o.backend, o.device, o.threads) as session:
+    with open_session(find_weights(o.model), o.backend, o.device, o.threads, dict(o.option)) as session:
         made = infer(session, lines, o.output, o.batch_size, o.device, o.format)
     print(f"{made.folder}: {made.count} features")
     print(made.perf or NOT_MEASURED)
@@ -201,12 +202,16 @@ def _benchmark(o: argparse.Namespace) -> None:
     from ..core.results import NOT_MEASURED
     from ..inference.benchmark import sum_throughput
     from ..inference.devices import benchmark_devices, parse_devices
+    from ..inference.session import open_session
     from ..network.weights import find_weights
 
     devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)
 
     def measure(some: tuple[int, ...]) -> list[Benchmark]:
-        return benchmark_devices(model, o.batch_size, some, o.rounds, o.warmup, o.backend, threads=o.threads)
+        opener = partial(open_session, options=dict(o.option))
+        return benchmark_devices(
+            model, o.batch_size, some, o.rounds, o.warmup, o.backend, threads=o.threads, opener=opener
+        )
 
     measured = measure(devices)
     for one in measured:

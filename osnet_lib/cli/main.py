@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -115,9 +116,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch or ascend")
+    parser.add_argument(
+        "--backend", default="auto", help="auto (default), onnxruntime, torch, ascend, cann or torch_npu"
+    )
     parser.add_argument("--device", "--device-id", type=int, default=0, help="device number (default 0)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all visible cores)")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=_option,
+        metavar="NAME=VALUE",
+        help="of the cann backend, such as precision_mode=force_fp32; may be repeated",
+    )
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 # The rooms are imported by the commands that need them: --help and a refusal stay quick.
@@ -168,6 +186,7 @@ def _passed(parity: Parity) -> None:
 
 def _extract_together(o: argparse.Namespace) -> None:
     from ..inference.devices import extract_on_devices
+    from ..inference.session import open_session
     from ..study.models import open_dataset
     from ..study.workspace import open_workspace
 
@@ -175,7 +194,15 @@ def _extract_together(o: argparse.Namespace) -> None:
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             path = Path(o.outdir) / f"{split}.npz"
             features = extract_on_devices(
-                _model(o.model), dataset, samples, path, o.batch_size or 16, o.devices, o.backend, threads=o.threads
+                _model(o.model),
+                dataset,
+                samples,
+                path,
+                o.batch_size or 16,
+                o.devices,
+                o.backend,
+                threads=o.threads,
+                opener=partial(open_session, options=dict(o.option)),
             )
             shares = features.conditions.get("devices", {o.devices: len(features)})
             print(f"{path}: {len(features)} features, by device {', '.join(f'{d}: {n}' for d, n in shares.items())}")
@@ -191,7 +218,7 @@ def _extract(o: argparse.Namespace) -> None:
     from ..study.workspace import open_workspace
 
     with (
-        open_session(_model(o.model), o.backend, o.device, o.threads) as session,
+        open_session(_model(o.model), o.backend, o.device, o.threads, dict(o.option)) as session,
         open_dataset(open_workspace(), o.dataset) as dataset,
     ):
         batch_size = (session.batch_size or 16) if o.batch_size is None else o.batch_size

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
+_BESIDE = ("onnxruntime-cann", "torch-npu")  # listed where they are installed: few hosts have them
 
 
 def usable_cores() -> int:
@@ -50,5 +51,5 @@ def environment() -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": usable_cores(),
-        "versions": dict.fromkeys(PACKAGES) | package_versions(PACKAGES),
+        "versions": dict.fromkeys(PACKAGES) | package_versions((*PACKAGES, *_BESIDE)),
     }

@@ -9,27 +9,38 @@ from pathlib import Path
 from ..ascend.acl import count_devices
 from ..errors import SessionError
 from .ascend import AscendEngine
+from .cann import CANN_OPTIONS, CannEngine
 from .engine import Engine
 from .onnxruntime import OnnxRuntimeEngine
 from .torch import TorchEngine
+from .torch_npu import TorchNpuEngine
 
 
 @dataclass(frozen=True)
 class Backend:
     """The files a backend reads, what makes its engine, and the package that needs.
 
-    `engine` is called with the model (a path; torch also takes a Checkpoint), the device number and the thread count.
+    `engine` is called with the model (a path; where checkpoints are read also a Checkpoint), the device number and the
+    thread count, and with a mapping of `options` where they are given.
     """
 
     suffixes: tuple[str, ...]
     engine: Callable[..., Engine]
     package: str | None = None
+    options: tuple[str, ...] = ()
+
+    @property
+    def reads_checkpoints(self) -> bool:
+        return self.suffixes == _CHECKPOINTS
 
 
-BACKENDS = {
+_CHECKPOINTS = (".pth", ".pt", ".pth.tar", ".tar", ".safetensors")
+BACKENDS = {  # of two that read a file the first is the one that is meant by auto
     "onnxruntime": Backend((".onnx",), OnnxRuntimeEngine, "onnxruntime"),
-    "torch": Backend((".pth", ".pt", ".pth.tar", ".tar", ".safetensors"), TorchEngine, "torch"),
+    "torch": Backend(_CHECKPOINTS, TorchEngine, "torch"),
     "ascend": Backend((".om",), AscendEngine),  # which looks for pyACL itself: more than its absence can be wrong
+    "cann": Backend((".onnx",), CannEngine, "onnxruntime", CANN_OPTIONS),
+    "torch_npu": Backend(_CHECKPOINTS, TorchNpuEngine, "torch"),  # as ascend, for torch_npu
 }
 
 
@@ -52,17 +63,17 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
     known = ", ".join(["auto", *BACKENDS])
     if backend not in ("auto", *BACKENDS):
         raise SessionError(f"{backend!r} is not a backend", where="backend", cure=f"Choose one of {known}.")
-    owner = None
+    readers: list[str] = []
     if model is not None:
-        owner = next((name for name, b in BACKENDS.items() if str(model).lower().endswith(b.suffixes)), None)
-        if owner is None and backend == "auto":
+        readers = [name for name, b in BACKENDS.items() if str(model).lower().endswith(b.suffixes)]
+        if not readers and backend == "auto":
             raise SessionError("its suffix does not tell the backend", where=model, cure=f"Name one of {known}.")
     chosen = backend
     if backend == "auto":
-        chosen = owner or ("ascend" if count_devices() else "onnxruntime")
-    if owner not in (None, chosen):
+        chosen = readers[0] if readers else "ascend" if count_devices() else "onnxruntime"
+    if readers and chosen not in readers:
         raise SessionError(
-            f"the {chosen} backend does not read it, {owner} does",
+            f"the {chosen} backend does not read it, {readers[0]} does",
             where=model,
             cure=f"Give a {' or '.join(BACKENDS[chosen].suffixes)} file, or backend auto.",
         )

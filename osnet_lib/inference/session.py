@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..checks import whole_number
 from ..conversion.onnx_file import FEATURE_SHAPE
 from ..core.host import package_versions, usable_cores
+from ..core.imports import ForeignNumpyError, import_compiled
 from ..errors import SessionError, first_line
 from .backends import BACKENDS, choose_backend
 from .engine import Engine
@@ -41,7 +41,7 @@ class Session:
         The batch sizes the model computes; a batch is padded to the smallest that holds it. None where any goes.
     """
 
-    def __init__(self, backend: str, engine: Engine, threads: int):
+    def __init__(self, backend: str, engine: Engine, threads: int, options: Mapping[str, Any] | None = None):
         self.backend, self.model, self.threads = backend, engine.model, threads
         self.input_shape, self.input_dtype, self.gears = engine.input_shape, engine.input_dtype, engine.gears
         self._engine: Engine | None = engine
@@ -55,7 +55,8 @@ class Session:
             "batch_size": self.batch_size,
             "model": self.model.name,
             "model_sha256": engine.sha256,
-            "versions": package_versions(("onnxruntime", "torch", "numpy")),
+            "versions": package_versions(("onnxruntime", "onnxruntime-cann", "torch", "torch-npu", "numpy")),
+            **({"options": dict(options)} if options else {}),
         }
 
     @property
@@ -163,7 +164,8 @@ class Session:
         """The conditions of a measurement, ready for JSON.
 
         Keys: backend, provider, device (its name), threads, precision, simulated (times mean nothing then),
-        batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed.
+        batch_size, model (file name), model_sha256, versions of onnxruntime, torch, what they need on an NPU and numpy,
+        as far as installed, and options where some were given.
         """
         return copy.deepcopy(self._facts)
 
@@ -213,7 +215,11 @@ def _not_finite(rows: np.ndarray) -> list[int]:
 
 
 def open_session(
-    model: str | Path | Checkpoint, backend: str = "auto", device: int = 0, threads: int | None = None
+    model: str | Path | Checkpoint,
+    backend: str = "auto",
+    device: int = 0,
+    threads: int | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Session:
     """Load a model on a device.
 
@@ -227,12 +233,14 @@ def open_session(
         Of several accelerators; the CPU is device 0.
     threads : int, optional
         CPU threads of one operator; by default one per core that this process may use.
+    options : mapping, optional
+        Of the backend cann: those of ONNX Runtime's provider, such as ``{"precision_mode": "force_fp32"}``.
 
     Raises
     ------
     SessionError
-        An unknown backend, or one that does not read this file or is not installed; no such file, a damaged one,
-        another network; no such device; a thread count below 1. AclError where a call of pyACL fails.
+        An unknown backend, or one that does not read this file, is not installed or has no such option; no such file, a
+        damaged one, another network; no such device; a thread count below 1. AclError where a call of pyACL fails.
     CheckpointError
         A checkpoint that `load_checkpoint` refuses.
     """
@@ -248,18 +256,32 @@ def open_session(
             )
     else:
         path, name = model.path, choose_backend("torch" if backend == "auto" else backend)
-        if name != "torch":
+        if not BACKENDS[name].reads_checkpoints:
             raise SessionError(
                 f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
             )
-    entry = BACKENDS[name]
+    entry, options = BACKENDS[name], dict(options or {})
+    _check_options(name, options)
     if entry.package:
-        try:
-            importlib.import_module(entry.package)
-        except ImportError as error:
-            raise SessionError(
-                f"the {name} backend cannot import {entry.package} ({first_line(error)})",
-                where=path,
-                cure=f"pip install {entry.package}",
-            ) from error
-    return Session(name, entry.engine(model, device, threads), threads)
+        _import(name, entry.package, path)
+    engine = entry.engine(model, device, threads, *([options] if options else []))
+    return Session(name, engine, threads, options)
+
+
+def _check_options(backend: str, options: dict[str, Any]) -> None:
+    known = BACKENDS[backend].options
+    if unknown := sorted(set(options) - set(known)):
+        has = f"It has {', '.join(known)}." if known else "It has none: leave them out."
+        raise SessionError(f"the {backend} backend has no {', '.join(unknown)}", where="options", cure=has)
+
+
+def _import(backend: str, package: str, model: Path) -> None:
+    try:
+        import_compiled(package)
+    except Exception as error:  # an extension that a package loads may raise anything
+        what, cure = first_line(error), f"pip install {package}"
+        if isinstance(error, ForeignNumpyError):
+            cure = error.cure
+        elif not isinstance(error, ImportError):
+            cure = "Set TORCH_DEVICE_BACKEND_AUTOLOAD=0, or source CANN's set_env.sh first."
+        raise SessionError(f"the {backend} backend cannot import {package} ({what})", where=model, cure=cure) from error

@@ -23,14 +23,14 @@ from ..datasets.market1501 import Market1501, open_market1501
 from ..datasets.minimarket import World, render_minimarket
 from ..datasets.preprocess import preprocess
 from ..errors import ConvertError
-from ..inference.backends import choose_backend
+from ..inference.backends import BACKENDS, choose_backend
 from ..inference.session import open_session
 from ..network.checkpoint import Checkpoint
 from .workspace import Workspace
 
 GUIDE_BATCHES = (1, 4, 8, 16, 32)  # the batch sizes of the guide's throughput table
 GUIDE_CHIP = "Ascend310"  # and its chip
-# ATC computes in float16, whose 11 bits leave errors of some thousandths in features of this size.
+# What CANN compiles computes in float16, whose 11 bits leave errors of some thousandths in features of this size.
 OM_TOLERANCE = Tolerance(max_abs=0.05, min_cosine=0.999)
 
 
@@ -141,7 +141,7 @@ def runnable_model(
 ) -> Path:
     """The file that a backend runs at a batch size; ``"auto"`` takes the best backend of this machine."""
     chosen = choose_backend(backend)
-    if chosen == "torch":
+    if BACKENDS[chosen].reads_checkpoints:
         return checkpoint.path
     if chosen == "ascend":
         return make_om(workspace, atc_commands(workspace, checkpoint, [batch_size])[0], progress)
@@ -174,7 +174,7 @@ def measure_parity(
         some = slice(2 * size - 1)
         with open_session(runnable_model(workspace, checkpoint, size, backend, opset), backend, device) as session:
             stage = {"onnxruntime": "simplified", "ascend": "om"}.get(session.backend, session.backend)
-            allowed = OM_TOLERANCE if session.backend == "ascend" else Tolerance()
+            allowed = OM_TOLERANCE if session.backend in ("ascend", "cann") else Tolerance()
             parities.append(check_parity(expected[some], session, images[some], stage, allowed, size))
     write_result(
         workspace.results,

@@ -28,6 +28,11 @@ from .models import export_model, model_label, runnable_model, simplify_model
 from .workspace import Workspace
 
 CALIBRATION_IMAGES = 32
+DEVICE_STAGES = {
+    "om": "ascend",
+    "cann": "cann",
+    "torch_npu": "torch_npu",
+}  # those of a backend, which must be asked for
 _QUERIES = "queries (stage_queries in the notebook)"
 _TORCH_BATCH = 16  # for speed only: torch's rows do not depend on it beyond rounding
 
@@ -155,8 +160,8 @@ def measure_stages(
     batch_sizes : sequence of int
         From 1; each counts once, in ascending order.
     backend, device
-        Of the study. On ``"ascend"`` there is the stage ``"om"``, on that device; the others run on ONNX Runtime's
-        first device, torch with one thread.
+        Of the study. A backend of an NPU has a stage of its own on that device, see `DEVICE_STAGES`; the others run on
+        ONNX Runtime's first device, torch with one thread.
     queries : int
         At most so many, see `fair_share`; 0 for the whole test split.
 
@@ -182,7 +187,7 @@ def measure_stages(
     def model(name: str, size: int) -> Path:
         if name == "onnx":
             return export_model(workspace, checkpoint, opset).path
-        if name == "simplified":
+        if name in ("simplified", "cann"):
             return simplify_model(workspace, checkpoint, size, opset).path
         if name == "fp16":
             return float16_model(workspace, checkpoint, size, opset)
@@ -191,8 +196,12 @@ def measure_stages(
         return runnable_model(workspace, checkpoint, size, "ascend", opset, progress)
 
     def features(name: str, size: int) -> tuple[Features, Features]:
-        runs = {"torch": ("torch", 0, 1), "om": ("ascend", device, None)}.get(name, ("onnxruntime", 0, None))
-        source = checkpoint if name == "torch" else model(name, size)
+        runs: tuple[str, int, int | None] = ("onnxruntime", 0, None)
+        if name == "torch":
+            runs = ("torch", 0, 1)
+        elif name in DEVICE_STAGES:
+            runs = (DEVICE_STAGES[name], device, None)
+        source = checkpoint if name in ("torch", "torch_npu") else model(name, size)
         try:
             of_query, of_gallery = (
                 _features(
@@ -211,7 +220,7 @@ def measure_stages(
     stages += [
         compare_stage(name, size, reference, features(name, size), metric)
         for name in STAGES[1:]
-        if name != "om" or chosen == "ascend"
+        if DEVICE_STAGES.get(name, chosen) == chosen
         for size in sizes
     ]
     broken = first_broken(stages)
