@@ -68,9 +68,8 @@ class CannEngine(OnnxRuntimeEngine):
             )
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
             if "CANN" not in str(error):
-                raise self._refusal(
-                    f"ONNX Runtime cannot load it ({first_line(error)})", "Export it with a lower opset."
-                )
+                cure = "Export it with a lower opset."
+                raise self._refusal(f"ONNX Runtime cannot load it ({first_line(error)})", cure) from error
             said = first_line(RuntimeError(str(error).rpartition("&) ")[2]))  # behind the name of a C++ function
             raise self._refusal(f"ONNX Runtime's CANN provider does not start ({said})", _SOURCE) from error
         if network.get_providers()[0] != PROVIDER:

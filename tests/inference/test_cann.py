@@ -6,49 +6,21 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from helpers.fake_npu_ways import BOTH, FakeCann
 from helpers.networks import checkpoint_path, images, onnx_path
 from osnet_lib.errors import SessionError
 from osnet_lib.inference import cann
 from osnet_lib.inference.session import choose_backend, open_session
 
-BOTH = [cann.PROVIDER, "CPUExecutionProvider"]
 FAILED = (
     "/src/python/state.cc:1189 std::shared_ptr<IFactory> Create(const std::string&, const ProviderOptionsMap&) create "
     "CANN ExecutionProvider fail\n"
 )
 
 
-class Fake:
-    """What ONNX Runtime with the provider does, the network computed on the CPU; `opened` holds what it was given."""
-
-    def __init__(self, monkeypatch):
-        self.opened: list[tuple[list, dict]] = []
-        self.active, self.error, self.defaults = list(BOTH), None, {"precision_mode": "force_fp16"}
-        real, fake = onnxruntime.InferenceSession, self
-
-        class InferenceSession(real):
-            def __init__(self, path, options, providers, **keywords):
-                fake.opened.append((providers, keywords))
-                if fake.error:
-                    raise RuntimeError(fake.error)
-                super().__init__(path, options, providers=["CPUExecutionProvider"])
-
-            def get_providers(self):
-                return fake.active
-
-            def get_provider_options(self):
-                given = fake.opened[-1][0][0][1]
-                return {cann.PROVIDER: {name: str(value) for name, value in {**fake.defaults, **given}.items()}}
-
-        monkeypatch.setattr(onnxruntime, "InferenceSession", InferenceSession)
-        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(BOTH))
-        monkeypatch.setattr(cann, "count_devices", lambda: 0)
-
-
 @pytest.fixture
 def fake(monkeypatch):
-    onnx_path(2)  # which others simplify with ONNX Runtime as it is
-    return Fake(monkeypatch)
+    return FakeCann(monkeypatch)
 
 
 def refusal(*args, **keywords) -> str:
@@ -89,8 +61,8 @@ def test_a_provider_that_does_not_tell_its_precision(fake):
 def test_it_must_be_asked_for(fake):
     """An ONNX goes to it by name only: by itself ONNX Runtime takes the CPU, as before."""
     assert choose_backend("auto", "x.onnx") == "onnxruntime" and choose_backend("cann", "x.onnx") == "cann"
-    with open_session(onnx_path(2), threads=1):
-        assert fake.opened[-1][0] == ["CPUExecutionProvider"]
+    with open_session(onnx_path(2), threads=1) as session:
+        assert session.describe()["provider"] == "CPUExecutionProvider" and not fake.opened
 
 
 def test_the_cpu_in_its_place_is_refused(fake):

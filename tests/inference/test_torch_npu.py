@@ -1,20 +1,19 @@
-"""torch_npu on a fake of it: the checkpoint on npu:N, in any thread, in float32; and what is wrong with an install, told."""
+"""torch_npu on a fake of it: the checkpoint on npu:N, in any thread, in float32; and installs that do not work."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import osnet_lib
+from helpers.fake_npu_ways import FakeTorchNpu
 from helpers.networks import checkpoint, checkpoint_path, images
 from osnet_lib.errors import SessionError
 from osnet_lib.inference.session import choose_backend, open_session
@@ -22,42 +21,10 @@ from osnet_lib.inference.session import choose_backend, open_session
 ROOT = Path(osnet_lib.__file__).parents[1]
 
 
-class Fake:
-    """torch_npu, with the CPU's arithmetic: devices, names, what went where, and threads that have no device yet."""
-
-    def __init__(self, monkeypatch, devices: int = 2):
-        self.devices, self.seen, self.hf32 = devices, [], []
-        self._thread = threading.local()
-        real = torch.Tensor.to
-
-        def to(tensor, *args, **keywords):
-            place = next((a for a in args if isinstance(a, torch.device) and a.type == "npu"), None)
-            if place is None:
-                return real(tensor, *args, **keywords)
-            if getattr(self._thread, "place", None) != place:
-                raise RuntimeError("107002: ctx is NULL\nset_device first")
-            self.seen.append(str(place))
-            self.hf32.append((torch.npu.conv.allow_hf32, torch.npu.matmul.allow_hf32))
-            return tensor.clone()
-
-        module = ModuleType("torch_npu")
-        npu = SimpleNamespace(
-            device_count=lambda: self.devices,
-            get_device_name=lambda device: "Ascend910B4",
-            set_device=lambda place: setattr(self._thread, "place", place),
-            conv=SimpleNamespace(allow_hf32=True),  # as torch_npu has it
-            matmul=SimpleNamespace(allow_hf32=False),
-        )
-        torch.utils.rename_privateuse1_backend("npu")  # so that torch.device knows the word; it stays, and does no harm
-        monkeypatch.setitem(sys.modules, "torch_npu", module)
-        monkeypatch.setattr(torch, "npu", npu, raising=False)
-        monkeypatch.setattr(torch.Tensor, "to", to)
-
-
 @pytest.fixture
 def fake(monkeypatch):
     checkpoint()  # loaded with torch as it is
-    return Fake(monkeypatch)
+    return FakeTorchNpu(monkeypatch)
 
 
 def refusal(*args, **keywords) -> str:
@@ -131,7 +98,7 @@ def test_a_driver_that_fails(fake, monkeypatch):
         (None, "there is no torch_npu. pip install torch-npu==2.13.0"),
         (
             "raise ImportError('libhccl.so: cannot open shared object file: No such file or directory')",
-            "torch_npu does not load (libhccl.so: cannot open shared object file: No such file or directory). Source CANN's",
+            "torch_npu does not load (libhccl.so: cannot open shared object file: No such file or directory). Source",
         ),
         (
             "import a_part_of_it_that_is_not_there",
