@@ -117,6 +117,15 @@ def test_an_onnxruntime_without_it():
     assert "pip install onnxruntime-cann" in message
 
 
+@pytest.mark.skipif(
+    cann.PROVIDER not in onnxruntime.get_available_providers() or cann.count_devices() > 0,
+    reason="for an environment with the wheel onnxruntime-cann and no NPU",
+)
+def test_the_real_wheel_without_cann(capfd):
+    assert "ONNX Runtime's CANN provider does not " in refusal(onnx_path(2), "cann")
+    assert not capfd.readouterr().err
+
+
 def test_devices_are_counted_where_pyacl_can(fake, monkeypatch):
     monkeypatch.setattr(cann, "count_devices", lambda: 2)
     expected = "device: device 2 does not exist, the cann backend sees 2. Give a device from 0 to 1."
