@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 # Nobody is reported on: what is imported below this package, here or in processes of its own, finds its telemetry off.
 # ONNX Runtime 1.32 would write a lasting id and a database of events into the user's cache, and look up a host.
 _os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# torch loads an extension that is installed beside it, and torch_npu without CANN makes `import torch` raise. The
+# backend that needs it imports it by name.
+_os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 
 # What the package offers, by the module that defines it; that is imported when the name is first asked for.
 FACE = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import importlib
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -12,8 +11,10 @@ from os import PathLike
 from types import ModuleType
 from typing import Any
 
+from ..core.imports import ForeignNumpyError, import_compiled
 from ..errors import SessionError, first_line
-from .acl_codes import BARE, REPEAT_INITIALIZE, cure_for, name_of
+from .acl_codes import BARE, REPEAT_INITIALIZE, name_of
+from .acl_cures import cure_for, told_cause
 
 _ENVIRONMENT = "Source CANN's set_env.sh first (see the chapter on the Ascend host)."
 
@@ -36,13 +37,12 @@ class AclError(SessionError):
     def __init__(self, call: str, code: int | None, message: str, where: str | PathLike, soc: str | None = None):
         self.call, self.code, self.message, self.soc = call, code, message, soc
         self.name = "no result" if code is None else name_of(code)
+        words, cure = told_cause(message) or ("", cure_for(500000 if code is None else code, soc))
         said = " ".join(message.split())[:300].rstrip(". ")
+        if words not in said:  # the cause comes last in what may be long
+            said = f"{said} … {words}"
         number = self.name if code is None else f"{code} {self.name}"
-        super().__init__(
-            f"{call} failed: {number}{f' ({said})' if said else ''}",
-            where=where,
-            cure=cure_for(500000 if code is None else code, soc),
-        )
+        super().__init__(f"{call} failed: {number}{f' ({said})' if said else ''}", where=where, cure=cure)
 
     def __reduce__(self) -> tuple:
         """For the way from one process to another."""
@@ -55,10 +55,11 @@ def load_acl() -> ModuleType:
     Raises
     ------
     SessionError
-        It is not there or does not load; or a package of the same name, which has nothing to do with it, is.
+        It is not there or does not load, as where it was built for another numpy; or a package of the same name, which
+        has nothing to do with it, is.
     """
     try:
-        acl = importlib.import_module("acl")
+        acl = import_compiled("acl")
     except ModuleNotFoundError as error:
         if error.name == "acl":
             raise SessionError("there is no module acl (pyACL)", where="ascend", cure=_ENVIRONMENT) from error
@@ -76,6 +77,8 @@ def load_acl() -> ModuleType:
 
 
 def _broken(error: Exception) -> SessionError:
+    if isinstance(error, ForeignNumpyError):
+        return SessionError("the module acl does not load: " + str(error), where="ascend", cure=error.cure)
     return SessionError(
         f"the module acl does not load ({type(error).__name__}: {first_line(error)}); installed is {_owner()}",
         where="ascend",

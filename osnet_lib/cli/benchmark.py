@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,12 +48,16 @@ def _benchmark(o: argparse.Namespace) -> None:
     from ..core.results import NOT_MEASURED
     from ..inference.benchmark import sum_throughput
     from ..inference.devices import benchmark_devices, parse_devices
+    from ..inference.session import open_session
     from ..network.weights import find_weights
 
     devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model[0])
 
     def measure(some: tuple[int, ...]) -> list[Benchmark]:
-        return benchmark_devices(model, o.batch_size, some, o.rounds, o.warmup, o.backend, threads=o.threads)
+        opener = partial(open_session, options=dict(o.option))
+        return benchmark_devices(
+            model, o.batch_size, some, o.rounds, o.warmup, o.backend, threads=o.threads, opener=opener
+        )
 
     measured = measure(devices)
     for one in measured:
@@ -130,7 +135,8 @@ def _compare_speeds(o: argparse.Namespace) -> None:
         cure = "Rename one; their results would be one file."
         raise SessionError("has the name of another model", where=twice, cure=cure)
     with ExitStack() as stack:
-        sessions = [stack.enter_context(open_session(path, o.backend, devices[0], o.threads)) for path in paths]
+        opened = partial(open_session, options=dict(o.option))
+        sessions = [stack.enter_context(opened(path, o.backend, devices[0], o.threads)) for path in paths]
         measured = [
             replace(one, device=devices[0]) for one in run_side_by_side(sessions, o.batch_size, o.rounds, o.warmup)
         ]

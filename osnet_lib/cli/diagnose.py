@@ -47,7 +47,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
     from ..diagnosis.recompute import diagnose
     from ..errors import ParityError
     from ..features.store import check_pair
-    from ..inference.backends import choose_backend
+    from ..inference.backends import BACKENDS, choose_backend
     from ..inference.session import open_session
     from ..network.checkpoint import Checkpoint, load_checkpoint
     from ..network.weights import find_weights
@@ -59,11 +59,11 @@ def diagnose_command(o: argparse.Namespace) -> None:
     path = find_weights(o.model)
     model: Path | Checkpoint = path
     wrong: list[str] = []
-    if choose_backend(o.backend, path) == "torch":
+    if BACKENDS[choose_backend(o.backend, path)].reads_checkpoints:
         model = load_checkpoint(path)
         wrong += _show(o.model, check_weights(model))
     with (
-        open_session(model, o.backend, o.device, o.threads) as session,
+        open_session(model, o.backend, o.device, o.threads, options=dict(o.option)) as session,
         open_dataset(o.dataset) as dataset,
     ):
         for name, features in given.items():

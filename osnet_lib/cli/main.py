@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -125,9 +126,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch or ascend")
+    parser.add_argument(
+        "--backend", default="auto", help="auto (default), onnxruntime, torch, ascend, cann or torch_npu"
+    )
     parser.add_argument("--device", "--device-id", type=int, default=0, help="device number (default 0)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: the cores that affinity and quota allow)")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=_option,
+        metavar="NAME=VALUE",
+        help="of the cann backend, such as precision_mode=force_fp32; may be repeated",
+    )
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _key_option(parser: argparse.ArgumentParser) -> None:
@@ -189,7 +207,6 @@ def _passed(parity: Parity) -> None:
 
 
 def _extract_together(o: argparse.Namespace) -> None:
-    from functools import partial
 
     from ..inference.devices import extract_on_devices
     from ..inference.session import open_session
@@ -207,7 +224,7 @@ def _extract_together(o: argparse.Namespace) -> None:
                 o.devices,
                 o.backend,
                 threads=o.threads,
-                opener=partial(open_session, key=o.key),
+                opener=partial(open_session, key=o.key, options=dict(o.option)),
             )
             shares = features.conditions.get("devices", {o.devices: len(features)})
             print(f"{path}: {len(features)} features, by device {', '.join(f'{d}: {n}' for d, n in shares.items())}")
@@ -222,7 +239,7 @@ def _extract(o: argparse.Namespace) -> None:
     from ..study.dataset import open_dataset
 
     with (
-        open_session(_model(o.model), o.backend, o.device, o.threads, o.key) as session,
+        open_session(_model(o.model), o.backend, o.device, o.threads, key=o.key, options=dict(o.option)) as session,
         open_dataset(o.dataset) as dataset,
     ):
         _print_origin(session.model, session.describe().get("checkpoint", {}))

@@ -2,12 +2,12 @@
 
 What *breaks* means is settled here once:
 
-* A float32 stage (ONNX, simplified) computes the same numbers in another order. It breaks where its features leave the
-  tolerance of `osnet_lib.conversion.parity`; what that does to the ranking need not be asked.
-* A stage of reduced precision (float16, int8, an OM) gives other features by design, so its ranking is what counts. It
-  breaks where mAP is more than the guide's 1 % of torch's below torch's, or Rank-1 is below torch's by more than
-  chance explains (McNemar's test, and the interval of the difference leaves out zero). The guide's literal line for
-  Rank-1, not below at all, is one query in thousands; it is reported, and breaks nothing.
+* A float32 stage (ONNX, simplified, torch on an NPU) computes the same numbers in another order. It breaks where its
+  features leave the tolerance of `osnet_lib.conversion.parity`; what that does to the ranking need not be asked.
+* A stage of reduced precision (float16, int8, what CANN compiles) gives other features by design, so its ranking is
+  what counts. It breaks where mAP is more than the guide's 1 % of torch's below torch's, or Rank-1 is below torch's by
+  more than chance explains (McNemar's test, and the interval of the difference leaves out zero). The guide's literal
+  line for Rank-1, not below at all, is one query in thousands; it is reported, and breaks nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ..metrics.uncertainty import PairedTest
 from .acceptance import Criterion
 from .pair import compare_sides, measured_side
 
-STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om")  # in the order of the way
-FLOAT32 = STAGES[:3]
+STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om", "cann", "torch_npu")  # in the order of the way
+FLOAT32 = ("torch", "onnx", "simplified", "torch_npu")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .cgroup import PROC, cpu_quota
 from .files import read_text
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
+_BESIDE = ("onnxruntime-cann", "torch-npu")  # listed where they are installed: few hosts have them
 
 
 def usable_cores(proc: Path = PROC) -> int:
@@ -59,5 +60,5 @@ def environment() -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": usable_cores(),
-        "versions": dict.fromkeys(PACKAGES) | package_versions(PACKAGES),
+        "versions": dict.fromkeys(PACKAGES) | package_versions((*PACKAGES, *_BESIDE)),
     }

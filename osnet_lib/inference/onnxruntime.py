@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,34 +37,41 @@ class OnnxRuntimeEngine:
         self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
         self.facts = {"input": found.input_name, "output": found.output_name}
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3  # errors; they come as exceptions as well
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+        settings.log_severity_level = 3  # errors; they come as exceptions as well
         for name, value in THREADING.items():
-            options.add_session_config_entry(name, value)
+            settings.add_session_config_entry(name, value)
         if found.precision == INT8:
             # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
             # where there is no such danger it gives the same features to the bit.
-            options.add_session_config_entry("session.x64quantprecision", "1")
+            settings.add_session_config_entry("session.x64quantprecision", "1")
+        self._network = self._start(settings, device)
+        self.provider = self._network.get_providers()[0]
+
+    def _start(self, settings: Any, device: int) -> Any:
+        """The network on its device, which gets its name here."""
+        import onnxruntime
+
         providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             # TF32 rounds the inputs of a convolution to 10 bits: not the float32 that parity is about.
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device, "use_tf32": 0}))
         try:
-            self._network = onnxruntime.InferenceSession(str(model), options, providers=providers)
+            network = onnxruntime.InferenceSession(str(self.model), settings, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
             raise SessionError(
                 f"ONNX Runtime cannot load it ({first_line(error)})",
-                where=model,
+                where=self.model,
                 cure="Export it with a lower opset, or update onnxruntime.",
             ) from error
-        self.provider = self._network.get_providers()[0]
-        if self.provider != "CPUExecutionProvider":
+        if network.get_providers()[0] != "CPUExecutionProvider":
             self.device = f"CUDA device {device}"
         elif device == 0:
             self.device = cpu_name()
         else:  # also where CUDA is installed and did not start: nobody asked for the CPU instead
             raise no_device(device, "CPU", 1)
+        return network
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
         try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,11 +16,14 @@ from ..conversion.interface import FEATURE_SHAPE
 from ..core.file_kind import file_kind
 from ..core.files import absolute
 from ..core.host import package_versions, usable_cores
+from ..core.imports import ForeignNumpyError, import_compiled
 from ..errors import SessionError, first_line
 from ..network.weights import NAMED, find_weights
 from .backends import BACKENDS, choose_backend
 from .engine import Engine
 from .exported import quickest
+
+_EXTRAS = {"onnxruntime": "cpu", "torch": "convert"}  # of pyproject.toml, by the package that they bring
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint
@@ -45,7 +47,14 @@ class Session:
         The batch sizes the model computes; a batch is padded to the smallest that holds it. None where any goes.
     """
 
-    def __init__(self, backend: str, engine: Engine, threads: int, source: Checkpoint | None = None):
+    def __init__(
+        self,
+        backend: str,
+        engine: Engine,
+        threads: int,
+        source: Checkpoint | None = None,
+        options: Mapping[str, Any] | None = None,
+    ):
         self.backend, self.model, self.threads = backend, engine.model, threads
         self.input_shape, self.input_dtype, self.gears = engine.input_shape, engine.input_dtype, engine.gears
         self._engine: Engine | None = engine
@@ -59,7 +68,8 @@ class Session:
             "batch_size": self.batch_size,
             "model": self.model.name,
             "model_sha256": engine.sha256,
-            "versions": package_versions(("onnxruntime", "torch", "numpy")),
+            "versions": package_versions(("onnxruntime", "onnxruntime-cann", "torch", "torch-npu", "numpy")),
+            **({"options": dict(options)} if options else {}),
             **getattr(engine, "facts", {}),
         }
         if source is not None:
@@ -172,9 +182,10 @@ class Session:
         """The conditions of a measurement, ready for JSON.
 
         Keys: backend, provider, device (its name), threads, precision, simulated (times mean nothing then),
-        batch_size, model (file name), model_sha256, and versions of onnxruntime, torch and numpy, as far as installed.
-        Of an ONNX file also input and output, their names; of a checkpoint what `Checkpoint.origin` tells, under
-        checkpoint; of one that was exported for it, exported_from (file, sha256).
+        batch_size, model (file name), model_sha256, versions of onnxruntime, torch, what they need on an NPU and numpy,
+        as far as installed, and options where some were given. Of an ONNX file also input and output, their names; of a
+        checkpoint what `Checkpoint.origin` tells, under checkpoint; of one that was exported for it, exported_from
+        (file, sha256).
         """
         return copy.deepcopy(self._facts)
 
@@ -228,7 +239,9 @@ def open_session(
     backend: str = "auto",
     device: int = 0,
     threads: int | None = None,
+    *,
     key: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Session:
     """Load a model on a device.
 
@@ -246,12 +259,14 @@ def open_session(
         CPU threads of one operator; by default one per core that this process may use, see `usable_cores`.
     key : str, optional
         Which network of a checkpoint that holds several.
+    options : mapping, optional
+        Of the backend cann: those of ONNX Runtime's provider, such as ``{"precision_mode": "force_fp32"}``.
 
     Raises
     ------
     SessionError
-        An unknown backend, or one that does not read this file or is not installed; no such file, a damaged one,
-        another network; no such device; a thread count below 1. AclError where a call of pyACL fails.
+        An unknown backend, or one that does not read this file, is not installed or has no such option; no such file, a
+        damaged one, another network; no such device; a thread count below 1. AclError where a call of pyACL fails.
     CheckpointError
         A checkpoint that `load_checkpoint` refuses.
     ParityError
@@ -272,15 +287,17 @@ def open_session(
         name = choose_backend(backend, path)
     else:
         path, name = model.path, choose_backend("torch" if backend == "auto" else backend)
-        if name != "torch":
+        if not BACKENDS[name].reads_checkpoints:
             raise SessionError(
                 f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
             )
-    if key is not None and (name != "torch" or path is not model):
+    if key is not None and (not BACKENDS[name].reads_checkpoints or path is not model):
         raise SessionError("a key chooses among the networks of a checkpoint file", where=path, cure="Leave it out.")
+    options = dict(options or {})
+    _check_options(name, options)
     _require(name, path)
     source = None
-    if name == "torch" and (backend == "auto" or key is not None):
+    if BACKENDS[name].reads_checkpoints and (backend == "auto" or key is not None):
         from ..network.checkpoint import Checkpoint, load_checkpoint  # takes torch, which other models do not need
 
         model = model if isinstance(model, Checkpoint) else load_checkpoint(path, key)
@@ -288,19 +305,28 @@ def open_session(
             source = model
             name, model = quickest(source)
             _require(name, path)
-    engine = BACKENDS[name].engine(model, device, threads)
-    return Session(name, engine, threads, source if name != "torch" else None)
+    engine = BACKENDS[name].engine(model, device, threads, *([options] if options else []))
+    return Session(name, engine, threads, source if not BACKENDS[name].reads_checkpoints else None, options)
 
 
-def _require(name: str, path: Path) -> None:
-    """Refuse a backend whose package is not installed."""
-    package = BACKENDS[name].package
-    if package:
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise SessionError(
-                f"the {name} backend cannot import {package} ({first_line(error)})",
-                where=path,
-                cure=f"pip install {package}",
-            ) from error
+def _check_options(backend: str, options: dict[str, Any]) -> None:
+    known = BACKENDS[backend].options
+    if unknown := sorted(set(options) - set(known)):
+        has = f"It has {', '.join(known)}." if known else "It has none: leave them out."
+        raise SessionError(f"the {backend} backend has no {', '.join(unknown)}", where="options", cure=has)
+
+
+def _require(backend: str, model: Path) -> None:
+    """Refuse a backend whose package is not installed, or does not load."""
+    package = BACKENDS[backend].package
+    if not package:
+        return
+    try:
+        import_compiled(package)
+    except Exception as error:  # an extension that a package loads may raise anything
+        what, cure = first_line(error), f"pip install 'osnet-ascend-study[{_EXTRAS[package]}]'"
+        if isinstance(error, ForeignNumpyError):
+            cure = error.cure
+        elif not isinstance(error, ImportError):
+            cure = "Set TORCH_DEVICE_BACKEND_AUTOLOAD=0, or source CANN's set_env.sh first."
+        raise SessionError(f"the {backend} backend cannot import {package} ({what})", where=model, cure=cure) from error

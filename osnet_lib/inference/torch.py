@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ class TorchEngine:
     input_shape: tuple[int | None, ...] = (None, *IMAGE_SHAPE)
     gears: tuple[int, ...] = ()
     input_dtype, precision, simulated = np.dtype(np.float32), "float32", False
+    provider = "cpu"
 
     def __init__(self, model: Path | Checkpoint, device: int, threads: int):
         import torch
@@ -32,20 +35,32 @@ class TorchEngine:
         checkpoint = model if isinstance(model, Checkpoint) else load_checkpoint(model)
         self.model, self.sha256 = checkpoint.path, checkpoint.sha256
         self.facts = {"checkpoint": checkpoint.origin} if checkpoint.origin else {}
-        self.provider = "cuda" if torch.cuda.is_available() else "cpu"
-        devices = torch.cuda.device_count() if self.provider == "cuda" else 1
+        self._torch, self._threads = torch, threads
+        self.device = self._find(device)
+        self._place = torch.device(self.provider, device)
+        with self._float32():
+            self._network = copy.deepcopy(checkpoint.model).eval().to(self._place)  # the caller may go on with theirs
+
+    def _find(self, device: int) -> str:
+        """The device's name; sets `provider`."""
+        cuda = self._torch.cuda
+        self.provider = "cuda" if cuda.is_available() else "cpu"
+        devices = cuda.device_count() if self.provider == "cuda" else 1
         if device >= devices:
             raise no_device(device, self.provider.upper(), devices)
-        self._torch, self._threads = torch, threads
-        self._place = torch.device(self.provider, device)
-        self._network = copy.deepcopy(checkpoint.model).eval().to(self._place)  # the caller may go on with theirs
-        self.device = torch.cuda.get_device_name(device) if self.provider == "cuda" else cpu_name()
+        return cuda.get_device_name(device) if self.provider == "cuda" else cpu_name()
+
+    @contextmanager
+    def _float32(self) -> Iterator[None]:
+        """In float32 and no shorter format."""
+        with self._torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
         torch, before = self._torch, self._torch.get_num_threads()
         torch.set_num_threads(self._threads)  # a setting of the whole process, hence given back
         try:
-            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            with torch.inference_mode(), self._float32():
                 writeable = batch if batch.flags.writeable else batch.copy()  # torch warns of read-only memory
                 return self._network(torch.from_numpy(writeable).to(self._place)).cpu().numpy()
         except RuntimeError as error:

@@ -18,7 +18,7 @@ from .models import checkpoint_of, export_model, model_label
 from .runnable import runnable_model
 from .study import Study
 
-# ATC computes in float16, whose 11 bits leave errors of some thousandths in features of this size.
+# What CANN compiles computes in float16, whose 11 bits leave errors of some thousandths in features of this size.
 OM_TOLERANCE = Tolerance(max_abs=0.05, min_cosine=0.999)
 
 
@@ -43,7 +43,7 @@ def measure_parity(study: Study, batch_sizes: Sequence[int], opset: int = 11) ->
         some, model = slice(2 * size - 1), runnable_model(replace(plain, batch_size=size), opset)
         with open_session(model, study.backend, study.device) as session:
             stage = {"onnxruntime": "simplified", "ascend": "om"}.get(session.backend, session.backend)
-            allowed = OM_TOLERANCE if session.backend == "ascend" else Tolerance()
+            allowed = OM_TOLERANCE if session.backend in ("ascend", "cann") else Tolerance()
             parities.append(check_parity(expected[some], session, images[some], stage, allowed, size))
     write_result(
         study.place.results,

@@ -14,7 +14,7 @@ from ..core.host import environment
 from ..datasets.market1501 import Market1501, Sample
 from ..datasets.preprocess import iter_batches
 from ..errors import StudyError
-from ..inference.backends import choose_backend
+from ..inference.backends import BACKENDS, choose_backend
 from .dataset import images_of
 from .models import atc_commands, checkpoint_of, make_om, simplify_model
 from .study import Study
@@ -85,7 +85,7 @@ def runnable_model(study: Study, opset: int = 11) -> Path:
             where="precision",
             cure="Leave it out, or choose the backend onnxruntime; an OM computes as it was converted.",
         )
-    if chosen == "torch":
+    if BACKENDS[chosen].reads_checkpoints:
         return checkpoint_of(study).path
     if chosen == "ascend":
         return make_om(study, atc_commands(study, [study.batch_size])[0])

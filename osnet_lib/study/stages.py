@@ -24,6 +24,11 @@ from .models import checkpoint_of, export_model, model_label, simplify_model
 from .runnable import calibration_samples, float16_model, int8_model, runnable_model, spread
 from .study import Study
 
+DEVICE_STAGES = {  # those of a backend, which must be asked for
+    "om": "ascend",
+    "cann": "cann",
+    "torch_npu": "torch_npu",
+}
 _QUERIES = "queries (stage_queries in the notebook)"
 _TORCH_BATCH = 16  # for speed only: torch's rows do not depend on it beyond rounding
 
@@ -88,8 +93,8 @@ def measure_stages(
 ) -> list[Stage]:
     """Run torch once and all other stages at every batch size; write one result.
 
-    Where the study's backend is ``"ascend"`` there is the stage ``"om"``, on its device; the others run on ONNX
-    Runtime's first device, torch with one thread. The precision and batch size of the study do not count here.
+    Where the study's backend is one of an NPU it has a stage of its own on that device, see `DEVICE_STAGES`; the others
+    run on ONNX Runtime's first device, torch with one thread. The study's own precision and batch size do not count.
 
     Parameters
     ----------
@@ -127,7 +132,7 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
         sized = replace(study, batch_size=size)
         if name == "onnx":
             return export_model(study, opset).path
-        if name == "simplified":
+        if name in ("simplified", "cann"):
             return simplify_model(sized, opset=opset).path
         if name == "fp16":
             return float16_model(sized, opset)
@@ -136,8 +141,13 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
         return runnable_model(replace(sized, backend="ascend"), opset)
 
     def features(name: str, size: int) -> tuple[Features, Features]:
-        runs = {"torch": ("torch", 0, 1), "om": ("ascend", study.device, None)}.get(name, ("onnxruntime", 0, None))
-        source, sized = checkpoint if name == "torch" else model(name, size), replace(study, batch_size=size)
+        runs: tuple[str, int, int | None] = ("onnxruntime", 0, None)
+        if name == "torch":
+            runs = ("torch", 0, 1)
+        elif name in DEVICE_STAGES:
+            runs = (DEVICE_STAGES[name], study.device, None)
+        source = checkpoint if name in ("torch", "torch_npu") else model(name, size)
+        sized = replace(study, batch_size=size)
         try:
             of_query, of_gallery = (
                 _features(sized, dataset, source, samples, f"{name}-bs{size}-{split}", runs)
@@ -154,7 +164,7 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
     stages += [
         compare_stage(name, size, reference, features(name, size), metric)
         for name in STAGES[1:]
-        if name != "om" or chosen == "ascend"
+        if DEVICE_STAGES.get(name, chosen) == chosen
         for size in sizes
     ]
     broken = first_broken(stages)

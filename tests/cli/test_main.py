@@ -378,6 +378,15 @@ BAD = [
         "extract {}/w.pth {}/market {new} --backend onnxruntime",
         r"{}/w\.pth: the onnxruntime backend does not read it.*\. Give a \.onnx file",
     ),
+    ("extract {}/a.onnx {}/market {new} --backend cann", r"{}/a\.onnx: .*CANN provider.*\. (pip uninstall|Source)"),
+    (
+        "extract {}/a.onnx {}/market {new} --option precision_mode=force_fp32",
+        r"options: the onnxruntime backend has no precision_mode\. It has none",
+    ),
+    (
+        "benchmark {}/a.onnx --batch-size 1 --backend cann --option precision_mode=x --option speed=1",
+        r"options: the cann backend has no speed\. It has npu_mem_limit, ",
+    ),
     ("extract {}/a.onnx {}/market {new} --device 9", r"device: device 9 does not exist.*\. Give device 0"),
     ("extract {}/a.onnx {}/market {new} --threads 0", r"threads: 0 is not a whole number.*\. Leave it out"),
     (
@@ -458,6 +467,10 @@ def test_a_refusal_names_the_path_that_was_looked_at(osnet, tmp_path, monkeypatc
         (
             "benchmark {}/a.onnx",
             "osnet benchmark: the following arguments are required: --batch-size. See osnet benchmark --help",
+        ),
+        (
+            "benchmark {}/a.onnx --batch-size 1 --option speed",
+            "osnet benchmark: argument --option: 'speed' is not NAME=VALUE. See osnet benchmark --help",
         ),
         ("benchmark {}/a.onnx --batch-size many", "osnet benchmark: argument --batch-size: invalid int value: 'many'"),
         ("export {}/w.pth", "osnet export: the following arguments are required: output"),

@@ -24,7 +24,6 @@ from helpers.networks import checkpoint, checkpoint_path, images, onnx_path, sta
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
 from osnet_lib.errors import CheckpointError, SessionError
-from osnet_lib.inference import session as session_module
 from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_session
 
 FIXED = 4
@@ -327,7 +326,7 @@ def test_a_bad_checkpoint_keeps_its_own_error(tmp_path):
 def test_unknown_backend(backend):
     for call in (open_session, choose_backend):
         message = refusal(call, *([onnx_path()] if call is open_session else []), backend=backend)
-        assert message == f"backend: {backend!r} is not a backend. Choose one of auto, onnxruntime, torch, ascend."
+        assert message == f"backend: {backend!r} is not a backend. Choose one of auto, {', '.join(BACKENDS)}."
 
 
 @pytest.mark.parametrize(
@@ -540,6 +539,9 @@ def test_a_run_that_fails_inside(model, backend, where):
 
 
 def test_every_backend_is_described():
-    assert list(BACKENDS) == ["onnxruntime", "torch", "ascend"]
-    suffixes = [suffix for backend in BACKENDS.values() for suffix in backend.suffixes]
-    assert len(suffixes) == len(set(suffixes)) and session_module.BACKENDS["ascend"].suffixes == (".om",)
+    assert list(BACKENDS) == ["onnxruntime", "torch", "ascend", "cann", "torch_npu"]
+    first = {
+        suffix: choose_backend("auto", f"x{suffix}") for backend in BACKENDS.values() for suffix in backend.suffixes
+    }
+    assert set(first.values()) == {"onnxruntime", "torch", "ascend"}  # the others must be asked for
+    assert [name for name, backend in BACKENDS.items() if backend.reads_checkpoints] == ["torch", "torch_npu"]

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from helpers.fake_npu_ways import FakeCann, FakeTorchNpu
 from osnet_lib.conversion.onnx_file import inspect_onnx, load_onnx, write_onnx
 from osnet_lib.conversion.precision import FLOAT16, INT8, to_float16
 from osnet_lib.core.results import read_results
@@ -249,6 +250,19 @@ def test_a_stage_without_features_is_named(copy, dataset, checkpoint, monkeypatc
         path.unlink()
     with pytest.raises(ParityError, match="^int8, batch size 2: no features .*not finite"):
         measure_stages(Study(copy, dataset, checkpoint, progress=False), [2], QUERIES)
+
+
+@pytest.mark.parametrize(
+    "backend, fake, precision", [("cann", FakeCann, "CANN's force_fp16"), ("torch_npu", FakeTorchNpu, "float32")]
+)
+def test_other_ways_onto_an_npu_are_stages_where_they_are_asked_for(
+    copy, dataset, checkpoint, monkeypatch, backend, fake, precision
+):
+    way = fake(monkeypatch)
+    stages = measure_stages(Study(copy, dataset, checkpoint, backend=backend, device=1, progress=False), [2], QUERIES)
+    assert [stage.name for stage in stages][4:] == ["int8", backend] and stages[5].precision == precision
+    assert stages[5].broken is None and stages[5].images == stages[0].images and stages[5].max_abs < 1e-4
+    assert set(way.seen) == {"npu:1"} if backend == "torch_npu" else way.opened[-1][0][0][1]["device_id"] == 1
 
 
 def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):

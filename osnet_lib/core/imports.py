@@ -1,0 +1,49 @@
+"""Imports of packages with compiled code: a numpy other than they were built for is told as what it is."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import sys
+from contextlib import redirect_stderr
+from types import ModuleType
+
+import numpy as np
+
+_NUMPY = re.compile(r"multiarray|_ARRAY_API|import numpy failed|compiled using NumPy|numpy\.\w+ size changed")
+
+
+class ForeignNumpyError(ImportError):
+    """A package that was built for another numpy; `cure` says how to get that one."""
+
+    def __init__(self, package: str):
+        super().__init__(f"{package} was built for another numpy than the {np.__version__} that is here")
+        number, name = (1, "constraints-numpy1.txt") if np.__version__ >= "2" else (2, "constraints.txt")
+        self.cure = f"Take numpy {number}: make book CONSTRAINTS={name}, or pip install -r requirements.txt -c {name}"
+
+
+def import_compiled(name: str) -> ModuleType:
+    """Import a package.
+
+    numpy writes a screen of text where a package was built for another one, and the exception then names anything but
+    the cause. So what is written to standard error meanwhile is held back, and shown unless numpy is the cause.
+
+    Raises
+    ------
+    ForeignNumpyError
+        The package and this numpy do not fit.
+    Exception
+        Whatever else the package raises.
+    """
+    heard = io.StringIO()
+    try:
+        with redirect_stderr(heard):
+            return importlib.import_module(name)
+    except Exception as error:
+        if _NUMPY.search(f"{error}\n{heard.getvalue()}"):
+            heard = io.StringIO()
+            raise ForeignNumpyError(name) from error
+        raise
+    finally:
+        sys.stderr.write(heard.getvalue())
