@@ -99,7 +99,7 @@ def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:
     from ..guide.perf import PurePerf, pure_perf_name
 
     if not measured.simulated:
-        path = os.path.join(output, pure_perf_name(model, measured.device))
+        path = os.path.join(output, pure_perf_name(model, measured.device or 0))
         write_text(path, str(PurePerf(measured.ave_throughput_rate, measured.ave_latency)))
         print(f"[INFO] Dataset number: {len(measured.times) - 1} finished cost {measured.times[-1]:.3f}ms")
         print(f"[INFO] PureInfer result saved in {path}")
