@@ -18,12 +18,8 @@ def add_benchmark_command(
 ) -> None:
     """Add the command; see `guide.add_guide_commands`."""
     p = command("benchmark", _benchmark, "pure inference speed", "benchmark osnet_x1_0_bs16_sim.onnx --batch-size 16")
-    p.add_argument(
-        "model",
-        nargs="+",
-        help="mini, market1501, a checkpoint, an .onnx or an .om; of several the rounds alternate, and the others are "
-        "compared with the first",
-    )
+    p.add_argument("model", help="mini, market1501, a checkpoint, an .onnx or an .om")
+    p.add_argument("others", nargs="*", help="models to compare with it: the rounds of all alternate")
     p.add_argument("--batch-size", type=int, required=True, help="images a round")
     p.add_argument("--rounds", type=int, default=50, help="timed rounds (default 50)")
     p.add_argument(
@@ -40,7 +36,7 @@ def add_benchmark_command(
 
 
 def _benchmark(o: argparse.Namespace) -> None:
-    if len(o.model) > 1:
+    if o.others:
         return _compare_speeds(o)
     from ..core.files import write_json
     from ..core.host import environment
@@ -51,7 +47,7 @@ def _benchmark(o: argparse.Namespace) -> None:
     from ..inference.session import open_session
     from ..network.weights import find_weights
 
-    devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model[0])
+    devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)
 
     def measure(some: tuple[int, ...]) -> list[Benchmark]:
         opener = partial(open_session, options=dict(o.option))
@@ -104,7 +100,7 @@ def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:
     from ..guide.perf import PurePerf, pure_perf_name
 
     if not measured.simulated:
-        path = os.path.join(output, pure_perf_name(model, measured.device))
+        path = os.path.join(output, pure_perf_name(model, measured.device or 0))
         write_text(path, str(PurePerf(measured.ave_throughput_rate, measured.ave_latency)))
         print(f"[INFO] Dataset number: {len(measured.times) - 1} finished cost {measured.times[-1]:.3f}ms")
         print(f"[INFO] PureInfer result saved in {path}")
@@ -127,7 +123,7 @@ def _compare_speeds(o: argparse.Namespace) -> None:
     from ..inference.side_by_side import paired_ratio, run_side_by_side
     from ..network.weights import find_weights
 
-    paths, devices = [find_weights(model) for model in o.model], parse_devices(o.devices or o.device)
+    paths, devices = [find_weights(model) for model in (o.model, *o.others)], parse_devices(o.devices or o.device)
     if len(devices) > 1:
         cure = "Give one device, or one model."
         raise SessionError("several models on several devices are not timed together", where="devices", cure=cure)

@@ -30,8 +30,8 @@ def control_groups(controller: str, proc: Path = PROC) -> list[Path]:
     """
     memberships = {}
     for line in read_text(proc / "self" / "cgroup").splitlines():
-        _, names, path = line.split(":", 2)
-        memberships.update(dict.fromkeys(names.split(","), path))
+        _, controllers, path = line.split(":", 2)
+        memberships.update(dict.fromkeys(controllers.split(","), path))
     found: dict[str, list[Path]] = {}
     for kind, names, root, mount in _mounts(proc):
         key = "" if kind == "cgroup2" else controller

@@ -82,10 +82,11 @@ def _tree_seconds(root: int, proc: Path, tick: int) -> float | None:
             parents[pid], spent[pid] = int(fields[1]), sum(map(int, fields[11:15]))
     if root not in spent:
         return None
-    ours, found = {root}, True
+    ours: set[int] = set()
+    found = {root}
     while found:
-        found = {pid for pid, parent in parents.items() if parent in ours and pid not in ours}
         ours |= found
+        found = {pid for pid, parent in parents.items() if parent in ours and pid not in ours}
     return sum(spent[pid] for pid in ours) / tick
 
 

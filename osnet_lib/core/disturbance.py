@@ -12,7 +12,7 @@ import numpy as np
 from .counters import Counters, read_counters
 from .host import usable_cores
 
-QUIET, DISTURBED, UNKNOWN = "quiet", "disturbed", "unknown"
+QUIET, DISTURBED, UNSURE = "quiet", "disturbed", "unknown"
 
 # The bounds of a verdict. What is below them happens on every idle machine.
 FOREIGN_CORES = 0.1  # of one core, used by others: services of an idle system take some hundredths, a busy loop all
@@ -175,12 +175,13 @@ def judge(
         Threads that were timed; involuntary switches are judged for each.
     """
     times = np.asarray(times_ms, np.float64)
-    shape = _shape(times)
+    drift, median, p99 = _drift(times), float(np.median(times)), float(np.percentile(times, 99))
+    shape = {"drift": drift, "median_ms": median, "p99_ms": p99, "p99_over_median": p99 / median}
     reasons = []
-    if shape["drift"] is not None and abs(shape["drift"]) > DRIFT:
-        reasons.append(f"the last third of the rounds took {shape['drift']:+.0%} against the first")
-    if shape["p99_ms"] > TAIL * shape["median_ms"] + HICCUP_MS:
-        reasons.append(f"the 99th percentile is {shape['p99_over_median']:.1f} times the median")
+    if drift is not None and abs(drift) > DRIFT:
+        reasons.append(f"the last third of the rounds took {drift:+.0%} against the first")
+    if p99 > TAIL * median + HICCUP_MS:
+        reasons.append(f"the 99th percentile is {p99 / median:.1f} times the median")
     span = watched.decisive if watched else None
     if watched and span:
         reasons += _counted(span, watched.cores, threads or watched.cores)
@@ -189,19 +190,16 @@ def judge(
         return Verdict(DISTURBED, tuple(reasons), evidence)
     if span is None:
         short = f"over in {watched.whole.seconds:.2f} s, too short for its counters" if watched else "nobody watched it"
-        return Verdict(UNKNOWN, (short,), evidence)
+        return Verdict(UNSURE, (short,), evidence)
     if span.foreign is None:
-        return Verdict(UNKNOWN, ("this system does not tell what other programs use",), evidence)
+        return Verdict(UNSURE, ("this system does not tell what other programs use",), evidence)
     return Verdict(QUIET, (), evidence)
 
 
-def _shape(times: np.ndarray) -> dict[str, float | None]:
-    """How the times run: drift of the median from first to last third, and how far the slowest stick out."""
+def _drift(times: np.ndarray) -> float | None:
+    """By how much the median of the last third is above that of the first, as a fraction; None of few rounds."""
     third = len(times) // 3
-    first, last = (float(np.median(part)) for part in (times[: max(third, 1)], times[-max(third, 1) :]))
-    median, p99 = float(np.median(times)), float(np.percentile(times, 99))
-    drift = last / first - 1 if third >= THIRD else None
-    return {"drift": drift, "median_ms": median, "p99_ms": p99, "p99_over_median": p99 / median}
+    return float(np.median(times[-third:]) / np.median(times[:third])) - 1 if third >= THIRD else None
 
 
 def _counted(span: Span, cores: int, threads: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 
 import numpy as np
@@ -99,8 +100,7 @@ def run_side_by_side(
     batches = [random_batch(session, batch_size, seed) for session in sessions]
     watch = Watch() if watch is None else watch
     before = [
-        warm_up(lambda session=session, images=images: time_round(session, images), warmup, settle)
-        for session, images in zip(sessions, batches)
+        warm_up(partial(time_round, session, images), warmup, settle) for session, images in zip(sessions, batches)
     ]
     watch.start()
     times, count = np.empty((len(sessions), rounds)), len(sessions)

@@ -264,8 +264,9 @@ def plot_throughput(
                 axes.plot(x[hollow], y[hollow], **marks, zorder=handles[-1].lines[0].get_zorder() + 0.1)
                 any_disturbed = True
     if any_disturbed:
-        hollow_mark = {"marker": "o", "color": BLACK, "markerfacecolor": "white", "linestyle": "none"}
-        handles.append(Line2D([], [], **hollow_mark, label="hollow: disturbed"))
+        mark = Line2D([], [], color=BLACK, linestyle="none", marker="o", markerfacecolor="white")
+        mark.set_label("hollow: disturbed")
+        handles.append(mark)
     axes.set_xscale("log", base=2)
     if rates.max() > 20 * rates.min():
         axes.set_yscale("log")

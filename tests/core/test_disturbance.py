@@ -10,7 +10,7 @@ import pytest
 
 from osnet_lib.core import disturbance
 from osnet_lib.core.counters import Counters
-from osnet_lib.core.disturbance import DISTURBED, QUIET, UNKNOWN, Span, Watch, Watched, foreign_bound, judge
+from osnet_lib.core.disturbance import DISTURBED, QUIET, UNSURE, Span, Watch, Watched, foreign_bound, judge
 
 STEADY = [10.0] * 50
 IDLE = Span(2.0, foreign=0.02, steal=0.0, switches=3.0, throttled=0.0, load=1.0)
@@ -47,9 +47,9 @@ VERDICTS = {
         "99th percentile is 3.0 times the median",
     ),
     "a hiccup of a short round": ([*[1.0] * 49, 6.0], watched(IDLE), QUIET, ""),
-    "nobody watched": (STEADY, None, UNKNOWN, "nobody watched it"),
+    "nobody watched": (STEADY, None, UNSURE, "nobody watched it"),
     "nobody watched a slow tail": ([*[100.0] * 90, *[300.0] * 10], None, DISTURBED, "99th percentile"),
-    "no counters": (STEADY, watched(NOTHING), UNKNOWN, "this system does not tell what other programs use"),
+    "no counters": (STEADY, watched(NOTHING), UNSURE, "this system does not tell what other programs use"),
     "no counters, and interrupted": (
         STEADY,
         watched(replace(NOTHING, switches=90.0)),
@@ -60,7 +60,7 @@ VERDICTS = {
     "too short to tell": (
         [1.0] * 9,
         watched(replace(IDLE, seconds=0.01, foreign=3.0), whole=replace(IDLE, seconds=0.3)),
-        UNKNOWN,
+        UNSURE,
         "over in 0.30 s, too short",
     ),
     "short, with a neighbour around it": (
