@@ -46,7 +46,7 @@ def test_a_disturbed_measurement_is_timed_once_more(work, checkpoint, monkeypatc
 
     monkeypatch.setattr(performance, "run_benchmark", run_benchmark)
     monkeypatch.setattr(performance, "runnable_model", lambda *_: onnx_path())
-    measured = measure_performance(work, checkpoint, 1, threads=1, rounds=12, warmup=1, progress=False)
+    measured = measure_performance(Study(work, weights=checkpoint, batch_size=1, progress=False), 1, 12, 1)
     assert len(made) == calls and measured.times[0] == kept
     values = read_results(work.results, "performance")[0].values
     assert values["verdict"] == verdict and ("other" in values) == (calls == 2)
