@@ -31,7 +31,7 @@ class TorchEngine:
 
         checkpoint = model if isinstance(model, Checkpoint) else load_checkpoint(model)
         self.model, self.sha256 = checkpoint.path, checkpoint.sha256
-        self.facts = {"checkpoint": checkpoint.origin} if checkpoint.origin else {}
+        self.facts = {"checkpoint": checkpoint.origin}
         self.provider = "cuda" if torch.cuda.is_available() else "cpu"
         devices = torch.cuda.device_count() if self.provider == "cuda" else 1
         if device >= devices:
