@@ -28,7 +28,9 @@ class Facts:
 
     def as_dict(self) -> dict[str, Any]:
         """A copy as plain values, ready for JSON."""
-        return {key: value for key, value in asdict(self).items() if value or key not in self.SOMETIMES}
+        return {
+            key: value for key, value in asdict(self).items() if value not in (None, {}) or key not in self.SOMETIMES
+        }
 
 
 @dataclass(frozen=True)
