@@ -13,7 +13,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
+from ..core.conditions import short
 from ..core.files import sha256
+from ..core.line import one_line
 from ..errors import ConvertError, ExportError
 from .aipp import read_aipp
 from .atc import AtcCommand
@@ -49,6 +51,13 @@ class OmFile:
     seconds: float
     warnings: tuple[AtcMessage, ...]
     python: HostPython | None = None
+
+    def __repr__(self) -> str:
+        batches = ", ".join(map(str, self.command.batch_sizes))
+        return one_line(
+            f"{self.path.name} (sha256 {short(self.sha256)}): {self.command.soc_version}, batch {batches}, made in "
+            f"{self.seconds:.1f} s, {len(self.warnings)} warnings"
+        )
 
 
 def conversion_status() -> str:

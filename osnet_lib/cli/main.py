@@ -242,7 +242,7 @@ def _extract(o: argparse.Namespace) -> None:
         open_session(_model(o.model), o.backend, o.device, o.threads, key=o.key, options=dict(o.option)) as session,
         open_dataset(o.dataset) as dataset,
     ):
-        _print_origin(session.model, session.describe().get("checkpoint", {}))
+        _print_origin(session.model, session.facts.checkpoint)
         batch_size = (session.batch_size or 16) if o.batch_size is None else o.batch_size
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
             key = extraction_conditions(session, dataset, samples, batch_size)

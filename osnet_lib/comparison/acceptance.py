@@ -18,6 +18,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..core.line import one_line
 from ..errors import ResultError
 from ..metrics.resampling import Interval
 from ..metrics.uncertainty import PairedTest, exact_interval
@@ -65,6 +66,11 @@ class Acceptance:
     reference: Score
     candidate: Score
     criteria: tuple[Criterion, Criterion]
+
+    def __repr__(self) -> str:
+        changes = ", ".join(f"{c.name} {100 * c.difference:+.2f} points" for c in self.criteria)
+        decision = "passed" if self.passed else "failed"
+        return one_line(f"{decision}: {changes} ({self.candidate.label} against {self.reference.label})")
 
     @property
     def passed(self) -> bool:

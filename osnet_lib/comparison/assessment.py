@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.line import one_line
 from ..metrics import Evaluation, Intervals, PairedTest, Verification
 
 
@@ -29,6 +30,9 @@ class Assessment:
     by_identity: Intervals
     verification: Verification
     by_lists: Evaluation | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.by_identity.text()} ({self.evaluation.metric}, {self.evaluation.num_valid} queries)"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -58,6 +62,10 @@ class Variant:
     evaluation: Evaluation
     test: PairedTest | None
     verification: Verification | None
+
+    def __repr__(self) -> str:
+        tested = f"; {self.test.outcome}, {self.test.lost} lost and {self.test.won} won" if self.test else ""
+        return one_line(f"{self.name}: {self.evaluation!r}{tested}")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..conversion.parity import Difference, feature_difference, row_cosines
 from ..core.files import stem
+from ..core.line import one_line
 from ..core.table import Table
 from ..datasets.market1501 import LANDMARKS, PUBLISHED
 from ..errors import ResultError
@@ -37,6 +38,9 @@ class Measured:
     evaluation: Evaluation
     by_query: Intervals | None
 
+    def __repr__(self) -> str:
+        return repr(self.evaluation)
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
@@ -44,6 +48,9 @@ class Side:
 
     score: Score
     measured: Measured | None = None
+
+    def __repr__(self) -> str:
+        return repr(self.score)
 
     @property
     def intervals(self) -> dict[str, Intervals]:
@@ -82,6 +89,10 @@ class Comparison:
     kendall_tau: float | None = None
     difference: Difference | None = None
     cosines: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        changed = "" if self.top1_changed is None else f"nearest image changed for {self.top1_changed:,} queries; "
+        return one_line(f"{changed}{self.acceptance!r}")
 
     def text(self) -> str:
         """Table, gate and, where both sides have features, what changed."""
@@ -237,19 +248,17 @@ def measured_side(
     by_query = by_identity = None
     if len(np.unique(query.pids[evaluation.valid])) > 1:
         by_query, by_identity = (bootstrap(evaluation, clusters=units, level=level) for units in (None, query.pids))
-    facts = [query.conditions.get(part) for part in ("dataset", "session")]
-    dataset, session = (found if isinstance(found, dict) else {} for found in facts)  # other tools write what they like
     score = measured_score(
         label,
         evaluation,
         by_identity,
-        dataset=dataset.get("file"),
-        dataset_sha256=dataset.get("sha256"),
+        dataset=query.dataset.file,
+        dataset_sha256=query.dataset.sha256,
         is_market1501=_is_market1501(query, gallery),
-        device=session.get("device"),
-        precision=session.get("precision"),
+        device=query.session.device,
+        precision=query.session.precision,
         preprocess=query.conditions.get("preprocess"),
-        source=session.get("model"),
+        source=query.session.model,
     )
     return Side(score, Measured(query, gallery, evaluation, by_query))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.files import read_json
+from ..core.line import one_line
 from ..core.results import read_result
 from ..datasets.preprocess import MEAN, STD
 from ..errors import ResultError
@@ -56,6 +57,13 @@ class Score:
     source: str | None = None
     intervals: Intervals | None = None
     inferred: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        queries = None if self.queries is None else f"{self.queries:,} queries"
+        known = ", ".join(fact for fact in (self.metric, self.dataset, queries) if fact)
+        return one_line(
+            f"{self.label}: Rank-1 {self.rank1_text}, mAP {100 * self.mAP:.2f} %{f' ({known})' * bool(known)}"
+        )
 
     @property
     def rank1_text(self) -> str:
@@ -144,7 +152,6 @@ def _study_score(path: Path) -> Score:
             f"a result of kind {result.kind}, which holds no score", where=path, cure="Give an accuracy-*.json"
         )
     facts, values = result.conditions, result.values
-    session = facts["session"]
     return _fractions(
         Score(
             path.name,
@@ -152,13 +159,13 @@ def _study_score(path: Path) -> Score:
             values["mAP"],
             None,
             _distance(facts["metric"], values.get("normalized", False)),
-            facts["dataset"]["file"],
-            facts["dataset"]["sha256"],
+            result.dataset.file,
+            result.dataset.sha256,
             facts.get("is_market1501"),
             values["num_valid"],
-            facts["model"]["architecture"],
-            session["device"],
-            session["precision"],
+            result.model.architecture,
+            result.session.device,
+            result.session.precision,
             facts.get("preprocess"),
             "a result of this study",
         ),

@@ -80,6 +80,13 @@ class Stage:
     paired: PairedTest
     criteria: tuple[Criterion, Criterion]
 
+    def __repr__(self) -> str:
+        return (
+            f"{self.where}: {'breaks' if self.broken else 'holds'}, Rank-1 {100 * self.rank1.value:.2f} %, mAP "
+            f"{100 * self.mAP.value:.2f} % ({self.metric}), smallest cosine {self.cosine_min:.6f}, nearest image "
+            f"changed for {self.top1_changed:,} of {self.queries:,} queries"
+        )
+
     @property
     def where(self) -> str:
         return self.name if self.batch_size is None else f"{self.name} at batch size {self.batch_size}"
@@ -152,11 +159,10 @@ def compare_stage(
     # both sides are measured, on more than one identity
     assert score.queries is not None and score.intervals and top1_changed is not None and kendall_tau is not None
     cosine_1, cosine_50 = np.quantile(cosines, (0.01, 0.5)).tolist()
-    session = candidate[0].conditions.get("session") or {}
     return Stage(
         name,
         batch_size,
-        session.get("precision", ""),
+        candidate[0].session.precision or "",
         len(cosines),
         score.queries,
         *comparison.difference,

@@ -11,8 +11,10 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from ..core.command import python_command
+from ..core.conditions import short
 from ..core.file_kind import ONNX, UNRECOGNISED, file_kind
 from ..core.files import atomic_path
+from ..core.line import one_line
 from ..errors import ExportError, first_line
 from .interface import FEATURE_SHAPE, IMAGE_SHAPE
 
@@ -57,6 +59,13 @@ class OnnxFile:
     output_shape: tuple[int | str, ...]
     metadata: dict[str, str]
     precision: str = "float32"
+
+    def __repr__(self) -> str:
+        shapes = (f"[{', '.join(map(str, shape))}]" for shape in (self.input_shape, self.output_shape))
+        return one_line(
+            f"{self.path.name} (sha256 {short(self.sha256)}): opset {self.opset}, {self.nodes} nodes, "
+            f"{self.precision}, {' to '.join(shapes)}"
+        )
 
     @property
     def batch_size(self) -> int | None:

@@ -73,6 +73,14 @@ class Parity:
     allowed_max_abs: float = Tolerance.max_abs
     allowed_cosine: float = Tolerance.min_cosine
 
+    def __repr__(self) -> str:
+        decision = "passed" if self.passed else "failed"
+        return (
+            f"{self.stage} at batch {self.batch_size}: {decision} on {self.images} images, features differ by up to "
+            f"{self.max_abs:.1e} (mean {self.mean_abs:.1e}), smallest cosine {self.min_cosine:.7f}, from the image "
+            f"alone {self.row_max_abs:.1e}"
+        )
+
     @property
     def passed(self) -> bool:
         """True when every figure is within the tolerance of the gate; NaN is not."""

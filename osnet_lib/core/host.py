@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .cgroup import PROC, cpu_quota
+from .conditions import Environment
 from .files import read_text
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
@@ -54,11 +55,11 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def environment() -> dict[str, Any]:
-    """Python, platform, visible cores, and versions of the packages a figure can depend on; None where absent."""
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "cores": usable_cores(),
-        "versions": dict.fromkeys(PACKAGES) | package_versions((*PACKAGES, *_BESIDE)),
-    }
+    """The `Environment` here, with versions of the packages a figure can depend on, ready for JSON."""
+    return Environment(
+        python=platform.python_version(),
+        system=platform.system(),
+        machine=platform.machine(),
+        cores=usable_cores(),
+        versions=dict.fromkeys(PACKAGES) | package_versions((*PACKAGES, *_BESIDE)),
+    ).as_dict()

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ResultError
+from .conditions import DatasetFacts, Environment, ModelFacts, SessionFacts
 from .files import read_json, write_json
 from .host import environment
+from .line import one_line
 
 _SESSION = tuple(f"conditions.session.{fact}" for fact in ("backend", "device", "precision", "threads"))
 _ALWAYS = (
@@ -74,7 +76,8 @@ class Result:
         What tells it from others of its kind, in words joined by hyphens; names the file, so that
         measuring again under the same conditions replaces it.
     conditions : dict
-        Model, data, session, batch, rounds, versions, hashes.
+        Model, data, session, batch, rounds, versions, hashes; `model`, `dataset`, `session` and `environment` are
+        views of them, empty where the result has none.
     values : dict
         What was measured.
     """
@@ -84,9 +87,46 @@ class Result:
     conditions: dict[str, Any]
     values: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return one_line(f"{self.kind} {self.name}: {', '.join(_figures(self.values)) or 'no figures'}")
+
     @property
     def file_name(self) -> str:
         return f"{self.kind}-{self.name}.json"
+
+    @property
+    def model(self) -> ModelFacts:
+        return ModelFacts.read(self.conditions.get("model"))
+
+    @property
+    def dataset(self) -> DatasetFacts:
+        return DatasetFacts.read(self.conditions.get("dataset"))
+
+    @property
+    def session(self) -> SessionFacts:
+        return SessionFacts.read(self.conditions.get("session"))
+
+    @property
+    def environment(self) -> Environment:
+        return Environment.read(self.conditions.get("environment"))
+
+
+def _figures(values: dict[str, Any]) -> list[str]:
+    """The figures that a reader asks for first, as far as there are any."""
+    shares = {"Rank-1": _number(values.get("rank"), "1"), "mAP": _number(values, "mAP")}
+    figures = [f"{name} {100 * share:.2f} %" for name, share in shares.items() if share is not None]
+    if (rate := _number(values, "throughput")) is not None:
+        figures.append(f"{rate:.1f} images/s")
+    figures += [f"{len(values[name])} {name}" for name in ("stages", "variants") if isinstance(values.get(name), list)]
+    figures += [str(values[name]) for name in ("verdict", "not_measured") if values.get(name)]
+    if "same" in values:
+        figures.append("the same figures" if values["same"] else "other figures")
+    return figures
+
+
+def _number(values: object, name: str) -> float | None:
+    found = values.get(name) if isinstance(values, dict) else None
+    return found if isinstance(found, (int, float)) else None
 
 
 def result_name(*parts: object) -> str:
@@ -128,12 +168,12 @@ def _wrong_speed(result: Result) -> str | None:
     """What is wrong with the speeds: one of a simulated device, or none and no reason for it."""
     if result.kind != "performance":
         return None
-    session, values = result.conditions.get("session"), result.values
+    values = result.values
     latency = values.get("latency_ms")
     speeds = {name: values.get(name) for name in _SPEEDS} | {"times_ms": values.get("times_ms") or None}
     speeds |= {f"latency_ms.{name}": time for name, time in latency.items()} if isinstance(latency, dict) else {}
     told = [name for name, speed in speeds.items() if speed is not None]
-    if isinstance(session, dict) and session.get("simulated") and told:
+    if result.session.simulated and told:
         return f"a simulated device has no speed, but holds {', '.join(told)}"
     if speeds["throughput"] is None and not values.get("not_measured"):
         return "holds no throughput, and no reason for it in not_measured"

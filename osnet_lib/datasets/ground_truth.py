@@ -46,6 +46,10 @@ class GroundTruth:
     good: dict[str, tuple[str, ...]]
     junk: dict[str, tuple[str, ...]]
 
+    def __repr__(self) -> str:
+        good, junk = (sum(map(len, lists.values())) for lists in (self.good, self.junk))
+        return f"lists of {len(self.good):,} queries: {good:,} good images and {junk:,} junk"
+
     def __bool__(self) -> bool:
         return bool(self.good)
 

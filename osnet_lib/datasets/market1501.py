@@ -20,7 +20,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..core.conditions import DatasetFacts
 from ..core.files import IMAGE_SUFFIXES, stem
+from ..core.line import one_line
 from ..errors import DatasetError
 from .archive import open_archive
 from .evaluable import check_evaluable
@@ -164,10 +166,16 @@ class Market1501(AbstractContextManager):
     train: tuple[Sample, ...]
     multi_query: tuple[Sample, ...]
     is_market1501: bool
-    _archive: Archive = field(repr=False)
-    folders: Mapping[str, str] = field(default_factory=lambda: SPLITS, repr=False)  #: by split, as the archive has them
-    labels_in_names: bool = field(default=True, repr=False)  #: else the digest must hold them
-    _decode: Decoder = field(default_factory=Decoder, repr=False)
+    _archive: Archive
+    folders: Mapping[str, str] = field(default_factory=lambda: SPLITS)  #: by split, as the archive has them
+    labels_in_names: bool = True  #: else the digest must hold them
+    _decode: Decoder = field(default_factory=Decoder)
+
+    def __repr__(self) -> str:
+        more = {"junk": self.junk, "train": self.train, "multi-query": self.multi_query}
+        images = [f"{len(self.query):,} queries", f"{len(self.gallery):,} gallery images"]
+        images += [f"{len(samples):,} {name}" for name, samples in more.items() if samples]
+        return one_line(f"{self.path.name}{' (Market-1501)' * self.is_market1501}: {', '.join(images)}")
 
     def read(self, sample: Sample) -> bytes:
         """The bytes of an image file; raises DatasetError where they cannot be read."""
@@ -193,6 +201,11 @@ class Market1501(AbstractContextManager):
             digest.update(f"{self.folders[sample.split]}/{sample.name}{labels}\0{len(data)}\0".encode())
             digest.update(data)
         return digest.hexdigest()
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """What a result states of its data set; asks for the `digest`."""
+        return DatasetFacts(self.path.name, self.digest)
 
     def summary(self) -> list[dict]:
         """One row per split that has images, for tables and result files.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..conversion.interface import FEATURE_SHAPE
+from ..core.line import one_line
 from ..errors import MetricError
 from ..features.store import Features
 from ..metrics import evaluate
@@ -43,6 +44,9 @@ class Finding:
     what: str
     evidence: str
     cure: str = ""
+
+    def __repr__(self) -> str:
+        return one_line(f"{self.severity}, {self.name}: {self.evidence}")
 
     def text(self) -> str:
         """One paragraph."""

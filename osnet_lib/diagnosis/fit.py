@@ -52,6 +52,9 @@ class Fit:
     spread: float
     rectified: bool = False
 
+    def __repr__(self) -> str:
+        return f"{self.setup.name}: distance {self.distance:.2g} over {len(self.rows)} images"
+
     @property
     def distances(self) -> np.ndarray:
         """Of each image to the nearest feature, wherever in the file that is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.conditions import short
 from ..datasets.market1501 import Market1501
 from ..features.store import Features
 from ..inference.session import Session
@@ -51,12 +52,9 @@ def check_preparation(made: Search, features: Features, dataset: Market1501, ses
                 "Expect this of int8; whether it costs accuracy is a question for osnet compare.",
             )
         ]
-    theirs, ours = _facts(features.conditions.get("session")), session.describe()
-    if theirs.get("model_sha256") not in (None, ours["model_sha256"]):
-        evidence += (
-            f"; they were made by {theirs.get('model')}, which gives the same features within rounding as "
-            f"{ours['model']}"
-        )
+    theirs, ours = features.session, session.facts
+    if theirs.model_sha256 not in (None, ours.model_sha256):
+        evidence += f"; they were made by {theirs.model}, which gives the same features within rounding as {ours.model}"
     return [Finding("agrees", "right", "These are the features of this model and these images", evidence)]
 
 
@@ -96,7 +94,7 @@ def _own(fit: Fit) -> str:
 
 def _other_model(made: Search, features: Features, dataset: Market1501, session: Session) -> Finding:
     """Nothing is near: what the file says of itself decides how that is put."""
-    images, right, nearest = _facts(features.conditions.get("dataset")), made.right, made.nearest
+    images, right, nearest = features.dataset, made.right, made.nearest
     evidence = (
         f"{len(right.rows)} images recomputed give cosines of {right.own.min():.4f} to {right.own.max():.4f}, and of "
         f"{made.tried} wrong set-ups none gives the features again or comes near, nor under another name (nearest: "
@@ -106,14 +104,14 @@ def _other_model(made: Search, features: Features, dataset: Market1501, session:
     negative = float((features.features < 0).mean())
     if negative:
         evidence += f"; {negative:.0%} of the values are negative, and none is behind this network's last ReLU"
-    if images.get("sha256") not in (None, dataset.digest):
+    if images.sha256 not in (None, dataset.digest):
         return Finding(
             "other images",
             "wrong",
             "These are features of other images",
             f"{evidence}; the file says it "
-            f"was made from {images.get('file')} with sha256 {images['sha256'][:8]}…, here is "
-            f"{dataset.path.name} with {dataset.digest[:8]}…",
+            f"was made from {images.file} with sha256 {short(images.sha256)}…, here is "
+            f"{dataset.path.name} with {short(dataset.digest)}…",
             _AGAIN,
         )
     return Finding(
@@ -127,24 +125,18 @@ def _other_model(made: Search, features: Features, dataset: Market1501, session:
 
 def _source(features: Features, session: Session) -> str:
     """What the file says of the model that made it."""
-    theirs, ours = _facts(features.conditions.get("session")), session.describe()
-    if theirs.get("model_sha256") is None:
+    theirs, ours = features.session, session.facts
+    if theirs.model_sha256 is None:
         return "the file does not say which model made it"
-    if theirs["model_sha256"] == ours["model_sha256"]:
+    if theirs.model_sha256 == ours.model_sha256:
         return (
-            f"though the file names this very model, {ours['model']}: its code or settings were others, or the "
+            f"though the file names this very model, {ours.model}: its code or settings were others, or the "
             "file was changed"
         )
     return (
-        f"the file says it was made by {theirs.get('model')} (sha256 {theirs['model_sha256'][:8]}…), here "
-        f"is {ours['model']} ({ours['model_sha256'][:8]}…)"
+        f"the file says it was made by {theirs.model} (sha256 {short(theirs.model_sha256)}…), here "
+        f"is {ours.model} ({short(ours.model_sha256)}…)"
     )
-
-
-def _facts(conditions: object) -> dict[str, str]:
-    """The texts among the conditions; files of other tools have none, or others."""
-    facts = conditions if isinstance(conditions, dict) else {}
-    return {key: value for key, value in facts.items() if isinstance(value, str)}
 
 
 def _cosine(value: float) -> str:

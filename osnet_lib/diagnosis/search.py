@@ -53,6 +53,9 @@ class Search:
     nearest: Fit
     tried: int
 
+    def __repr__(self) -> str:
+        return f"best of {self.tried + 1} set-ups is {self.best!r}"
+
     @property
     def exact(self) -> bool:
         """Whether the best set-up reproduces at least half the features."""

@@ -31,6 +31,10 @@ class Projection:
     points: np.ndarray
     explained: np.ndarray
 
+    def __repr__(self) -> str:
+        first, second = (f"{100 * share:.1f} %" for share in self.explained)
+        return f"{len(self.points)} features on a plane, with {first} and {second} of their variance"
+
 
 @dataclass(frozen=True, eq=False)
 class IdentityMap:
@@ -50,6 +54,10 @@ class IdentityMap:
     camids: np.ndarray
     is_query: np.ndarray
     metric: str
+
+    def __repr__(self) -> str:
+        people = len(np.unique(self.pids))
+        return f"{int(self.is_query.sum())} queries, {people} identities ({self.metric}): {self.projection!r}"
 
 
 def project(features: ArrayLike, metric: str = "euclidean") -> Projection:

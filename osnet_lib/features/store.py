@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conditions import DatasetFacts, SessionFacts
 from ..core.files import atomic_path, stem
 from ..errors import FeatureError
 from ..metrics.labels import JUNK
@@ -30,7 +31,8 @@ class Features:
     pids, camids : int64 array, shape (N,)
     features : float32 array, shape (N, 512)
     conditions : dict
-        Model, data set, session, batch: see `extract_features`.
+        Data set, session, batch: see `extract_features`; `dataset` and `session` are views of them, empty where the
+        features do not tell.
     """
 
     names: np.ndarray
@@ -45,6 +47,14 @@ class Features:
     def __repr__(self) -> str:
         people, cameras = len(np.unique(self.pids)), len(np.unique(self.camids))
         return f"{len(self)} features of {self.features.shape[1]} values: {people} identities, {cameras} cameras"
+
+    @property
+    def dataset(self) -> DatasetFacts:
+        return DatasetFacts.read(self.conditions.get("dataset"))
+
+    @property
+    def session(self) -> SessionFacts:
+        return SessionFacts.read(self.conditions.get("session"))
 
 
 def save_features(path: str | Path, features: Features) -> Path:
@@ -125,20 +135,18 @@ def check_pair(query: Features, gallery: Features) -> None:
     Features without conditions, made elsewhere, are taken as they are.
     """
 
-    def differ(part: str, fact: str) -> bool:
-        parts = [f.conditions.get(part) for f in (query, gallery)]
-        facts = [found.get(fact) if isinstance(found, dict) else None for found in parts]
-        return None not in facts and facts[0] != facts[1]
+    def differ(one: str | None, other: str | None) -> bool:
+        return None not in (one, other) and one != other
 
-    if differ("dataset", "sha256"):
-        files = " and ".join(str(f.conditions["dataset"].get("file")) for f in (query, gallery))
+    if differ(query.dataset.sha256, gallery.dataset.sha256):
+        files = " and ".join(str(f.dataset.file) for f in (query, gallery))
         raise FeatureError(
             f"features of two data sets ({files})",
             where="query and gallery",
             cure="Take query.npz and gallery.npz of one extraction.",
         )
-    if differ("session", "model_sha256"):
-        models = " and ".join(str(f.conditions["session"].get("model")) for f in (query, gallery))
+    if differ(query.session.model_sha256, gallery.session.model_sha256):
+        models = " and ".join(str(f.session.model) for f in (query, gallery))
         warnings.warn(
             f"query and gallery were computed by different models ({models}); unless one was converted from "
             "the other, their distances mean nothing",

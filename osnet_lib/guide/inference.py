@@ -106,7 +106,7 @@ def infer(
                     write_feature(folder, line.stem, feature, form)
             bar.update(len(features))
     perf = None
-    if not session.describe().get("simulated"):
+    if not session.facts.simulated:
         figures = clock.figures(len(lines), -(-len(lines) // batch_size), time.perf_counter() - began)
         perf = write_text(Path(output) / vision_perf_name(batch_size, device), str(figures))
     return Inference(folder, len(lines), perf)

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..checks import whole_number
+from ..core.conditions import SessionFacts
 from ..core.disturbance import Verdict, Watch, Watched, judge
 from ..core.results import NOT_MEASURED
 from ..errors import SessionError
@@ -34,7 +35,7 @@ class Benchmark:
     batch_size, warmup : int
         Images a round; rounds before those that count.
     conditions : dict
-        The session's own description.
+        The session's own description, of which `session` is a view.
     device : int, optional
         Its number.
     together : tuple of int
@@ -62,15 +63,25 @@ class Benchmark:
             object.__setattr__(self, "times", np.full(len(self.times), np.nan))
             object.__setattr__(self, "overlap", None)
 
+    def __repr__(self) -> str:
+        rounds = f"at batch {self.batch_size}, {len(self.times)} rounds"
+        if self.verdict is None:
+            return f"{NOT_MEASURED} ({rounds})"
+        return f"{self.throughput:.1f} images/s, {self.ave_latency:.2f} ms an image ({rounds}, {self.verdict.word})"
+
+    @property
+    def session(self) -> SessionFacts:
+        return SessionFacts.read(self.conditions)
+
     @property
     def simulated(self) -> bool:
         """Whether a stand-in computed in place of a device; then there is no speed."""
-        return bool(self.conditions.get("simulated"))
+        return bool(self.session.simulated)
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """Whether it was disturbed; None on a simulated device, which has no speed to disturb."""
-        return None if self.simulated else judge(self.times, self.watched, self.conditions.get("threads"))
+        return None if self.simulated else judge(self.times, self.watched, self.session.threads)
 
     @property
     def throughput(self) -> float:
@@ -215,7 +226,7 @@ def run_benchmark(
     """
     check_benchmark(batch_size, rounds, warmup)
     images = random_batch(session, batch_size, seed)
-    simulated = session.describe().get("simulated")
+    simulated = session.facts.simulated
     watch = Watch() if watch is None and not simulated else watch
     heard = advance or (lambda index: None)
     times = np.empty(rounds)

@@ -29,7 +29,7 @@ class Engine(Protocol):
     simulated : bool
         True where no such device exists and something stands in for it, so that times mean nothing.
 
-    An engine that knows more of its model has ``facts``, a dict that joins the conditions of a measurement. One that
+    An engine that knows more of its model has ``facts``, a dict of further `SessionFacts`. One that
     can overlap copies and execution also has ``stream(batches)``: `compute` for each, in order.
     """
 

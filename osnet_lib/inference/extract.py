@@ -40,7 +40,7 @@ def extraction_conditions(
 ) -> dict:
     """Everything that features depend on: data, model, session, batch and the code that computes them."""
     return {
-        "dataset": {"file": dataset.path.name, "sha256": dataset.digest},
+        "dataset": dataset.facts.as_dict(),
         "session": session.describe(),
         "batch_size": batch_size,
         "images": len(samples),

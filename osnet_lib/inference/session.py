@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,12 @@ import numpy as np
 
 from ..checks import whole_number
 from ..conversion.interface import FEATURE_SHAPE
+from ..core.conditions import SessionFacts
 from ..core.file_kind import file_kind
 from ..core.files import absolute
 from ..core.host import package_versions, usable_cores
 from ..core.imports import ForeignNumpyError, import_compiled
+from ..core.line import one_line
 from ..errors import SessionError, first_line
 from ..network.weights import NAMED, find_weights
 from .backends import BACKENDS, choose_backend
@@ -45,6 +47,8 @@ class Session:
         What `run` takes; uint8 for a model that normalises on the device.
     gears : tuple of int
         The batch sizes the model computes; a batch is padded to the smallest that holds it. None where any goes.
+    facts : SessionFacts
+        The conditions of a measurement.
     """
 
     def __init__(
@@ -58,24 +62,30 @@ class Session:
         self.backend, self.model, self.threads = backend, engine.model, threads
         self.input_shape, self.input_dtype, self.gears = engine.input_shape, engine.input_dtype, engine.gears
         self._engine: Engine | None = engine
-        self._facts = {
-            "backend": backend,
-            "provider": engine.provider,
-            "device": engine.device,
-            "threads": threads,
-            "precision": engine.precision,
-            "simulated": engine.simulated,
-            "batch_size": self.batch_size,
-            "model": self.model.name,
-            "model_sha256": engine.sha256,
-            "versions": package_versions(("onnxruntime", "onnxruntime-cann", "torch", "torch-npu", "numpy")),
-            **({"options": dict(options)} if options else {}),
+        self.facts = SessionFacts(
+            backend=backend,
+            provider=engine.provider,
+            device=engine.device,
+            threads=threads,
+            precision=engine.precision,
+            simulated=engine.simulated,
+            batch_size=self.batch_size,
+            model=self.model.name,
+            model_sha256=engine.sha256,
+            versions=package_versions(("onnxruntime", "onnxruntime-cann", "torch", "torch-npu", "numpy")),
+            options=dict(options or {}),
             **getattr(engine, "facts", {}),
-        }
+        )
         if source is not None:
-            self._facts["exported_from"] = {"file": source.path.name, "sha256": source.sha256}
-            if source.origin:
-                self._facts["checkpoint"] = source.origin
+            exported_from = {"file": source.path.name, "sha256": source.sha256}
+            self.facts = replace(self.facts, exported_from=exported_from, checkpoint=source.origin)
+
+    def __repr__(self) -> str:
+        facts, batch = self.facts, "any batch" if self.batch_size is None else f"batch {self.batch_size}"
+        return one_line(
+            f"{facts.model}, {batch}, on {facts.device}{' (simulated)' * bool(facts.simulated)}: {facts.backend}, "
+            f"{facts.precision}, {facts.threads} threads{', closed' * (self._engine is None)}"
+        )
 
     @property
     def batch_size(self) -> int | None:
@@ -179,15 +189,8 @@ class Session:
         return features
 
     def describe(self) -> dict:
-        """The conditions of a measurement, ready for JSON.
-
-        Keys: backend, provider, device (its name), threads, precision, simulated (times mean nothing then),
-        batch_size, model (file name), model_sha256, versions of onnxruntime, torch, what they need on an NPU and numpy,
-        as far as installed, and options where some were given. Of an ONNX file also input and output, their names; of a
-        checkpoint what `Checkpoint.origin` tells, under checkpoint; of one that was exported for it, exported_from
-        (file, sha256).
-        """
-        return copy.deepcopy(self._facts)
+        """The conditions of a measurement, ready for JSON: `facts` under their names, see `SessionFacts`."""
+        return self.facts.as_dict()
 
     def close(self) -> None:
         """Free the network; harmless when repeated."""

@@ -93,7 +93,7 @@ def run_side_by_side(
     """
     check_benchmark(batch_size, rounds, warmup)
     for session in sessions:
-        if session.describe().get("simulated"):
+        if session.facts.simulated:
             raise SessionError(
                 "a simulated device has no speed to compare", where=session.model, cure="Compare models on real ones."
             )

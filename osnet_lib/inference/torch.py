@@ -34,7 +34,7 @@ class TorchEngine:
 
         checkpoint = model if isinstance(model, Checkpoint) else load_checkpoint(model)
         self.model, self.sha256 = checkpoint.path, checkpoint.sha256
-        self.facts = {"checkpoint": checkpoint.origin} if checkpoint.origin else {}
+        self.facts = {"checkpoint": checkpoint.origin}
         self._torch, self._threads = torch, threads
         self.device = self._find(device)
         self._place = torch.device(self.provider, device)

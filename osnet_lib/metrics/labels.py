@@ -36,6 +36,9 @@ class Labels:
     last: np.ndarray
     junk: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"labels of {len(self.query_pids)} queries and {len(self.gallery_pids)} gallery images"
+
     @classmethod
     def check(
         cls,

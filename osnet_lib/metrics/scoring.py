@@ -33,6 +33,9 @@ class Scores:
     inp: np.ndarray
     first_hit: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"scores of {len(self.ap)} queries, {int((self.first_hit >= 0).sum())} with a match"
+
 
 def score(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, progress: bool = False) -> Scores:
     """Score blocks of distances (queries, gallery), which are overwritten, by what `truth` calls right and ignored.

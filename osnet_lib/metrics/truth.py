@@ -65,6 +65,9 @@ class Lists:
     ignored: np.ndarray
     ends: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"lists of {self.shape[0]} queries: {len(self.columns)} of {self.shape[1]} gallery images"
+
     @classmethod
     def check(cls, good: Sequence[ArrayLike], junk: Sequence[ArrayLike], shape: tuple[int, int]) -> Lists:
         """Check lists of gallery indices from 0 against `shape`, the number of query and gallery images.

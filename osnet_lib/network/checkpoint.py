@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..core.conditions import ModelFacts, short
 from ..core.files import sha256
+from ..core.line import one_line
 from ..errors import CheckpointError
 from .osnet import ARCHITECTURES, Architecture, OSNet
 from .state_dict import TOP, StateDict, find_state_dict, listed
@@ -57,6 +60,13 @@ class Checkpoint:
     prefix: str = ""
     ignored: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        return one_line(
+            f"{self.architecture} of {self.path.name} (sha256 {short(self.sha256)}): {parameters:,} parameters, "
+            f"trained on {self.trained_on}"
+        )
+
     @property
     def imagenet(self) -> bool:
         """Whether the classifier is ImageNet's: such weights know nothing of people yet."""
@@ -96,19 +106,24 @@ class Checkpoint:
         }
         return {name: words for name, words in facts.items() if words}
 
-    def describe(self) -> dict:
-        """Facts for a result file or a table."""
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """What a result states of its model."""
         parameters, multiply_adds = complexity(self.model)
-        return {
-            "file": self.path.name,
-            "sha256": self.sha256,
-            "architecture": self.architecture,
-            "classes": self.classes,
-            "trained_on": self.trained_on,
-            "parameters": parameters,
-            "multiply_adds": multiply_adds,
+        return ModelFacts(
+            file=self.path.name,
+            sha256=self.sha256,
+            architecture=self.architecture,
+            classes=self.classes,
+            trained_on=self.trained_on,
+            parameters=parameters,
+            multiply_adds=multiply_adds,
             **self.origin,
-        }
+        )
+
+    def describe(self) -> dict:
+        """`facts` for a result file or a table."""
+        return self.facts.as_dict()
 
 
 def complexity(model: OSNet, height: int = 256, width: int = 128) -> tuple[int, int]:

@@ -53,6 +53,9 @@ class StateDict:
     prefix: str
     ignored: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"{len(self.tensors)} tensors at {self.key}, {len(self.beside)} beside them"
+
 
 def find_state_dict(content: object, path: Path, key: str | None = None) -> StateDict:
     """The one network in what a file holds.

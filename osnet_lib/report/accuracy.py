@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..comparison.acceptance import accept
 from ..comparison.score import measured_score, published_score
+from ..core.conditions import short
 from ..core.table import Table
 from ..errors import ResultError
 from ..published.quoted import PublishedAccuracy, published_accuracy
@@ -100,20 +101,19 @@ def accuracy_table(results: list[Result], network: str | None = None) -> Table:
     """Measured scores first, then the published ones of the same network, each with its conditions."""
     records = []
     for result in results:
-        conditions, values = result.conditions, result.values
-        model, session = conditions["model"], conditions["session"]
-        if network in (None, model["architecture"]):
+        values, model, session = result.values, result.model, result.session
+        if network in (None, model.architecture):
             records.append(
                 {
                     "": "measured here",
-                    "network": model["architecture"],
-                    "data set": conditions["dataset"]["file"],
-                    "distance": conditions["metric"],
-                    "computed by": f"{session['backend']}, {session['precision']}, {session['device']}",
+                    "network": model.architecture,
+                    "data set": result.dataset.file,
+                    "distance": result.conditions["metric"],
+                    "computed by": f"{session.backend}, {session.precision}, {session.device}",
                     "Rank-1": f"{100 * values['rank']['1']:.2f} %",
                     "mAP": f"{100 * values['mAP']:.2f} %",
                     "queries": values["num_valid"],
-                    "source": f"weights {model['sha256'][:8]}",
+                    "source": f"weights {short(model.sha256)}",
                 }
             )
     for entry in published_accuracy(network):

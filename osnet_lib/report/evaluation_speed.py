@@ -47,7 +47,7 @@ def evaluation_speed_table(results: Sequence[Result]) -> Table:
                     "allocated, MB": allocated[name] / 1e6 if name in allocated and not scaled else None,
                     "whole process, MB": whole[name] / 1e6 if name in whole else None,
                     "rounds": conditions["rounds"],
-                    "cores": conditions["environment"]["cores"],
+                    "cores": result.environment.cores,
                 }
             )
         for figure, kind in (("quoted, another machine", "quoted"), ("estimated for this machine", "estimated")):
@@ -82,7 +82,7 @@ def gallery_size_table(results: Sequence[Result]) -> Table:
             "Rank-1": size["rank1"],
             "mAP": size["mAP"],
             "rounds": result.conditions["rounds"],
-            "cores": result.conditions["environment"]["cores"],
+            "cores": result.environment.cores,
         }
         for result in results
         if result.conditions["benchmark"] == "distractors"
@@ -107,16 +107,16 @@ def evaluation_conditions_table(results: Sequence[Result]) -> Table:
     """Under what the benchmarks ran, one row a result file."""
     records = []
     for result in results:
-        conditions, versions = result.conditions, result.conditions["environment"]["versions"]
+        conditions = result.conditions
         records.append(
             {
                 "result file": result.file_name,
                 "width": conditions["width"],
                 "distance": conditions["metric"],
                 "rounds": conditions["rounds"],
-                "cores": conditions["environment"]["cores"],
-                "python": conditions["environment"]["python"],
-                "numpy": versions.get("numpy"),
+                "cores": result.environment.cores,
+                "python": result.environment.python,
+                "numpy": result.environment.versions.get("numpy"),
                 "same figures": result.values["same"],
                 "distances apart at most": result.values.get("difference", {}).get("max"),
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..core.conditions import SessionFacts, short
 from ..core.disturbance import DISTURBED, QUIET
 from ..core.machine import machine_facts
 from ..core.results import NOT_MEASURED, Result
@@ -28,7 +29,7 @@ def session_table(facts: dict) -> Table:
 
 def benchmark_table(measured: Benchmark) -> Table:
     """One measurement as names and values."""
-    values, session = measured.values(), measured.conditions
+    values, session = measured.values(), measured.session
     latency, spread = values["latency_ms"], values["relative_spread"]
     return Table.from_mapping(
         {
@@ -46,11 +47,11 @@ def benchmark_table(measured: Benchmark) -> Table:
             "verdict": NOT_MEASURED if measured.verdict is None else str(measured.verdict),
             **_timed_again(measured),
             "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
-            "backend": f"{session['backend']} ({session['provider']})",
-            "device": session["device"],
-            "threads": session["threads"],
-            "precision": session["precision"],
-            "model": f"{session['model']}, sha256 {session['model_sha256'][:12]}…",
+            "backend": f"{session.backend} ({session.provider})",
+            "device": session.device,
+            "threads": session.threads,
+            "precision": session.precision,
+            "model": f"{session.model}, sha256 {short(session.model_sha256, 12)}…",
         }
     )
 
@@ -96,7 +97,7 @@ def performance_table(results: list[Result]) -> Table:
     """Measured speeds of every condition, by network, backend and batch."""
     records = []
     for result in sorted(results, key=_performance_order):
-        session, values = result.conditions["session"], result.values
+        session, values = result.session, result.values
         latency = values["latency_ms"]
         speeds = {
             "images/s": values["throughput"],
@@ -107,9 +108,9 @@ def performance_table(results: list[Result]) -> Table:
         }
         records.append(
             {
-                "network": result.conditions["model"]["architecture"],
+                "network": result.model.architecture,
                 "computed by": ", ".join(
-                    [*_backend(result), session["precision"], session["device"], *_threads(session)]
+                    [*_backend(result), str(session.precision), str(session.device), *_threads(session)]
                 ),
                 "batch": result.conditions["batch_size"],
                 **{
@@ -125,23 +126,23 @@ def performance_table(results: list[Result]) -> Table:
 
 
 def _performance_order(result: Result) -> tuple:
-    session = result.conditions["session"]
+    session = result.session
     return (
-        result.conditions["model"]["architecture"],
-        session["backend"],
-        session["device"],
-        session["threads"] or 0,
+        str(result.model.architecture),
+        str(session.backend),
+        str(session.device),
+        session.threads or 0,
         result.conditions["batch_size"],
     )
 
 
 def _backend(result: Result) -> tuple[str, ...]:
     """What computed; of a figure that another tool measured elsewhere, that tool, and that it was imported."""
-    return (result.conditions["session"]["backend"], *(["imported"] if "imported" in result.conditions else []))
+    return (str(result.session.backend), *(["imported"] if "imported" in result.conditions else []))
 
 
-def _threads(session: dict) -> list[str]:
-    return [] if session["threads"] is None else [f"{session['threads']} threads"]
+def _threads(session: SessionFacts) -> list[str]:
+    return [] if session.threads is None else [f"{session.threads} threads"]
 
 
 def published_throughput_table() -> Table:
@@ -165,12 +166,10 @@ def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], 
     results = [result for result in results if result.values["throughput"] is not None]
 
     def label(result: Result) -> str:
-        session = result.conditions["session"]
-        return ", ".join([result.conditions["model"]["architecture"], session["backend"], *_threads(session)])
+        return ", ".join([str(result.model.architecture), str(result.session.backend), *_threads(result.session)])
 
     def details(result: Result) -> tuple[str, ...]:
-        session = result.conditions["session"]
-        return session["precision"], session["device"], f"weights {result.conditions['model']['sha256'][:8]}"
+        return str(result.session.precision), str(result.session.device), f"weights {short(result.model.sha256)}"
 
     lines: dict[str, set[tuple[str, ...]]] = {}
     for result in results:

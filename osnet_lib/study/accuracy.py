@@ -91,8 +91,7 @@ def _by_lists(truth: GroundTruth, query: Features, gallery: Features, metric: st
 
 def _check_conditions(features: Features) -> None:
     """Refuse features of which a result could not say what they were made from."""
-    parts = [features.conditions.get(part) for part in ("dataset", "session")]
-    if not all(isinstance(part, dict) for part in parts) or "batch_size" not in features.conditions:
+    if None in (features.dataset.file, features.session.backend, features.conditions.get("batch_size")):
         raise FeatureError(
             "features that do not say what they were made from",
             where="accuracy",
@@ -103,9 +102,9 @@ def _check_conditions(features: Features) -> None:
 def _write(study: Study, kind: str, query: Features, metric: str, is_market1501: bool, values: dict) -> None:
     facts, checkpoint = query.conditions, checkpoint_of(study)
     name = result_name(
-        Path(facts["dataset"]["file"]).stem,
+        Path(query.dataset.file or "").stem,
         model_label(checkpoint),
-        facts["session"]["backend"],
+        query.session.backend,
         f"bs{facts['batch_size']}",
         metric,
     )
@@ -116,7 +115,7 @@ def _write(study: Study, kind: str, query: Features, metric: str, is_market1501:
 def accuracy_results(study: Study) -> list[Result]:
     """Accuracy results of these very weights, on whatever data set and backend."""
     sha256 = checkpoint_of(study).sha256
-    return [r for r in read_results(study.place.results, "accuracy") if r.conditions["model"]["sha256"] == sha256]
+    return [r for r in read_results(study.place.results, "accuracy") if r.model.sha256 == sha256]
 
 
 def measure_variants(study: Study, query: Features, gallery: Features, metric: str = "euclidean") -> list[Variant]:

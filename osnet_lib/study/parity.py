@@ -33,7 +33,7 @@ def measure_parity(study: Study, batch_sizes: Sequence[int], opset: int = 11) ->
     checkpoint, plain = checkpoint_of(study), replace(study, precision="float32")
     with images_of(study) as dataset:
         images = sample_images(dataset, 2 * max(batch_sizes) - 1)  # one full and one short batch at the largest size
-        data = {"file": dataset.path.name, "sha256": dataset.digest}
+        data = dataset.facts.as_dict()
     # One thread: two that wait for each other make torch crawl as soon as another program wants a core.
     with open_session(checkpoint, "torch", threads=1) as session:
         expected = np.concatenate([session.run(image[None]) for image in images])

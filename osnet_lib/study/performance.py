@@ -19,22 +19,22 @@ def measure_performance(study: Study, threads: int | None = None, rounds: int = 
         measured = run_benchmark(session, batch_size, rounds, warmup, progress)
         if measured.verdict and measured.verdict.disturbed:
             measured = better(measured, run_benchmark(session, batch_size, rounds, warmup, progress))
-    conditions = measured.conditions
+    facts = measured.session
     write_result(
         study.place.results,
         Result(
             "performance",
             result_name(
                 model_label(checkpoint),
-                conditions["backend"],
-                conditions["provider"],
-                conditions["precision"],
-                f"t{conditions['threads']}",
+                facts.backend,
+                facts.provider,
+                facts.precision,
+                f"t{facts.threads}",
                 f"bs{batch_size}",
             ),
             {
                 "model": checkpoint.describe(),
-                "session": conditions,
+                "session": measured.conditions,
                 "batch_size": batch_size,
                 "rounds": rounds,
                 "warmup": warmup,

@@ -14,6 +14,7 @@ from PIL import Image, ImageFilter
 
 from helpers import networks
 from helpers.preparations import ONE_STEP, SEVERAL_STEPS
+from osnet_lib.core.conditions import SessionFacts
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.diagnosis.findings import findings_text
@@ -58,6 +59,10 @@ class Network:
 
     def describe(self) -> dict:
         return {"backend": "onnxruntime", "model": self.model.name, "model_sha256": f"{self.seed:064d}"}
+
+    @property
+    def facts(self) -> SessionFacts:
+        return SessionFacts.read(self.describe())
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from osnet_lib.core.conditions import SessionFacts
 from osnet_lib.errors import SessionError
 
 LATE = 6.0
@@ -65,6 +66,10 @@ class FakeSession:
             "model_sha256": f"{self.device}" if "differ" in self.model.name else "f" * 64,
             "model": "fake",
         }
+
+    @property
+    def facts(self) -> SessionFacts:
+        return SessionFacts.read(self.describe())
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         self.batches += 1

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from helpers.figures import texts
+from osnet_lib.core.conditions import SessionFacts
 from osnet_lib.core.disturbance import Span, Watched
 from osnet_lib.core.results import NOT_MEASURED
 from osnet_lib.errors import SessionError
@@ -43,6 +44,10 @@ class Fake:
 
     def describe(self) -> dict:
         return {"backend": "fake"}
+
+    @property
+    def facts(self) -> SessionFacts:
+        return SessionFacts.read(self.describe())
 
 
 class Unwatched:

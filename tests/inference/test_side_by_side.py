@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from osnet_lib.core.conditions import SessionFacts
 from osnet_lib.errors import SessionError
 from osnet_lib.inference import benchmark, side_by_side
 from osnet_lib.inference.side_by_side import CONFIDENCE, paired_ratio, run_side_by_side
@@ -29,6 +30,10 @@ class Turn:
 
     def describe(self) -> dict:
         return {"backend": self.name, "simulated": self.simulated}
+
+    @property
+    def facts(self) -> SessionFacts:
+        return SessionFacts.read(self.describe())
 
 
 @pytest.fixture
