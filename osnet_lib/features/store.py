@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.files import atomic_path, stem
+from ..core.files import atomic_path, special, stem
 from ..errors import FeatureError
 from ..metrics.labels import JUNK
 from .foreign import SAVE_THEM, refuse_foreign
@@ -68,6 +68,8 @@ def load_features(path: str | Path) -> Features:
         of different length, double names, non-finite features (the image is named).
     """
     path = Path(path)
+    if words := special(path):
+        raise FeatureError(f"is {words}, not a regular file", where=path, cure="Give the path of the file itself.")
     if not path.is_file():
         raise FeatureError("no such feature file", where=path, cure="Make it with: osnet extract MODEL DATASET OUTDIR")
     refuse_foreign(path)

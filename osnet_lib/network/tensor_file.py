@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from ..core.command import python_command
 from ..core.file_kind import CHECKPOINT, PICKLE, SAFETENSORS, UNRECOGNISED, file_kind
+from ..core.files import read_bytes
 from ..errors import CheckpointError, first_line
 from .pickle_stream import protocol, translate
 from .plain_data import stand_ins
@@ -104,7 +105,7 @@ def _followed(path: Path) -> tuple[str | io.BytesIO, set[str]]:
 
 
 def _followed_legacy(path: Path) -> tuple[str | io.BytesIO, set[str]]:
-    content, end, parts = path.read_bytes(), 0, []
+    content, end, parts = read_bytes(path), 0, []
     named: set[str] = set()
     for _ in range(_LEGACY_PICKLES):
         translated, names, end = translate(content, end)
@@ -130,7 +131,7 @@ def _code(name: str, names: set[str], path: Path) -> CheckpointError:
 
 def _bare_pickle(path: Path) -> CheckpointError:
     """Why a pickle that torch.save did not write is refused: by what it names, none of which is loaded."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     try:
         _translated, names, _end = translate(content)
     except ValueError as error:

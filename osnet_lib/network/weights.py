@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.file_kind import CHECKPOINT, UNRECOGNISED, file_kind
-from ..core.files import absolute, atomic_path, sha256
+from ..core.files import absolute, atomic_path, sha256, special
 from ..errors import CheckpointError
 
 MINI = Path(__file__).parents[1] / "resources" / "osnet_x1_0_mini.safetensors"
@@ -49,7 +49,7 @@ def find_weights(weights: str | os.PathLike[str]) -> Path:
     Raises
     ------
     CheckpointError
-        A path that does not exist, or is a folder; a download that failed; what has the name of the published file and
+        A path that does not exist, or is a folder, pipe or device; a download that failed; what has the name of the published file and
         another content.
     """
     if str(weights) == "mini":
@@ -57,7 +57,7 @@ def find_weights(weights: str | os.PathLike[str]) -> Path:
     if str(weights) == "market1501":
         return _published(MARKET1501)
     path = absolute(weights)
-    if path.is_dir():
+    if path.is_dir() or special(path):
         kind = file_kind(path)
         raise CheckpointError(kind.what, where=path, cure=kind.cure)
     if not path.is_file():
@@ -97,7 +97,7 @@ def _download(entry: Published, path: Path) -> None:
 
         with atomic_path(path) as temporary:
             gdown.download(id=entry.drive_id, output=str(temporary), quiet=False)
-            if not temporary.is_file():
+            if not temporary.is_file() or not temporary.stat().st_size:
                 raise OSError("nothing arrived")
             _verify(entry, temporary, entry.file, cure)  # Drive answers with a page of HTML when a quota is used up
     except CheckpointError:
