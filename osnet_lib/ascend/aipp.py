@@ -142,7 +142,7 @@ def parse_aipp(text: str, where: str | Path = "AIPP") -> AippConfig:
         device see other pixels than this study sends; a number out of range.
     """
     bare = re.sub(r"#[^\n]*", "", text)
-    block = re.fullmatch(r"\s*aipp_op\s*:?\s*\{([^{}]*)\}\s*", bare)
+    block = re.fullmatch(r"\s*aipp_op\s*(?::\s*)?\{([^{}]*)\}\s*", bare)
     found: dict[str, str] = {}
     for entry in _entries(block[1] if block else ":"):
         if not entry:

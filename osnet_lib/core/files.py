@@ -59,13 +59,18 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         A pipe, socket or device (EINVAL, with the words of `special`); whatever `open` raises.
     """
     _refuse_special(os.stat(path), path)  # to open a device may already do something
-    stream = os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE | _BYTES), "rb")
+    return _opened(path, os.O_RDONLY, "rb")
+
+
+def _opened(path: str | os.PathLike[str], flags: int, mode: str) -> BinaryIO:
+    """Open without waiting, and look at what was opened: since a look before it another may lie there."""
+    handle = os.open(path, flags | _AT_ONCE | _BYTES, 0o666)
     try:
-        _refuse_special(os.fstat(stream.fileno()), path)
+        _refuse_special(os.fstat(handle), path)
+        return os.fdopen(handle, mode)  # type: ignore[return-value]  # the mode is binary
     except BaseException:
-        stream.close()
+        os.close(handle)
         raise
-    return stream
 
 
 def _refuse_special(status: os.stat_result, path: str | os.PathLike[str]) -> None:
@@ -86,14 +91,7 @@ def open_own(path: str | os.PathLike[str]) -> BinaryIO:
     path = Path(path)
     if path.is_symlink():
         path.unlink()
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | _ITSELF | _AT_ONCE | _BYTES
-    stream = os.fdopen(os.open(path, flags, 0o666), "a+b")
-    try:
-        _refuse_special(os.fstat(stream.fileno()), path)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
+    return _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _ITSELF, "a+b")
 
 
 @contextmanager

@@ -143,7 +143,10 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
     halves = []
     for row, name in enumerate(tqdm(names, desc=folder.name, unit="file", disable=not progress)):
         path = files[name]
-        data = read_bytes(path)
+        try:
+            data = read_bytes(path)
+        except OSError as error:
+            raise FeatureError(f"cannot be read ({error.strerror})", where=path, cure=_AGAIN) from error
         form = path.rpartition(".")[2]
         features[row] = parse_feature(data, form, path)
         if form == "bin" and len(data) == _HALF:
