@@ -62,12 +62,12 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return _opened(path, os.O_RDONLY, "rb")
 
 
-def _opened(path: str | os.PathLike[str], flags: int, mode: str) -> BinaryIO:
+def _opened(path: str | os.PathLike[str], flags: int, mode: str, buffering: int = -1) -> BinaryIO:
     """Open without waiting, and look at what was opened: since a look before it another may lie there."""
     handle = os.open(path, flags | _AT_ONCE | _BYTES, 0o666)
     try:
         _refuse_special(os.fstat(handle), path)
-        return os.fdopen(handle, mode)  # type: ignore[return-value]  # the mode is binary
+        return os.fdopen(handle, mode, buffering)  # type: ignore[return-value]  # the mode is binary
     except BaseException:
         os.close(handle)
         raise
@@ -82,7 +82,8 @@ def _refuse_special(status: os.stat_result, path: str | os.PathLike[str]) -> Non
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, opened as by `open_regular`."""
-    with open_regular(path) as stream:
+    _refuse_special(os.stat(path), path)
+    with _opened(path, os.O_RDONLY, "rb", buffering=0) as stream:  # whole at once needs none
         return stream.read()
 
 
