@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -42,6 +42,7 @@ _OMITTED = {
 }  # what AIPP takes for a switch that the file lacks
 _CHANNELS = {"mean_chn": 0.0, "min_chn": 0.0, "var_reci_chn": 1.0}  # and for a number
 _FLOAT16_MAX = 65504.0
+_ENTRY = re.compile(r"(\w+)\s*:\s*([^\s,;:]+)[\s,;]*")
 _CURE = "Write it with osnet_lib.ascend.aipp.write_aipp."
 
 
@@ -141,12 +142,12 @@ def parse_aipp(text: str, where: str | Path = "AIPP") -> AippConfig:
         device see other pixels than this study sends; a number out of range.
     """
     bare = re.sub(r"#[^\n]*", "", text)
-    block = re.fullmatch(r"\s*aipp_op\s*:?\s*\{([^{}]*)\}\s*", bare)
-    entry = r"(\w+)\s*:\s*([^\s,;:]+)[\s,;]*"
-    if not block or not re.fullmatch(rf"\s*(?:{entry})*", block[1]):
-        raise ConvertError("not one aipp_op block of `key: value` lines", where=where, cure=_CURE)
+    block = re.fullmatch(r"\s*aipp_op\s*(?::\s*)?\{([^{}]*)\}\s*", bare)
     found: dict[str, str] = {}
-    for key, value in re.findall(entry, block[1]):
+    for entry in _entries(block[1] if block else ":"):
+        if not entry:
+            raise ConvertError("not one aipp_op block of `key: value` lines", where=where, cure=_CURE)
+        key, value = entry.groups()
         if key in found:
             raise ConvertError(f"{key} is there twice", where=where, cure="Remove one.")
         found[key] = value.strip("\"'")
@@ -171,6 +172,16 @@ def parse_aipp(text: str, where: str | Path = "AIPP") -> AippConfig:
     except ConvertError as error:
         raise ConvertError(f"{error.where}: {error.what}", where=where, cure=error.cure) from error
     return AippConfig(_three(int(m) for m in config.mean_chn), config.min_chn, config.var_reci_chn)
+
+
+def _entries(block: str) -> Iterator[re.Match[str] | None]:
+    """The entries of a block in turn, each read once, from left to right; None where there is no further one."""
+    place = len(block) - len(block.lstrip())
+    while place < len(block):
+        yield (entry := _ENTRY.match(block, place))
+        if not entry:
+            return
+        place = entry.end()
 
 
 def apply_aipp(pixels: np.ndarray, config: AippConfig, arithmetic: type[np.floating] = np.float16) -> np.ndarray:

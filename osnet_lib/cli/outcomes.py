@@ -95,7 +95,7 @@ def _refusal(error: OSError) -> OSNetError:
     """What the system refused, in our words; of a file that was being written, its name and not the temporary one."""
     name = error.filename2 or error.filename
     if name is not None:
-        name = re.sub(r"(?<![^/\\])\.([^/\\]+)\.\d+\.tmp((?:\.\w+)?)$", r"\1\2", str(name))
+        name = re.sub(r"(?<![^/\\])\.([^/\\]+?)\.\d+(?:\.[0-9a-f]{8})?\.tmp((?:\.\w+)?)$", r"\1\2", str(name))
     return OSNetError(
         (error.strerror or str(error)).lower(),
         where=name,

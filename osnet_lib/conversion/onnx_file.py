@@ -13,7 +13,7 @@ from onnx import TensorProto
 from ..core.command import python_command
 from ..core.conditions import short
 from ..core.file_kind import ONNX, UNRECOGNISED, file_kind
-from ..core.files import atomic_path
+from ..core.files import atomic_path, read_bytes
 from ..core.line import one_line
 from ..errors import ExportError, first_line
 from .interface import FEATURE_SHAPE, IMAGE_SHAPE
@@ -126,7 +126,7 @@ def write_onnx(model: onnx.ModelProto, metadata: dict[str, str], path: Path, exp
 
 def _read(path: str | Path) -> bytes:
     try:
-        content = Path(path).read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError as error:
         raise ExportError("no such ONNX file", where=path, cure="Write it with osnet export.") from error
     except OSError as error:

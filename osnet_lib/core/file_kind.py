@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .command import python_command
+from .files import open_regular, special
 
 CHECKPOINT, SAFETENSORS, ONNX, OM = "checkpoint", "safetensors", "onnx", "om"
 PICKLE, UNRECOGNISED = "pickle", "unrecognised"
@@ -58,7 +59,9 @@ def file_kind(path: Path) -> FileKind:
     """
     if path.is_dir():
         return _folder(path)
-    with open(path, "rb") as stream:
+    if words := special(path):
+        return FileKind("special", f"{words}, not a regular file", "Give the path of the file itself.")
+    with open_regular(path) as stream:
         head = stream.read(4096)
     size = path.stat().st_size
     if not head:
@@ -159,7 +162,7 @@ def _text(head: bytes, size: int) -> FileKind | None:
             f"a git-lfs pointer{size_words}, not the file itself",
             "Run git lfs pull in its repository, or download the file itself in a browser.",
         )
-    if re.match(r"(<!--.*?-->\s*)*<(!doctype html|html|head|body|script|meta)\b", lower, re.DOTALL):
+    if re.match(r"(<!--(?:(?!-->).)*-->\s*)*<(!doctype html|html|head|body|script|meta)\b", lower, re.DOTALL):
         title = re.search(r"<title[^>]*>\s*(.*?)\s*</title", text, re.IGNORECASE | re.DOTALL)
         said = f" ({' '.join(title[1].split())[:80]})" if title and title[1] else ""
         return FileKind(

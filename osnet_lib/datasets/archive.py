@@ -10,6 +10,7 @@ from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 
+from ..core.files import open_regular, special
 from ..errors import DatasetError
 from .folder import FolderArchive
 from .lookalike import HEAD, lookalike
@@ -38,7 +39,7 @@ def open_archive(path: str | PathLike, folders: Collection[str]) -> Archive:
     path = Path(path).expanduser()
     if path.is_dir():
         return FolderArchive(path, folders)
-    if not path.exists():
+    if not path.exists() and not special(path):
         raise DatasetError(
             "no such folder, zip or tar",
             where=path,
@@ -55,9 +56,7 @@ def open_archive(path: str | PathLike, folders: Collection[str]) -> Archive:
 def file_head(path: Path) -> bytes:
     """The first bytes of a file, which tell what it is; raises DatasetError where it cannot be read."""
     try:
-        if not path.is_file():
-            raise OSError(0, "is neither a file nor a folder")
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(HEAD)
     except OSError as error:
         raise DatasetError(

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Collection
 from pathlib import Path
 
+from ..core.files import read_bytes
 from ..errors import DatasetError
 from .litter import is_litter
 from .members import Archive, shown
@@ -70,8 +71,7 @@ class FolderArchive(Archive):
         return shown(self.root / folder / name)
 
     def _read(self, location: str) -> bytes:
-        with open(location, "rb") as stream:
-            return stream.read()
+        return read_bytes(location)
 
 
 def _check(entry: os.DirEntry[str], folder: str) -> None:

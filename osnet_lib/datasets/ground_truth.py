@@ -13,13 +13,11 @@ that hold too little of them. Source: Zheng et al., "Scalable Person Re-identifi
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.io import loadmat
 from tqdm import tqdm
 
 from ..core.files import stem
@@ -27,6 +25,7 @@ from ..errors import DatasetError, first_line
 from .archive import Archive, open_archive
 from .manifest import is_manifest
 from .market1501 import FOLDERS, Market1501, Sample
+from .matlab_file import read_matlab
 
 FOLDER = "gt_query"
 _KINDS = ("good", "junk")
@@ -154,10 +153,9 @@ def _positions(archive: Archive, query: Sample, kind: str, images: int) -> list[
     where = archive.where(FOLDER, name)
     data = archive.read(FOLDER, name)
     try:
-        variables = loadmat(io.BytesIO(data), appendmat=False)
-    except Exception as error:  # scipy raises many kinds for one cause
+        vectors = read_matlab(data)
+    except ValueError as error:
         raise DatasetError(f"is no MATLAB file ({first_line(error)})", where=where, cure=_AGAIN) from error
-    vectors = {name: value for name, value in variables.items() if not name.startswith("__")}
     values = np.asarray(next(iter(vectors.values()), None))  # as the published code, which names no variable
     other = {f"{twin}_index" for twin in _KINDS if twin != kind}
     no_vector = values.dtype.kind not in "iuf" or values.size > max(values.shape, default=0)

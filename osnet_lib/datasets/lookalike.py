@@ -24,7 +24,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     ),
 )
 _PAGE = re.compile(
-    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta)\b", re.IGNORECASE | re.DOTALL
+    rb"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta)\b", re.IGNORECASE | re.DOTALL
 )
 _MESSAGE = re.compile(rb'\s*(?:<\?xml|<error|\{\s*")', re.IGNORECASE)
 

@@ -20,7 +20,7 @@ from os import PathLike
 from pathlib import Path
 from typing import NoReturn
 
-from ..core.files import file_stem, stem
+from ..core.files import file_stem, read_bytes, special, stem
 from ..errors import DatasetError, first_line
 from .archive import file_head
 from .evaluable import check_evaluable
@@ -47,7 +47,7 @@ class ListedArchive(Archive):
         return shown(self.path.parent / name)
 
     def _read(self, location: Path) -> bytes:
-        return location.read_bytes()
+        return read_bytes(location)
 
 
 def is_manifest(path: str | PathLike) -> bool:
@@ -190,7 +190,7 @@ def _sample(row: dict[str, str], where: str) -> Sample:
 def _csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a comma-separated table with the names of their lines; also with semicolons or tabs between."""
     head = _file(path)
-    data = path.read_bytes()
+    data = read_bytes(path)
     utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if utf16 else "utf-8-sig")
@@ -250,7 +250,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _file(path: Path) -> bytes:
     """The first bytes of a manifest that is there and is nothing else."""
-    if not path.exists():
+    if not path.exists() and not special(path):
         raise DatasetError("no such manifest", where=path, cure="Check the path; osnet manifest writes one")
     head = file_head(path)
     if found := lookalike(head):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import struct
 import threading
 import warnings
@@ -10,6 +12,7 @@ from os import PathLike
 
 from PIL import Image, UnidentifiedImageError
 
+from ..checks import whole_number
 from ..errors import DatasetError, first_line
 from .lookalike import HEAD, lookalike
 
@@ -23,10 +26,24 @@ _DECODE_ERRORS = (
     EOFError,
     RuntimeError,
     struct.error,
-    Image.DecompressionBombError,
 )
 _NOT_ASKED = {"EPS", "PDF", "WMF", "MPEG"}  # no pictures of a camera; the first would start another program
 _COPY = "Copy this file again from the original data set"
+
+# A crop of a person has thousands of pixels, a whole picture of a camera 8 million: 50 MB in memory, times the threads.
+MAX_PIXELS = 1 << 24
+LIFTED_BY = "OSNET_MAX_PIXELS"
+
+
+def max_pixels() -> int:
+    """How many pixels an image may declare: ``$OSNET_MAX_PIXELS``, else `MAX_PIXELS`; DatasetError where it is none."""
+    given = os.environ.get(LIFTED_BY, "").strip()
+    return whole_number(
+        int(given) if re.fullmatch("[0-9]{1,18}", given) else given or MAX_PIXELS,
+        LIFTED_BY,
+        error=DatasetError,
+        cure="Give the number of pixels that an image may have, or unset it",
+    )
 
 
 class Decoder:
@@ -49,7 +66,7 @@ class Decoder:
         Raises
         ------
         DatasetError
-            Empty, no image, damaged or truncated, of more than 8 bits a colour.
+            Empty, no image, damaged or truncated, of more than 8 bits a colour, of more than `max_pixels`.
         """
         try:
             return _convert(data, ("JPEG",), where)[0]
@@ -82,8 +99,13 @@ class Decoder:
 
 
 def _convert(data: bytes, formats: tuple[str, ...], where: str | PathLike) -> tuple[Image.Image, str]:
+    most = max_pixels()
+    if Image.MAX_IMAGE_PIXELS is not None and most > Image.MAX_IMAGE_PIXELS:  # Pillow has a limit of its own
+        Image.MAX_IMAGE_PIXELS = most
     try:
         with Image.open(BytesIO(data), formats=formats) as picture:
+            if picture.width * picture.height > most:
+                raise _too_large(f"{picture.width:,} x {picture.height:,} pixels", most, where)
             if picture.mode.startswith(("I", "F")):  # Pillow would cut the values off at 255
                 raise DatasetError(
                     f"holds more than 8 bits a colour ({picture.mode})",
@@ -93,7 +115,18 @@ def _convert(data: bytes, formats: tuple[str, ...], where: str | PathLike) -> tu
             return picture.convert("RGB"), picture.format or ""
     except UnidentifiedImageError:
         raise
+    except Image.DecompressionBombError as error:  # also of what lies inside, such as an icon's pictures
+        raise _too_large("pixels by the hundred million", most, where) from error
     except _DECODE_ERRORS as error:
         kind = formats[0] if len(formats) == 1 else "image"
         what = f"is a damaged or truncated {kind} ({first_line(error)})"
         raise DatasetError(what, where=where, cure=_COPY) from error
+
+
+def _too_large(declared: str, most: int, where: str | PathLike) -> DatasetError:
+    """The refusal of what would fill the memory, before it is decoded."""
+    return DatasetError(
+        f"declares {declared}, and an image of a person has at most {most:,}",
+        where=where,
+        cure=f"{_COPY}; if it is right, set {LIFTED_BY} to as many pixels",
+    )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.files import read_text
 from ..errors import DatasetError
 from .litter import is_litter
 from .members import shown
@@ -135,7 +136,7 @@ def _side(folder: Path, side: str) -> Iterator[tuple[str, str | None]]:
     if not place.is_file():
         raise DatasetError("no such folder or list", where=shown(place), cure=f"{_CURE}, both inside {shown(folder)}")
     try:
-        lines = place.read_text("utf-8-sig").splitlines()
+        lines = read_text(place).splitlines()
     except UnicodeDecodeError as error:
         raise DatasetError("is no folder and no list of images", where=shown(place), cure=_CURE) from error
     for number, line in enumerate(lines, 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.conditions import DatasetFacts, SessionFacts
-from ..core.files import atomic_path, stem
+from ..core.files import atomic_path, special, stem
+from ..core.packed import overfull
 from ..errors import FeatureError
 from ..metrics.labels import JUNK
 from .foreign import SAVE_THEM, refuse_foreign
@@ -78,14 +80,19 @@ def load_features(path: str | Path) -> Features:
         of different length, double names, non-finite features (the image is named).
     """
     path = Path(path)
+    if words := special(path):
+        raise FeatureError(f"is {words}, not a regular file", where=path, cure="Give the path of the file itself.")
     if not path.is_file():
         raise FeatureError("no such feature file", where=path, cure="Make it with: osnet extract MODEL DATASET OUTDIR")
     refuse_foreign(path)
     try:
+        _refuse_overfull(path)
         with np.load(path, allow_pickle=False) as stored:
             held = list(stored)
             arrays = {name: np.asarray(stored[name]) for name in (*ARRAYS, "conditions") if name in stored}
         conditions = json.loads(str(arrays.pop("conditions", "{}")))
+    except FeatureError:
+        raise
     except Exception as error:  # numpy and zipfile raise many kinds for one cause
         if "Object arrays" in str(error):
             what, cure = "holds an array of Python objects", f"Save names with names.astype(str). {SAVE_THEM}"
@@ -97,6 +104,12 @@ def load_features(path: str | Path) -> Features:
     _check(arrays, conditions, path)
     names, pids, camids, features = (arrays[name] for name in ARRAYS)
     return Features(names, pids.astype(np.int64), camids.astype(np.int64), features, conditions)
+
+
+def _refuse_overfull(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if words := overfull(archive, path.stat().st_size):
+            raise FeatureError(words, where=path, cure=_AGAIN)
 
 
 def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..core.code_digest import code_digest
-from ..core.files import absolute, atomic_path, file_stem, fingerprint, read_json, stem, write_json
+from ..core.files import absolute, atomic_path, file_stem, fingerprint, read_bytes, read_json, stem, write_json
 from ..core.host import usable_cores
 from ..datasets.archive import Archive, open_archive
 from ..datasets.manifest import LISTED, ListedArchive, is_manifest, read_manifest
@@ -113,8 +113,7 @@ def preprocess_folder(
 def read_bin(path: str | Path, dtype: str) -> np.ndarray:
     """The image in a file, shaped by its dtype; raises DatasetError where it is absent or of another size."""
     try:
-        with open(path, "rb") as stream:
-            data = stream.read()
+        data = read_bytes(path)
     except OSError as error:
         cure = "Preprocess the images again, or run from the folder that the paths start from."
         raise DatasetError(f"cannot be read ({error.strerror})", where=path, cure=cure) from error

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..conversion.interface import FEATURE_SHAPE
-from ..core.files import atomic_path, decode_text
+from ..core.files import atomic_path, decode_text, read_bytes
 from ..datasets.litter import is_litter
 from ..datasets.market1501 import Sample, parse_name
 from ..errors import DatasetError, FeatureError
@@ -143,8 +143,10 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
     halves = []
     for row, name in enumerate(tqdm(names, desc=folder.name, unit="file", disable=not progress)):
         path = files[name]
-        with open(path, "rb") as stream:
-            data = stream.read()
+        try:
+            data = read_bytes(path)
+        except OSError as error:
+            raise FeatureError(f"cannot be read ({error.strerror})", where=path, cure=_AGAIN) from error
         form = path.rpartition(".")[2]
         features[row] = parse_feature(data, form, path)
         if form == "bin" and len(data) == _HALF:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..core.cache import artefact
 from ..core.code_digest import PACKAGE, closure
-from ..core.files import fingerprint
+from ..core.files import fingerprint, open_own
 from ..core.host import package_versions
 from ..network.weights import cache_folder
 
@@ -97,7 +97,7 @@ def _only_torch_has_a_gpu() -> bool:
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """Wait while another process makes the same export."""
-    with open(lock, "a") as held:
+    with open_own(lock) as held:
         if fcntl:
             fcntl.flock(held, fcntl.LOCK_EX)  # gone with the process, however it ends
         yield

@@ -18,7 +18,7 @@ from ..checks import whole_number
 from ..conversion.interface import FEATURE_SHAPE
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
-from ..core.files import fingerprint, read_json, write_json
+from ..core.files import fingerprint, open_own, read_json, write_json
 from ..core.host import environment
 from ..core.results import NOT_MEASURED
 from ..datasets.market1501 import Market1501, Sample
@@ -235,7 +235,7 @@ def collect_features(
 def _open_alone(part: Path) -> Iterator[BinaryIO]:
     """Open for appending; refuse while another process has it open, for two would mix their rows."""
     part.parent.mkdir(parents=True, exist_ok=True)
-    with open(part, "a+b") as rows:
+    with open_own(part) as rows:
         if fcntl:
             try:
                 fcntl.flock(rows, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends

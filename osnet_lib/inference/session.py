@@ -15,7 +15,7 @@ from ..checks import whole_number
 from ..conversion.interface import FEATURE_SHAPE
 from ..core.conditions import SessionFacts
 from ..core.file_kind import file_kind
-from ..core.files import absolute
+from ..core.files import absolute, special
 from ..core.host import package_versions, usable_cores
 from ..core.imports import ForeignNumpyError, import_compiled
 from ..core.line import one_line
@@ -281,7 +281,7 @@ def open_session(
     if isinstance(model, (str, os.PathLike)):
         path = model = find_weights(model) if str(model) in NAMED else absolute(model)
         if backend in ("auto", *BACKENDS) and not path.is_file():
-            where_there = file_kind(path) if path.is_dir() else None
+            where_there = file_kind(path) if path.is_dir() or special(path) else None
             raise SessionError(
                 f"no such model file{f': it is {where_there.what}' if where_there else ''}",
                 where=path,

@@ -15,10 +15,12 @@ from ..core.conditions import ModelFacts, short
 from ..core.files import sha256
 from ..core.line import one_line
 from ..errors import CheckpointError
+from .integrity import unchecked
 from .osnet import ARCHITECTURES, Architecture, OSNet
 from .state_dict import TOP, StateDict, find_state_dict, listed
 from .tensor_check import check_tensors, classifier_width
 from .tensor_file import read_tensor_file
+from .weights import is_known, refuse_altered
 
 MARKET_CLASSES = 751  # identities of Market-1501's train split
 IMAGENET_CLASSES = 1000
@@ -49,6 +51,8 @@ class Checkpoint:
         Where in the file the network lay (``"."`` at the top), and what stood before its names and was dropped.
     ignored : tuple of str
         What lay beside its tensors and says nothing about the network, such as the counters of a profiler.
+    unchecked : str
+        Why damage to the file could go unseen: its format holds no checksum and its sha256 is none that is known.
     """
 
     path: Path
@@ -59,6 +63,7 @@ class Checkpoint:
     key: str = TOP
     prefix: str = ""
     ignored: tuple[str, ...] = ()
+    unchecked: str = ""
 
     def __repr__(self) -> str:
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
@@ -98,11 +103,12 @@ class Checkpoint:
 
     @property
     def origin(self) -> dict[str, str]:
-        """Where the network was found in its file, and what was dropped and ignored, as far as there is any."""
+        """Where the network was found in its file, and what was dropped, ignored and could not be checked, if any."""
         facts = {
             "key": "" if self.key == TOP else self.key,
             "prefix_dropped": self.prefix,
             "ignored": listed(self.ignored),
+            "checksum": self.unchecked,
         }
         return {name: words for name, words in facts.items() if words}
 
@@ -158,8 +164,8 @@ def load_checkpoint(path: str | Path, key: str | None = None) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        No such file; empty, truncated or not a checkpoint; a pickle that would run code; several networks and no key;
-        tensors that are missing, extra or of another shape (named).
+        No such file; empty, truncated, damaged or not a checkpoint; a pickle that would run code; several networks and
+        no key; tensors that are missing, extra, of another shape or beyond what networks hold (named).
 
     Warns
     -----
@@ -168,12 +174,15 @@ def load_checkpoint(path: str | Path, key: str | None = None) -> Checkpoint:
         for other means and deviations of pixels than those of this study.
     """
     path = Path(path)
-    found = find_state_dict(read_tensor_file(path), path, key)
+    content = read_tensor_file(path)
+    refuse_altered(path)
+    found = find_state_dict(content, path, key)
     tensors = dict(found.tensors)
     beside = [name for name in found.beside if name in tensors or not name.startswith("classifier.")]
     tensors |= {name: value for name, value in found.beside.items() if name not in beside}
     architecture = recognise(tensors, path)
     model = OSNet(architecture)
+    digest = sha256(path)
     check_tensors(tensors, beside, found, model, path)
     model.load_state_dict({k: v.to(torch.float32) for k, v in tensors.items() if not k.startswith("classifier.")})
     checkpoint = Checkpoint(
@@ -181,10 +190,11 @@ def load_checkpoint(path: str | Path, key: str | None = None) -> Checkpoint:
         model.eval(),
         architecture.name,
         classifier_width(tensors),
-        sha256(path),
+        digest,
         found.key,
         found.prefix,
         tuple(found.ignored),
+        "" if is_known(path, digest) else unchecked(path),
     )
     if checkpoint.imagenet:
         warnings.warn(

@@ -22,6 +22,7 @@ _SAME = {
     "NEWOBJ_EX": pickle.TUPLE2 + pickle.NEWOBJ,  # arguments and keywords as one tuple, which our stand-ins take
 }
 _DROPPED = {"FRAME", "PROTO"}
+_GROWTH, _SLACK = 16, 1 << 20  # what its texts may come to, in bytes: those of real checkpoints stay below a third
 
 
 def protocol(content: bytes) -> int:
@@ -53,9 +54,15 @@ def translate(content: bytes, start: int = 0) -> tuple[bytes, set[str], int]:
     memo = 0
     end = start
 
+    most = _GROWTH * len(content) + _SLACK
+
     def say(text: str) -> None:
+        nonlocal most
         out.append(_unicode(text))
         said.append(text)
+        most -= len(out[-1])
+        if most < 0:  # a long text that is called for again and again
+            raise ValueError("texts that would grow without limit")
 
     def put(index: int) -> None:
         if said:

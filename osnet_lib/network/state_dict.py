@@ -71,7 +71,7 @@ def find_state_dict(content: object, path: Path, key: str | None = None) -> Stat
     ------
     CheckpointError
         No tensors; none of an OSNet; several networks and no key, or a key that is none of theirs; an entry under a
-        name of the network that is no tensor.
+        name of the network that is no tensor; a tensor of more numbers than are stored.
     """
     found = [_network(*place) for place in _places(content)]
     if not found:
@@ -85,6 +85,7 @@ def find_state_dict(content: object, path: Path, key: str | None = None) -> Stat
             )
             raise CheckpointError(f"holds no network under the key {key!r}", where=path, cure=cure)
         found = chosen[:1]
+    _refuse_overdrawn(found, path)
     found = _distinct(found)
     if len(found) > 1:
         raise CheckpointError(
@@ -160,6 +161,21 @@ def _is_beside(name: str, value: object) -> bool:
     if last in _COUNTERS:
         return value.numel() == 1
     return last in _NORMALISATION and value.numel() == _COLOURS
+
+
+def _refuse_overdrawn(found: list[StateDict], path: Path) -> None:
+    """Refuse tensors that show the numbers of their storage again and again: a stride of 0 makes gigabytes of one."""
+    for one in found:
+        for name, value in one.tensors.items():
+            if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta:
+                continue
+            held = value.untyped_storage().nbytes() // value.element_size()
+            if value.numel() > held:
+                raise CheckpointError(
+                    f"{one.prefix}{name} has {value.numel():,} numbers, and {held:,} are stored for it",
+                    where=path,
+                    cure="Save its tensors with .contiguous(), or get the original again.",
+                )
 
 
 def _distinct(found: list[StateDict]) -> list[StateDict]:

@@ -12,11 +12,17 @@ from ..errors import CheckpointError
 from .osnet import FEATURE_DIM, OSNet
 from .state_dict import StateDict, listed
 
+# What no trained network comes near, and one flipped bit in the exponent of a float32 mostly leaves: trained and fresh
+# OSNets have weights up to 4, means up to 2 and variances up to 8. Means and variances grow with the scale of the
+# pixels, so that networks fed 0 to 255 in place of -2 to 2 still fit.
+_WEIGHTS = (-1e4, 1e4)
+_BOUNDS = {"running_mean": (-1e6, 1e6), "running_var": (0.0, 1e10), "num_batches_tracked": (0.0, 1e15)}
+
 
 def check_tensors(
     tensors: dict[str, torch.Tensor], beside: list[str], found: StateDict, model: OSNet, path: Path
 ) -> None:
-    """Every tensor there, none too many, all of the right shape and type, and finite.
+    """Every tensor there, none too many, all of the right shape and type, finite and within bounds.
 
     Parameters
     ----------
@@ -54,6 +60,10 @@ def check_tensors(
         "of another type": [f"{n} {tensors[n].dtype}".replace("torch.", "") for n in there if n not in typed],
         "non-finite": [n for n in typed if not torch.isfinite(tensors[n].to(torch.float32)).all()],
     }
+    whole = [n for n in (*typed, *extra_ok) if n not in problems["non-finite"] and n in tensors]
+    problems["beyond any trained network, so damaged"] = [
+        f"{n} {value:.2g}" for n in whole if (value := _beyond(n, tensors[n])) is not None
+    ]
     if unexpected and not any(names for kind, names in problems.items() if kind != "unexpected"):
         kept = [found.prefix + name for name in expected]
         raise CheckpointError(
@@ -67,8 +77,17 @@ def check_tensors(
         raise CheckpointError(
             f"does not fit {architecture.name}; {'; '.join(wrong)}",
             where=path,
-            cure="The file is of another network or incomplete; get the original again.",
+            cure="The file is damaged, incomplete or of another network; get the original again.",
         )
+
+
+def _beyond(name: str, tensor: torch.Tensor) -> float | None:
+    """The value that is farthest out of the bounds of its kind; None where all are inside."""
+    if not (tensor.numel() and _is_plain(tensor) and _is_kind(name, tensor)):
+        return None
+    least, most = _BOUNDS.get(name.rpartition(".")[2], _WEIGHTS)
+    low, high = (float(value) for value in tensor.aminmax())
+    return high if not high <= most else low if not low >= least else None
 
 
 def classifier_width(tensors: dict[str, torch.Tensor]) -> int:

@@ -15,11 +15,12 @@ from safetensors.torch import load_file
 
 from ..core.command import python_command
 from ..core.file_kind import CHECKPOINT, PICKLE, SAFETENSORS, UNRECOGNISED, file_kind
+from ..core.files import read_bytes
 from ..errors import CheckpointError, first_line
+from .integrity import AGAIN, check_zip, read_member
 from .pickle_stream import protocol, translate
 from .plain_data import stand_ins
 
-_DAMAGED = "Check its size and sha256 against the source, then download or copy it again."
 _PLAIN = "Ask its author for a plain state dict or a .safetensors file."
 _LEGACY_PICKLES = 5  # in a file of before torch 1.6: magic, version, system, content, keys; then the bare numbers
 
@@ -30,7 +31,7 @@ def read_tensor_file(path: Path) -> object:
     Raises
     ------
     CheckpointError
-        No such file; empty, truncated or another kind of file, which is named; a pickle that would run code.
+        No such file; empty, truncated, damaged or another kind of file, which is named; a pickle that would run code.
     """
     try:
         kind = file_kind(path)
@@ -47,7 +48,7 @@ def read_tensor_file(path: Path) -> object:
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
-                f"not a safetensors file, or a truncated one ({first_line(error)})", where=path, cure=_DAMAGED
+                f"not a safetensors file, or a truncated one ({first_line(error)})", where=path, cure=AGAIN
             ) from error
     if kind.name == CHECKPOINT:
         return _read_checkpoint(path)
@@ -56,7 +57,7 @@ def read_tensor_file(path: Path) -> object:
     if kind.name == "empty":
         raise CheckpointError("the file is empty", where=path, cure=kind.cure)
     if kind.name == UNRECOGNISED:
-        raise CheckpointError("not a PyTorch checkpoint, or a damaged one", where=path, cure=_DAMAGED)
+        raise CheckpointError("not a PyTorch checkpoint, or a damaged one", where=path, cure=AGAIN)
     raise CheckpointError(f"not a PyTorch checkpoint: it is {kind.what}", where=path, cure=kind.cure)
 
 
@@ -77,11 +78,13 @@ def _read_checkpoint(path: Path) -> object:
                 "the pickle is damaged or may hold code, and was not loaded", where=path, cure=_PLAIN
             ) from error
         raise CheckpointError(
-            f"not a PyTorch checkpoint, or a damaged one ({first_line(error)})", where=path, cure=_DAMAGED
+            f"not a PyTorch checkpoint, or a damaged one ({first_line(error)})", where=path, cure=AGAIN
         ) from error
+    except CheckpointError:
+        raise
     except Exception as error:  # damaged bytes make the unpickler fail with IndexError, AttributeError and many others
         raise CheckpointError(
-            f"truncated or not a PyTorch checkpoint ({first_line(error)})", where=path, cure=_DAMAGED
+            f"truncated or not a PyTorch checkpoint ({first_line(error)})", where=path, cure=AGAIN
         ) from error
 
 
@@ -90,21 +93,22 @@ def _followed(path: Path) -> tuple[str | io.BytesIO, set[str]]:
     if not zipfile.is_zipfile(path):
         return _followed_legacy(path)
     with zipfile.ZipFile(path) as archive:
+        check_zip(archive, path)
         entry = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
-        content = archive.read(entry)
+        content = read_member(archive, entry)
         translated, names, _end = translate(content)
         if protocol(content) <= 2:
             return str(path), names
         whole = io.BytesIO()
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as copy:
             for name in archive.namelist():
-                copy.writestr(name, translated if name == entry else archive.read(name))
+                copy.writestr(name, translated if name == entry else read_member(archive, name))
     whole.seek(0)
     return whole, names
 
 
 def _followed_legacy(path: Path) -> tuple[str | io.BytesIO, set[str]]:
-    content, end, parts = path.read_bytes(), 0, []
+    content, end, parts = read_bytes(path), 0, []
     named: set[str] = set()
     for _ in range(_LEGACY_PICKLES):
         translated, names, end = translate(content, end)
@@ -130,7 +134,7 @@ def _code(name: str, names: set[str], path: Path) -> CheckpointError:
 
 def _bare_pickle(path: Path) -> CheckpointError:
     """Why a pickle that torch.save did not write is refused: by what it names, none of which is loaded."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     try:
         _translated, names, _end = translate(content)
     except ValueError as error:

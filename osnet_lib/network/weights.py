@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.file_kind import CHECKPOINT, UNRECOGNISED, file_kind
-from ..core.files import absolute, atomic_path, sha256
+from ..core.files import absolute, atomic_path, read_json, sha256, special
 from ..errors import CheckpointError
 
 MINI = Path(__file__).parents[1] / "resources" / "osnet_x1_0_mini.safetensors"
@@ -32,6 +32,9 @@ MARKET1501 = Published(
 )
 
 
+# Others of torchreid's zoo, by hash: a legacy pickle has no checksum of its own.
+_ZOO = {"c0ff09177a21417a19bc73bbf5af4eb5d2b097c2074ed35e67819ee6cd93612c": "osnet_x0_25, Market-1501"}
+
 NAMED = ("mini", "market1501")  # what `find_weights` knows by name
 
 
@@ -49,19 +52,27 @@ def find_weights(weights: str | os.PathLike[str]) -> Path:
     Raises
     ------
     CheckpointError
-        A path that does not exist, or is a folder; a download that failed; what has the name of the published file and
-        another content.
+        A path that does not exist, or is a folder, pipe or device; a download that failed; what has the name of the
+        published file and another content; embedded weights other than their card tells.
     """
     if str(weights) == "mini":
+        if not is_known(MINI, sha256(MINI)):
+            raise CheckpointError("not the weights that its card tells of", where=MINI, cure="Install osnet again.")
         return MINI
     if str(weights) == "market1501":
         return _published(MARKET1501)
     path = absolute(weights)
-    if path.is_dir():
+    if path.is_dir() or special(path):
         kind = file_kind(path)
         raise CheckpointError(kind.what, where=path, cure=kind.cure)
     if not path.is_file():
         raise CheckpointError("no such weights", where=path, cure="Give mini, market1501 or the path of a checkpoint.")
+    refuse_altered(path)
+    return path
+
+
+def refuse_altered(path: Path) -> None:
+    """Raise CheckpointError for a file that has the name of the published one and is another."""
     if _is_named(MARKET1501, path):
         _verify(
             MARKET1501,
@@ -69,7 +80,13 @@ def find_weights(weights: str | os.PathLike[str]) -> Path:
             path,
             f"Download Google Drive file {MARKET1501.drive_id} again, or rename what is another.",
         )
-    return path
+
+
+def is_known(path: Path, digest: str) -> bool:
+    """Whether a file is, to the last bit, one whose SHA-256 this package knows: published ones and the embedded."""
+    if path.resolve() == MINI.resolve():
+        return digest == read_json(MINI.with_suffix(".json")).get("sha256")
+    return digest in (MARKET1501.sha256, *_ZOO)
 
 
 def _is_named(entry: Published, path: Path) -> bool:
@@ -97,7 +114,7 @@ def _download(entry: Published, path: Path) -> None:
 
         with atomic_path(path) as temporary:
             gdown.download(id=entry.drive_id, output=str(temporary), quiet=False)
-            if not temporary.is_file():
+            if not temporary.is_file() or not temporary.stat().st_size:
                 raise OSError("nothing arrived")
             _verify(entry, temporary, entry.file, cure)  # Drive answers with a page of HTML when a quota is used up
     except CheckpointError:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hashlib import sha256 as digest
 from pathlib import Path
 
-from ..core.files import atomic_path, sha256
+from ..core.files import atomic_path, open_regular, sha256
 from ..core.host import environment
 from ..errors import StudyError
 from ..inference.doctor import examine, screen
@@ -133,7 +133,7 @@ def _json(value: object) -> str:
 
 def _end(path: Path) -> str:
     """The last part of a file, for logs have no end."""
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         stream.seek(max(0, path.stat().st_size - END_OF_LOG))
         return stream.read().decode("utf-8", "replace")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -121,6 +122,25 @@ def test_files_that_would_change_the_pixels_are_refused(old, new, what):
     assert old in text
     with pytest.raises(ConvertError, match=f"^a.cfg: .*{what}"):
         parse_aipp(text.replace(old, new), "a.cfg")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aipp_op {a:" + "bbb:" * 40_000 + ":}",  # each value could be cut in many ways
+        "aipp_op {" + "a:b " * 40_000 + ":}",
+        "aipp_op {" + "a" * 100_000 + "}",
+        "aipp_op {a:" + " " * 100_000 + ":}",
+        "aipp_op" + " " * 100_000 + "x",
+        "#" * 100_000,
+    ],
+    ids=["values", "entries", "a word", "spaces", "no block", "comments"],
+)
+def test_the_time_of_parsing_grows_with_the_text_and_no_faster(text):
+    started = time.process_time()
+    with pytest.raises(ConvertError, match="not one aipp_op block|is there twice"):
+        parse_aipp(text)
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfa"])

@@ -491,6 +491,10 @@ def test_a_wrong_command_line_ends_in_one_line_too(osnet, line, says):
             "osnet: /locked/result.json: permission denied. Check the path",
         ),
         (
+            PermissionError(13, "Permission denied", "/locked/.a.result.123.0badcafe.tmp.json"),
+            "osnet: /locked/a.result.json: permission denied. Check the path",
+        ),
+        (
             IsADirectoryError(21, "Is a directory", "/x/.a.1.tmp.json", None, "/x/a.json"),
             "osnet: /x/a.json: is a directory. Check the path",
         ),

@@ -6,6 +6,9 @@ import errno
 import hashlib
 import json
 import os
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,9 +21,13 @@ from osnet_lib.core.files import (
     decode_text,
     file_stem,
     fingerprint,
+    open_own,
+    open_regular,
+    read_bytes,
     read_json,
     read_text,
     sha256,
+    special,
     stem,
     write_json,
     write_text,
@@ -68,6 +75,101 @@ def test_a_folder_is_no_file_to_write(tmp_path, monkeypatch, name):
 def test_a_block_that_writes_nothing_does_not_pass_silently(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "x"):
         pass
+
+
+@pytest.mark.parametrize("write", [lambda path: path.write_text(""), lambda path: path.write_text("x")])
+def test_a_block_that_writes_an_empty_file_has_written(tmp_path, write):
+    with atomic_path(tmp_path / "x") as temporary:
+        write(temporary)
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_two_writers_of_one_process_id_never_share_a_name(tmp_path):
+    """As two containers on one volume: each writes its own file, and what is there in the end is whole."""
+    target = tmp_path / "x.txt"
+    with atomic_path(target) as one, atomic_path(target) as other:
+        assert one != other
+        assert re.fullmatch(rf"\.x\.{os.getpid()}\.[0-9a-f]{{8}}\.tmp\.txt", one.name)
+        one.write_text("one"), other.write_text("other")
+    assert target.read_text() == "one" and os.listdir(tmp_path) == ["x.txt"]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write_text(target, f"{n}" * 50_000), range(8)))
+    assert len(set(target.read_text())) == 1 and os.listdir(tmp_path) == ["x.txt"]
+
+
+def test_a_planted_link_is_never_written_through(tmp_path, monkeypatch):
+    """Neither at the name itself nor at that of the temporary file, should somebody guess it."""
+    victim, folder = tmp_path / "victim", tmp_path / "folder"
+    folder.mkdir(), victim.write_text("precious")
+    (folder / "x.txt").symlink_to(victim)
+    guesses = iter(["00000000", "11111111"])
+    monkeypatch.setattr("osnet_lib.core.files.secrets.token_hex", lambda _: next(guesses))
+    (folder / f".x.{os.getpid()}.00000000.tmp.txt").symlink_to(victim)
+    write_text(folder / "x.txt", "new")
+    assert victim.read_text() == "precious"
+    assert (folder / "x.txt").read_text() == "new" and not (folder / "x.txt").is_symlink()
+
+
+def test_a_file_of_ours_under_a_name_that_can_be_foreseen_follows_no_link(tmp_path):
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "x.part").symlink_to(tmp_path / "victim")
+    with open_own(tmp_path / "x.part") as stream:
+        stream.write(b"rows")
+    with open_own(tmp_path / "x.part") as stream:  # what is there stays
+        stream.write(b"more")
+        stream.seek(0)
+        assert stream.read() == b"rowsmore"
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    with pytest.raises(OSError, match="x.json") as caught, atomic_path(tmp_path / "x.json"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "x.json") and not os.listdir(tmp_path)
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def bound(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)  # in the folder at work: the whole path may be too long for one
+
+
+SPECIAL = {
+    "a named pipe": pipe,
+    "a link to a named pipe": lambda path: (pipe(path.with_name("p")), path.symlink_to("p")),
+    "a socket": bound,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a loop of links": lambda path: path.symlink_to(path.name),
+}
+
+
+@pytest.mark.parametrize("words, make", SPECIAL.items(), ids=SPECIAL)
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, monkeypatch, words, make):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "x")
+    assert special("x") == words.removeprefix("a link to ")
+    for read in (open_regular, read_bytes, read_text, read_json, sha256):
+        with pytest.raises(OSError, match="loop|symbolic links" if "loop" in words else "not a regular file") as caught:
+            read("x")
+        assert caught.value.filename == "x"
+
+
+@pytest.mark.parametrize("write", [lambda path: write_text(path, "x"), open_own], ids=["whole", "appended"])
+def test_a_pipe_is_not_written_to(tmp_path, write):
+    pipe(tmp_path / "x")
+    with pytest.raises(OSError, match="is a named pipe, not a regular file"):
+        write(tmp_path / "x")
+    assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("path", [".", "absent", "zero\0byte", "file"])
+def test_files_folders_and_nothing_are_not_special(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert special(path) == ""
 
 
 def test_write_text_is_utf8(tmp_path):

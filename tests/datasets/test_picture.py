@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from osnet_lib.datasets.picture import Decoder
+from osnet_lib.datasets.picture import LIFTED_BY, MAX_PIXELS, Decoder, max_pixels
 from osnet_lib.errors import DatasetError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (4, 2, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
@@ -106,3 +108,47 @@ def test_more_than_eight_bits_are_refused_and_not_cut_off(mode, form):
     Image.new(mode, (4, 4)).save(stream, form)
     with pytest.raises(DatasetError, match=r"more than 8 bits a colour \(.*\)\. Save it with 8 bits"):
         Decoder()(stream.getvalue(), "a.png")
+
+
+# ---- pixels that are declared ---------------------------------------------------------------------------------------
+
+
+def jpeg_of(width: int, height: int) -> bytes:
+    """A small JPEG whose head declares another size."""
+    data = bytearray(encoded())
+    place = data.index(b"\xff\xc0") + 5
+    data[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def png_of(width: int, height: int) -> bytes:
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rest = encoded("PNG")[33:]
+    return b"\x89PNG\r\n\x1a\n\0\0\0\r" + head + struct.pack(">I", zlib.crc32(head)) + rest
+
+
+@pytest.mark.parametrize("make", [jpeg_of, png_of])
+@pytest.mark.parametrize("width, height", [(13_300, 13_300), (30_000, 30_000), (65_000, 300), (4096, 4097)])
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_small_file_of_many_pixels_is_refused_before_it_is_decoded(make, width, height):
+    said = rf"{width:,} x {height:,} pixels" if width < 20_000 or height < 1000 else "pixels by the hundred million"
+    with pytest.raises(DatasetError, match=rf"a\.jpg: declares {said}, .* at most 16,777,216\..*set OSNET_MAX_PIXELS"):
+        Decoder()(make(width, height), "a.jpg")
+
+
+def test_the_limit_can_be_lifted_and_lowered(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    assert max_pixels() == MAX_PIXELS
+    monkeypatch.setenv(LIFTED_BY, str(10**9))
+    assert Decoder()(jpeg_of(4096, 4097), "a.jpg").size == (4096, 4097)
+    assert Image.MAX_IMAGE_PIXELS == 10**9
+    monkeypatch.setenv(LIFTED_BY, "511")
+    with pytest.raises(DatasetError, match="16 x 32 pixels, .* at most 511"):
+        Decoder()(encoded(), "a.jpg")
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "many", "1e9", "1.5"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, given):
+    monkeypatch.setenv(LIFTED_BY, given)
+    with pytest.raises(DatasetError, match="^OSNET_MAX_PIXELS: .*is not a whole number of 1 or more"):
+        Decoder()(encoded(), "a.jpg")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +75,39 @@ def test_the_cure_works(tmp_path):
     np.savez(tmp_path / "q.npz", names=np.array(NAMES, dtype=object).astype(str), features=ROWS, **LABELS)
     read = load_features(tmp_path / "q.npz")
     assert read.names.tolist() == NAMES and np.array_equal(read.features, ROWS)
+
+
+def test_a_matlab_file_is_told_by_its_head_and_never_read(tmp_path):
+    """One byte of it ends the process that reads it with scipy."""
+    path = tmp_path / "q.npz"
+    savemat(path, {"gallery_f": ROWS}, appendmat=False)
+    content = bytearray(path.read_bytes())
+    content[128:] = bytes(len(content) - 128)
+    path.write_bytes(content)
+    with pytest.raises(FeatureError, match="is a MATLAB file"):
+        load_features(path)
+
+
+def overfull(path: Path) -> None:
+    """A small archive whose list says that its last member has gigabytes."""
+    np.savez_compressed(path, names=np.array(NAMES), features=ROWS, **LABELS)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, content.rindex(b"PK\1\2") + 24, 3_000_000_000)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "make, what",
+    [
+        (overfull, r"would unpack to 3,000,\d{3},\d{3} bytes, and the file has"),
+        (os.mkfifo, "is a named pipe, not a regular file. Give the path of the file itself"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
+        (lambda path: path.symlink_to(path.name), "is a loop of links, not a regular file"),
+        (lambda path: path.symlink_to("absent"), "no such feature file"),
+    ],
+    ids=["overfull", "pipe", "device", "loop", "dangling link"],
+)
+def test_what_would_fill_the_memory_or_wait_for_ever_is_refused(tmp_path, make, what):
+    make(tmp_path / "q.npz")
+    with pytest.raises(FeatureError, match=rf"q\.npz: {what}"):
+        load_features(tmp_path / "q.npz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from io import BytesIO
@@ -310,3 +311,10 @@ def test_reading_text_keeps_up_with_the_whole_test_split(tmp_path):
         assert len(read_dump(tmp_path, progress=False)) == 400
         seconds.append(time.thread_time() - started)
     assert min(seconds) < 400 * 6 / 19_281
+
+
+def test_a_pipe_among_the_features_is_refused_and_not_waited_for(tmp_path):
+    fill(tmp_path)
+    os.mkfifo(tmp_path / "0009_c1s1_000001_00_1.txt")
+    with pytest.raises(FeatureError, match=r"0009_c1s1_000001_00_1\.txt: cannot be read \(is a named pipe"):
+        read_dump(tmp_path, progress=False)
