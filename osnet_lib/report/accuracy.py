@@ -71,7 +71,7 @@ def _hits(evaluation: Evaluation, k: int) -> str:
 
 def variants_table(variants: Sequence[Variant]) -> Table:
     """What is gained and lost by using the same features otherwise, each tested against the features as they are."""
-    records = []
+    records, first = [], variants[0].verification if variants else None
     for variant in variants:
         e, test, found = variant.evaluation, variant.test, variant.verification
         records.append(
@@ -82,7 +82,7 @@ def variants_table(variants: Sequence[Variant]) -> Table:
                 "mINP": 100 * e.mINP,
                 **{
                     f"TPR at {fpr:g}": found and 100 * found.tprs[i]
-                    for i, fpr in enumerate(variants[0].verification.fprs)
+                    for i, fpr in enumerate(first.fprs if first else ())
                 },
                 "mAP, points": test and 100 * test.mAP.value,
                 "interval": test and "{} to {}".format(*(f"{100 * end:+.2f}" for end in (test.mAP.low, test.mAP.high))),
