@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tarfile
 import zipfile
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .command import python_command
+from .files import parse_json
 
 CHECKPOINT, SAFETENSORS, ONNX, OM = "checkpoint", "safetensors", "onnx", "om"
 PICKLE, UNRECOGNISED = "pickle", "unrecognised"
@@ -178,7 +178,7 @@ def _text(head: bytes, size: int) -> FileKind | None:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        parse_json(text)
     except ValueError:
         return False
     return True

@@ -22,6 +22,10 @@ IMAGE_SUFFIXES: tuple[str, ...] = (
 _ENDING = re.compile(rf"(?:\.(?:{'|'.join(IMAGE_SUFFIXES)}|bin|npy|txt))+\Z", re.IGNORECASE)
 
 
+# JSON's own notation for half a character, as which Python keeps a byte that is not UTF-8.
+_NOT_UTF8 = "backslashreplace"
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` when the block succeeds.
@@ -42,6 +46,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None:  # a full disk is told by a write, which knows no name
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -79,20 +87,31 @@ def read_text(path: str | os.PathLike[str], errors: str = "strict") -> str:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON document as `read_text` does; raises ValueError where it is damaged."""
-    return json.loads(read_text(path))
+    """Read a JSON document as `read_text` does; raises ValueError where it is damaged or nested too deeply."""
+    return parse_json(read_text(path))
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> Path:
+def parse_json(text: str) -> Any:
+    """A JSON document; raises ValueError where it is damaged or nested too deeply to be one of anybody's."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def write_text(path: str | os.PathLike[str], text: str, errors: str = "strict") -> Path:
     """Write UTF-8 text atomically and return the path."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=errors)
     return Path(path)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
-    """Write a JSON document atomically (two-space indent, final newline)."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a JSON document atomically (two-space indent, final newline).
+
+    The bytes of a path that are not UTF-8 become ``\\udc..``, which `read_json` gives back.
+    """
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", errors=_NOT_UTF8)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -107,7 +126,7 @@ def sha256(path: str | os.PathLike[str]) -> str:
 def fingerprint(value: Any) -> str:
     """Hex SHA-256 of a JSON-serialisable value; the order of dictionary keys does not matter."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+    return hashlib.sha256(canonical.encode("utf-8", _NOT_UTF8)).hexdigest()
 
 
 def stem(name: str) -> str:
