@@ -1,7 +1,7 @@
 """What a run put into a folder of many files: the key of the run, and the hash of each file.
 
-Both lie beside the folder, where no other tool meets them: ``<folder>.key.json`` says what the files were made from, and
-``<folder>.sha256`` lists them as ``sha256sum`` does (``cd FOLDER && sha256sum --check ../FOLDER.sha256``).
+Both lie beside the folder, where no other tool meets them: ``<folder>.key.json`` says what the files were made from,
+and ``<folder>.sha256`` lists them as ``sha256sum`` does (``cd FOLDER && sha256sum --check ../FOLDER.sha256``).
 """
 
 from __future__ import annotations

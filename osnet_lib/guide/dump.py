@@ -123,8 +123,8 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
     ------
     FeatureError
         No such folder; two runs; a file or folder in it that is none of a tool's; the output of pure inference; names
-        of two tools; two files of one stem; a run of osnet infer that did not end, or a file that is not of it; float16 among float32; what `parse_feature` refuses; values that are not
-        finite. The file is named.
+        of two tools; two files of one stem; a run of osnet infer that did not end, or a file that is not of it;
+        float16 among float32; what `parse_feature` refuses; values that are not finite. The file is named.
     DatasetError
         A stem that is not in Market-1501's form.
     """
