@@ -61,6 +61,10 @@ def outcome(error: BaseException) -> tuple[Outcome, str]:
             cure="Give a smaller batch size or data set, or end other programs, and run it again.",
         )
         return Outcome.REFUSED, str(refused)
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        shown = str(error.object)[:200].encode("utf-8", "backslashreplace").decode()
+        refused = OSNetError("holds a name that is no UTF-8", where=" ".join(shown.split()), cure="Rename it.")
+        return Outcome.REFUSED, str(refused)
     if isinstance(error, OSError):
         return Outcome.REFUSED, str(_refusal(error))
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(_PACKAGE.name):

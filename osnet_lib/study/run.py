@@ -101,6 +101,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     try:
         with quiet():
             notebook = nbformat.reads(read_text(path), as_version=4)
+            nbformat.validate(notebook)  # which reading only warns of
     except FileNotFoundError as error:
         raise StudyError(
             "no such notebook", where=path, cure="The sources are the chapters in notebooks/, 01_export and so on."

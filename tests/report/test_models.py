@@ -71,6 +71,7 @@ def test_card_table(tmp_path):
         (json.dumps({**CARD, "sha256": "0" * 64}), "w.json is of other weights than w.pth"),
         ("{", "is no card"),
         ("[]", "is no card"),
+        ("[" * 100_000, "is no card"),
         ('{"sha256": 1}', "is of other weights"),
         (b"\xff\xfe", "is no card"),
     ],
