@@ -162,6 +162,8 @@ def _network(where: str, prefix: str, held: dict[str, Any], others: list[str]) -
 def _is_beside(name: str, value: object) -> bool:
     """Whether an entry says nothing about what the network computes."""
     last = name.rpartition(".")[2]
+    if isinstance(value, _Nested):
+        return last in _COUNTERS | _NORMALISATION
     if not isinstance(value, torch.Tensor):
         return last not in ("weight", "bias", "running_mean", "running_var")
     if last in _COUNTERS:
@@ -211,7 +213,7 @@ def _none(content: object, path: Path) -> CheckpointError:
             cure="Give the checkpoint of an OSNet, with the names of torchreid.",
         )
     if isinstance(content, torch.Tensor):
-        held = f"is a single tensor of shape {list(content.shape)}"
+        held = f"is a single tensor of shape {'unknown' if content.is_nested else list(content.shape)}"
     elif isinstance(content, Mapping):
         held = (
             f"holds no tensors, only {', '.join(map(str, list(content)[:_SHOWN]))}" if content else "holds no tensors"
