@@ -200,14 +200,14 @@ def _fits_float(value: float) -> bool:
     return True
 
 
-class _Facts(dict):
+class _Facts(dict[str, Any]):
     """An object of a result file, which names the file where a table asks for what it lacks."""
 
-    def __init__(self, held: dict, path: Path):
+    def __init__(self, held: dict[str, Any], path: Path):
         super().__init__({name: _facts(value, path) for name, value in held.items()})
         self._path = path
 
-    def __missing__(self, name: object) -> None:
+    def __missing__(self, name: object) -> Any:
         cure = "It is of another version: delete it and run the notebook that writes it again."
         raise ResultError(f"lacks {name}", where=self._path, cure=cure)
 
