@@ -44,9 +44,10 @@ def compare_command(o: argparse.Namespace) -> None:
 
     drop = GUIDE_MAP_DROP if o.mAP_drop is None else o.mAP_drop
     compared = compare_sides(*read_sides(o.reference, o.candidate, o.metric, o.level), drop, o.level)
+    written = write_json(o.json, compared.as_dict()) if o.json else None
     print(compared.text())
-    if o.json:
-        print(write_json(o.json, compared.as_dict()))
+    if written:
+        print(written)
     if not compared.acceptance.passed:
         failed = " and ".join(criterion.name for criterion in compared.acceptance.criteria if not criterion.passed)
         raise ParityError(failed, where=f"{o.candidate} against {o.reference}")

@@ -154,6 +154,8 @@ def _evaluate(o: argparse.Namespace) -> None:
     for features, where in ((query, o.query), (gallery, o.gallery)):
         handover.warn_collapsed(features, where)
     score, by_lists = _score(o, query, gallery, expected.truth)
+    name = o.name if o.name.endswith(".json") else f"{o.name}.json"
+    written = write_guide_json(Path(o.folder) / name, score.rank(1), score.mAP)
     words = ["unit features"] * (o.normalize or o.expand) + ["query expansion"] * o.expand + ["re-ranking"] * o.rerank
     print(
         f"{score.num_valid} of {score.num_queries} queries, {score.num_gallery} gallery images, "
@@ -165,8 +167,7 @@ def _evaluate(o: argparse.Namespace) -> None:
     print(f"mINP    {score.mINP:.6f}")
     if by_lists:
         print(f"mAP     {by_lists.mAP_trapezoid:.6f} by Market-1501's own code (trapezoid), with its lists of gt_query")
-    name = o.name if o.name.endswith(".json") else f"{o.name}.json"
-    print(write_guide_json(Path(o.folder) / name, score.rank(1), score.mAP))
+    print(written)
 
 
 def _check_rerank(o: argparse.Namespace) -> None:

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ..errors import OSNetError
 from ..version import __version__
 from . import compare, convert, diagnose, doctor, guide, manifest, study
 from .outcomes import MEANINGS, Outcome, outcome
-from .streams import flush_streams, prepare_streams, say
+from .streams import flush_streams, named, patient_streams, prepare_streams, say
 
 if TYPE_CHECKING:
     from ..conversion.parity import Parity
@@ -35,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
             flush_streams()
             raise
         debug = options.debug
-        with warnings.catch_warnings():
+        _refuse_other_encodings(options)
+        with patient_streams(), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
             options.run(options)
         flush_streams()
@@ -53,6 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
     return Outcome.DONE
 
 
+def _refuse_other_encodings(options: argparse.Namespace) -> None:
+    """Refuse what is not UTF-8 before anything is done: half of the libraries below could not open such a file."""
+    for value in vars(options).values():
+        for text in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(text, str) and not text.isascii():
+                try:
+                    text.encode()
+                except UnicodeEncodeError as error:
+                    shown = text.encode("utf-8", "backslashreplace").decode()
+                    cure = "Rename the file or folder, or set PYTHONUTF8=1 where the system's encoding is another."
+                    raise OSNetError("is no UTF-8", where=shown, cure=cure) from error
+
+
 class _Parser(argparse.ArgumentParser):
     """Refuses in one line, like everything else here."""
 
@@ -61,7 +76,10 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(Outcome.REFUSED)
 
     def _print_message(self, message, file=None) -> None:  # argparse's own passes over a full disk or a closed pipe
-        print(message, end="", file=file or sys.stderr)
+        try:
+            print(message, end="", file=file or sys.stderr)
+        except OSError as error:
+            raise named(error) from error
 
 
 def _parser() -> argparse.ArgumentParser:

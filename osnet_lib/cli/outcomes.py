@@ -43,6 +43,16 @@ EXTRAS = {
 }
 
 
+# Of torch, pybind11, C++, ONNX Runtime, and of protobuf, which says no more about it.
+_NO_MEMORY = (
+    "can't allocate memory",
+    "Could not allocate",
+    "bad_alloc",
+    "Failed to allocate memory",
+    "Failed to serialize proto",
+)
+
+
 def outcome(error: BaseException) -> tuple[Outcome, str]:
     """The exit code of a failure, and the line for standard error; empty where it ends quietly."""
     if isinstance(error, ParityError):
@@ -61,6 +71,10 @@ def outcome(error: BaseException) -> tuple[Outcome, str]:
             cure="Give a smaller batch size or data set, or end other programs, and run it again.",
         )
         return Outcome.REFUSED, str(refused)
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        shown = str(error.object)[:200].encode("utf-8", "backslashreplace").decode()
+        refused = OSNetError("holds a name that is no UTF-8", where=" ".join(shown.split()), cure="Rename it.")
+        return Outcome.REFUSED, str(refused)
     if isinstance(error, OSError):
         return Outcome.REFUSED, str(_refusal(error))
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(_PACKAGE.name):
@@ -78,9 +92,9 @@ def outcome(error: BaseException) -> tuple[Outcome, str]:
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    """Python's own error, that of the system, or torch's, which is a RuntimeError."""
+    """Python's own error, that of the system, or one of a library, told by its words."""
     return isinstance(error, MemoryError) or (
-        error.errno == errno.ENOMEM if isinstance(error, OSError) else "can't allocate memory" in str(error)
+        error.errno == errno.ENOMEM if isinstance(error, OSError) else any(words in str(error) for words in _NO_MEMORY)
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any, TextIO
 
 
 def prepare_streams() -> None:
@@ -21,14 +23,61 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class _Patient:
+    """A stream whose reader may go away, and whose disk may fill, without stopping the work that writes to it.
+
+    What cannot be written is dropped, and the first failure is kept in `error`.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, act: Callable, *arguments: str) -> None:
+        if self.error is None:
+            try:
+                act(*arguments)
+            except OSError as error:
+                self.error = error
+                _drop(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def patient_streams() -> Iterator[None]:
+    """Let the work inside go on to its end when its output cannot be written; then raise what standard output met."""
+    out, err = _Patient(sys.stdout), _Patient(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err):  # type: ignore[type-var]  # as much of a stream as is used
+        yield
+        out.flush()
+    if out.error is not None:
+        raise named(out.error)
+
+
 def flush_streams() -> None:
     """Write what is buffered; raises OSError where it cannot be, and nothing is left to fail when Python ends."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except OSError as error:
             _drop(stream)
-            raise
+            raise named(error) from error
+
+
+def named(error: OSError) -> OSError:
+    """The same with the place that was written to, but for a pipe, whose end is nobody's fault."""
+    if error.filename is None and not isinstance(error, BrokenPipeError):
+        error.filename = "standard output"
+    return error
 
 
 def say(line: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tarfile
 import zipfile
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .command import python_command
-from .files import open_regular, special
+from .files import open_regular, parse_json, special
 
 CHECKPOINT, SAFETENSORS, ONNX, OM = "checkpoint", "safetensors", "onnx", "om"
 PICKLE, UNRECOGNISED = "pickle", "unrecognised"
@@ -181,7 +180,7 @@ def _text(head: bytes, size: int) -> FileKind | None:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        parse_json(text)
     except ValueError:
         return False
     return True

@@ -33,7 +33,8 @@ _KINDS = (  # what a path may be that is no file, nor a folder
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # opening a pipe would wait for its other end
 _ITSELF = getattr(os, "O_NOFOLLOW", 0)
 _BYTES = getattr(os, "O_BINARY", 0)
-_FULL = frozenset((errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)))  # told without a name
+# JSON's own notation for half a character, as which Python keeps a byte that is not UTF-8.
+_NOT_UTF8 = "backslashreplace"
 
 
 def special(path: str | os.PathLike[str]) -> str:
@@ -123,7 +124,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise FileNotFoundError(errno.ENOENT, "nothing was written", str(path))
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is None and error.errno in _FULL:
+        if error.filename is None:  # a full disk is told by a write, which knows no name
             error.filename = str(path)
         raise
     finally:
@@ -175,20 +176,31 @@ def read_text(path: str | os.PathLike[str], errors: str = "strict") -> str:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON document as `read_text` does; raises ValueError where it is damaged."""
-    return json.loads(read_text(path))
+    """Read a JSON document as `read_text` does; raises ValueError where it is damaged or nested too deeply."""
+    return parse_json(read_text(path))
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> Path:
+def parse_json(text: str) -> Any:
+    """A JSON document; raises ValueError where it is damaged or nested too deeply to be one of anybody's."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def write_text(path: str | os.PathLike[str], text: str, errors: str = "strict") -> Path:
     """Write UTF-8 text atomically and return the path."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=errors)
     return Path(path)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
-    """Write a JSON document atomically (two-space indent, final newline)."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a JSON document atomically (two-space indent, final newline).
+
+    The bytes of a path that are not UTF-8 become ``\\udc..``, which `read_json` gives back.
+    """
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", errors=_NOT_UTF8)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -203,7 +215,7 @@ def sha256(path: str | os.PathLike[str]) -> str:
 def fingerprint(value: Any) -> str:
     """Hex SHA-256 of a JSON-serialisable value; the order of dictionary keys does not matter."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+    return hashlib.sha256(canonical.encode("utf-8", _NOT_UTF8)).hexdigest()
 
 
 def stem(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from ..errors import ResultError
 from .conditions import DatasetFacts, Environment, ModelFacts, SessionFacts
-from .files import read_json, write_json
+from .files import fingerprint, parse_json, read_json, write_json
 from .host import environment
 from .line import one_line
 
@@ -59,6 +60,15 @@ NEEDED = {
     ),
 }
 KINDS = tuple(NEEDED)
+# Of what type they are, by the last part of the name; others may be anything.
+_NUMBERS = frozenset(
+    {"1", "mAP", "num_valid", "throughput", "ave_latency", "median", "p99", "relative_spread", "rounds"}
+    | {"batch_size", "queries", "cores", "threads"}
+)
+_TEXTS = frozenset({"architecture", "sha256", "file", "metric", "backend", "device", "precision", "benchmark"})
+_LISTS = frozenset({"stages", "variants"})
+
+_DIGEST = "sha256:"  # how a digest starts; one that starts otherwise is of a version to come
 
 NOT_MEASURED = "simulated device: not measured"  # stands in place of every speed of a device that is not there
 _SPEEDS = ("throughput", "ave_throughputRate", "ave_latency", "relative_spread")
@@ -142,26 +152,47 @@ def write_result(folder: Path, result: Result) -> Path:
         raise ResultError(wrong, where=result.name, cure="Take the values of a Benchmark, which leave them out.")
     conditions = {"environment": environment(), **result.conditions}  # an imported one states that of its own host
     document = {"kind": result.kind, "name": result.name, "conditions": conditions, "values": result.values}
-    return write_json(Path(folder) / result.file_name, document)
+    return write_json(Path(folder) / result.file_name, {**document, "digest": _digest(document)})
 
 
 def read_result(path: str | Path) -> Result:
-    """Read a result file; raises ResultError where it is damaged, of another kind or lacks what its kind must have."""
+    """Read a result file.
+
+    Raises
+    ------
+    ResultError
+        It is damaged, of another kind or of a later version, or lacks what its kind must have; it was changed after it
+        was written, which its digest tells. Files without a digest, of earlier versions or made by hand, are read as
+        they are.
+    """
     path = Path(path)
     cure = "Delete it and run the notebook that writes it again."
     try:
         document = read_json(path)
+        given = document.pop("digest", None)
         result = Result(document["kind"], document["name"], document["conditions"], document["values"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultError(f"not a result file ({type(error).__name__}: {error})", where=path, cure=cure) from error
+    if given is not None and not str(given).startswith(_DIGEST):
+        later = "Read it with the version of osnet that wrote it, or delete it and run the notebook again."
+        raise ResultError(f"of a later version (its digest is {str(given)[:40]!r})", where=path, cure=later)
+    if given is not None and given != _digest(document):
+        raise ResultError("was changed after it was written: its digest does not fit", where=path, cure=cure)
     if result.kind not in KINDS:
         raise ResultError(f"unknown kind {result.kind!r}", where=path, cure=cure)
     missing = [name for name in NEEDED[result.kind] if not _holds(document, name)]
     if missing:
         raise ResultError(f"lacks {', '.join(missing)}", where=path, cure=cure)
+    if odd := [name for name in NEEDED[result.kind] if not _is_typed(name, _at(document, name))]:
+        raise ResultError(f"holds something else than expected as {', '.join(odd)}", where=path, cure=cure)
     if wrong := _wrong_speed(result):
         raise ResultError(wrong, where=path, cure=cure)
-    return result
+    return Result(result.kind, result.name, _facts(result.conditions, path), _facts(result.values, path))
+
+
+def _digest(document: dict[str, Any]) -> str:
+    """Of the content as it is read back: a tuple is a list then, and every key a text."""
+    return _DIGEST + fingerprint(parse_json(json.dumps(document)))
 
 
 def _wrong_speed(result: Result) -> str | None:
@@ -186,6 +217,45 @@ def _holds(document: object, name: str) -> bool:
             return False
         document = document[part]
     return True
+
+
+def _at(document: Any, name: str) -> object:
+    for part in name.split("."):
+        document = document[part]
+    return document
+
+
+def _is_typed(name: str, value: object) -> bool:
+    last = name.rpartition(".")[2]
+    if last in _NUMBERS:
+        return value is None or (isinstance(value, (int, float)) and _fits_float(value))
+    return isinstance(value, str if last in _TEXTS else list if last in _LISTS else object)
+
+
+def _fits_float(value: float) -> bool:
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
+
+
+class _Facts(dict[str, Any]):
+    """An object of a result file, which names the file where a table asks for what it lacks."""
+
+    def __init__(self, held: dict[str, Any], path: Path):
+        super().__init__({name: _facts(value, path) for name, value in held.items()})
+        self._path = path
+
+    def __missing__(self, name: object) -> Any:
+        cure = "It is of another version: delete it and run the notebook that writes it again."
+        raise ResultError(f"lacks {name}", where=self._path, cure=cure)
+
+
+def _facts(value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        return _Facts(value, path)
+    return [_facts(one, path) for one in value] if isinstance(value, list) else value
 
 
 def read_results(folder: Path, kind: str) -> list[Result]:

@@ -123,6 +123,11 @@ def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> Non
             raise FeatureError(
                 f"array {name} is {arrays[name].dtype} of shape {arrays[name].shape}", where=path, cure=_AGAIN
             )
+    for name in ("pids", "camids"):
+        if (beyond := arrays[name] > np.iinfo(np.int64).max).any():
+            raise FeatureError(f"array {name} holds {arrays[name][beyond][0]}, no int64", where=path, cure=_AGAIN)
+    if not arrays["features"].shape[1]:
+        raise FeatureError("its features have no values (width 0)", where=path, cure=_AGAIN)
     if len({len(array) for array in arrays.values()}) > 1:
         lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
         raise FeatureError(f"arrays of different length: {lengths}", where=path, cure=_AGAIN)

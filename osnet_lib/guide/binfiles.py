@@ -7,6 +7,7 @@ A float32 file holds ``[3, 256, 128]`` as `osnet_lib.datasets.preprocess` makes 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..core.code_digest import code_digest
-from ..core.files import absolute, atomic_path, file_stem, fingerprint, read_bytes, read_json, stem, write_json
+from ..core.files import absolute, file_stem, fingerprint, read_bytes, stem
+from ..core.folder_record import FolderRecord
 from ..core.host import usable_cores
 from ..datasets.archive import Archive, open_archive
 from ..datasets.manifest import LISTED, ListedArchive, is_manifest, read_manifest
@@ -56,7 +58,8 @@ def preprocess_folder(
         A folder of images under names in Market-1501's form. It may lie in an archive,
         ``Market-1501-v15.09.15.zip/query``, or be a split of a manifest, ``manifest.csv/query``.
     target : path
-        Receives the files, each whole or not at all. Those that an interrupted run of the same images left are kept.
+        Receives the files, each whole or not at all. Those that an interrupted run of the same images left are kept,
+        where their hashes are still those that it recorded.
     dtype : {"float32", "uint8"}
     threads : int, optional
         By default one per usable core; decoding and arithmetic run outside of Python's lock.
@@ -75,37 +78,34 @@ def preprocess_folder(
             cure="Give a folder, ZIP/query for one in a zip or tar, or MANIFEST.csv/query.",
         )
     archive, size, decode = _open(source), bin_bytes(dtype), Decoder()
+    pool = ThreadPoolExecutor(usable_cores() if threads is None else threads, thread_name_prefix="preprocess")
     try:
         names = _names(archive, source)
         _refuse_others(target, names)
-        record, wanted = target.with_name(target.name + ".key.json"), _fingerprint(archive, source, names, dtype)
+        record, wanted = FolderRecord(target), _fingerprint(archive, source, names, dtype)
         present = {stem(path.name): path.stat().st_size for path in target.glob("[!.]*.bin")}
-        if _recorded(record) == wanted:
-            whole, stale = {name for name, held in present.items() if held == size}, list[str]()
-        else:
-            whole, stale = set[str](), list(present)
+        whole, stale = set[str](), list(present)
+        if record.matches(wanted):
+            kept = [name for name, held in present.items() if held == size]
+            unharmed = pool.map(lambda name: record.holds(f"{name}.bin", (target / f"{name}.bin").read_bytes()), kept)
+            whole, stale = set(itertools.compress(kept, unharmed)), []
         _check_space(target, (len(names) - len(whole)) * size, sum(present[name] for name in stale))
         for name in stale:  # before the record says that what is there belongs to these images
             (target / f"{name}.bin").unlink()
         target.mkdir(parents=True, exist_ok=True)
-        write_json(record, wanted)
+        record.begin(wanted)
 
         def make(name: str) -> None:
             image = decode(archive.read(source.name, names[name]), archive.where(source.name, names[name]))
             array = preprocess(image) if dtype == "float32" else to_uint8(image)
-            with atomic_path(target / f"{name}.bin") as temporary:
-                array.astype(np.dtype(dtype).newbyteorder("<"), copy=False).tofile(temporary)
+            record.put(f"{name}.bin", array.astype(np.dtype(dtype).newbyteorder("<"), copy=False).tobytes())
 
-        pool = ThreadPoolExecutor(usable_cores() if threads is None else threads, thread_name_prefix="preprocess")
-        try:
-            todo = pool.map(make, sorted(names.keys() - whole))
-            for _ in tqdm(
-                todo, desc=target.name, total=len(names), initial=len(whole), unit="image", disable=not progress
-            ):
-                pass
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        todo = pool.map(make, sorted(names.keys() - whole))
+        for _ in tqdm(todo, desc=target.name, total=len(names), initial=len(whole), unit="image", disable=not progress):
+            pass
+        record.end()
     finally:
+        pool.shutdown(wait=True, cancel_futures=True)
         archive.close()
     return BinFolder(target, dtype, len(names), len(whole))
 
@@ -174,13 +174,6 @@ def _fingerprint(archive: Archive, source: Path, names: dict[str, str], dtype: s
     """Of what the files are made from: the pictures themselves, the numbers wanted, and the code."""
     pictures = [(name, hashlib.sha256(archive.read(source.name, name)).hexdigest()) for name in names.values()]
     return fingerprint({"pictures": pictures, "dtype": dtype, "code": code_digest(preprocess, to_uint8, Decoder)})
-
-
-def _recorded(record: Path) -> object:
-    try:
-        return read_json(record)
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def _check_space(target: Path, needed: int, reclaimed: int) -> None:

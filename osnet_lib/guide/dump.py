@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from ..conversion.interface import FEATURE_SHAPE
 from ..core.files import atomic_path, decode_text, read_bytes
+from ..core.folder_record import FolderRecord
 from ..datasets.litter import is_litter
 from ..datasets.market1501 import Sample, parse_name
 from ..errors import DatasetError, FeatureError
@@ -37,11 +38,17 @@ _PURE_INFERENCE = re.compile(r"pure_infer_data.*", re.ASCII)
 _RUN_FOLDER = re.compile(r"20\d\d[\d_-]{4,}", re.ASCII)  # such as 2022_11_14-16_13_58
 _DEVICE_FOLDER = re.compile(r"device\d+(_\d+)?", re.ASCII)  # ais_bench on several devices
 _AGAIN = "Run the inference of this image again."
+_RUN_AGAIN = "Run osnet infer again, each model into a folder of its own."
 
 
 def dump_folder(output: str | Path, device: int) -> Path:
     """Where the old tool puts the features of a device: ``dumpOutput_device<number>``."""
     return Path(output) / f"dumpOutput_device{device}"
+
+
+def feature_name(stem: str, form: str) -> str:
+    """The file of an image's feature as the old tool calls it."""
+    return f"{stem}_1.{form}"
 
 
 def format_feature(feature: np.ndarray, form: str) -> bytes:
@@ -90,7 +97,7 @@ def parse_feature(data: bytes, form: str, where: str | Path = "feature") -> np.n
 
 def write_feature(folder: Path, name: str, feature: np.ndarray, form: str = "txt") -> Path:
     """Write ``<name>_1.<form>`` into `folder`, whole or not at all; `name` is a stem."""
-    path = folder / f"{name}_1.{form}"
+    path = folder / feature_name(name, form)
     with atomic_path(path) as temporary:
         temporary.write_bytes(format_feature(feature, form))
     return path
@@ -116,8 +123,8 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
     ------
     FeatureError
         No such folder; two runs; a file or folder in it that is none of a tool's; the output of pure inference; names
-        of two tools; two files of one stem; float16 among float32; what `parse_feature` refuses; values that are not
-        finite. The file is named.
+        of two tools; two files of one stem; a run of osnet infer that did not end, or a file that is not of it;
+        float16 among float32; what `parse_feature` refuses; values that are not finite. The file is named.
     DatasetError
         A stem that is not in Market-1501's form.
     """
@@ -141,12 +148,15 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
         )
     features = np.empty((len(names), _WIDTH), np.float32)
     halves = []
+    records = _records({os.path.dirname(files[name]) for name in names})
     for row, name in enumerate(tqdm(names, desc=folder.name, unit="file", disable=not progress)):
         path = files[name]
         try:
             data = read_bytes(path)
         except OSError as error:
             raise FeatureError(f"cannot be read ({error.strerror})", where=path, cure=_AGAIN) from error
+        if records:
+            _check_recorded(records, path, data)
         form = path.rpartition(".")[2]
         features[row] = parse_feature(data, form, path)
         if form == "bin" and len(data) == _HALF:
@@ -171,6 +181,26 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
         np.array([samples[name].camid for name in names]),
         features,
     )
+
+
+def _records(folders: Iterable[str]) -> dict[str, FolderRecord]:
+    """The records of those folders that `osnet infer` wrote; the run must have ended."""
+    records = {folder: record for folder in folders if (record := FolderRecord(folder)).exists}
+    for folder, record in records.items():
+        if not record.ended:
+            raise FeatureError("the run that wrote it did not end", where=folder, cure=_RUN_AGAIN)
+    return records
+
+
+def _check_recorded(records: Mapping[str, FolderRecord], path: str, data: bytes) -> None:
+    """Refuse a file that the record of its folder does not cover; folders of other tools have none."""
+    folder, name = os.path.split(path)
+    if folder in records and not records[folder].holds(name, data):
+        raise FeatureError(
+            f"is not what the run left that {records[folder].list.name} lists: of another run, or changed since",
+            where=path,
+            cure=f"{_RUN_AGAIN} Where another tool wrote it, remove {records[folder].list}.",
+        )
 
 
 def _list(folder: Path, samples: Mapping[str, Sample] | None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..core.files import write_text
+from ..core.files import fingerprint, write_text
+from ..core.folder_record import FolderRecord
 from ..datasets.preprocess import HEIGHT, WIDTH
 from ..errors import DatasetError, FeatureError, SessionError
 from ..inference.extract import check_batch_size
 from ..inference.session import Session
 from .binfiles import read_bin
-from .dump import FORMATS, dump_folder, write_feature
+from .dump import FORMATS, dump_folder, feature_name, format_feature
 from .info import InfoLine
 from .perf import VisionPerf, vision_perf_name
 
@@ -51,6 +53,8 @@ def infer(
         Paths are taken from the current folder, as by Huawei's tool.
     output : path
         Receives ``dumpOutput_device<device>/<stem>_1.<form>`` and ``perf_vision_batchsize_<N>_device_<device>.txt``.
+        What the features were made from and their hashes lie beside the folder, so that those of two runs are never
+        taken for one (`osnet_lib.core.folder_record`).
     batch_size : int
         Images a call; the last batch is padded and the padding's features are dropped.
     form : {"txt", "bin"}
@@ -74,8 +78,10 @@ def infer(
                 cure=f"The network reads width {WIDTH}, height {HEIGHT}, in this order.",
             )
     folder = dump_folder(output, device)
-    _refuse_others(folder, {f"{line.stem}_1.{form}" for line in lines})
+    _refuse_others(folder, {feature_name(line.stem, form) for line in lines})
     folder.mkdir(parents=True, exist_ok=True)
+    record = FolderRecord(folder)
+    record.begin(_fingerprint(session, lines, form))
     stored = "uint8" if session.input_dtype == np.uint8 else "float32"
     clock, began = _Clock(), time.perf_counter()
     waiting: deque[Sequence[InfoLine]] = deque()  # batches that were read and whose features have not come yet
@@ -103,8 +109,9 @@ def infer(
                 break
             with clock.of("post"):
                 for line, feature in zip(waiting.popleft(), features):
-                    write_feature(folder, line.stem, feature, form)
+                    record.put(feature_name(line.stem, form), format_feature(feature, form))
             bar.update(len(features))
+    record.end()
     perf = None
     if not session.facts.simulated:
         figures = clock.figures(len(lines), -(-len(lines) // batch_size), time.perf_counter() - began)
@@ -118,6 +125,15 @@ def _refuse_others(folder: Path, names: set[str]) -> None:
     if others := held - names:
         what = f"holds {len(others):,} features of other images or in another format, the first is {min(others)}"
         raise FeatureError(what, where=folder, cure="Give each run a folder of its own, or remove what is there.")
+
+
+def _fingerprint(session: Session, lines: Sequence[InfoLine], form: str) -> str:
+    """Of what the features are made from; an image that was written again counts as another."""
+    images = []
+    for line in lines:
+        about = os.stat(line.path) if os.path.exists(line.path) else None  # `read_bin` refuses it by name
+        images.append((line.stem, about and (about.st_size, about.st_mtime_ns)))
+    return fingerprint({"session": session.describe(), "images": images, "format": form})
 
 
 class _Clock:

@@ -17,7 +17,7 @@ from ..core.line import one_line
 from ..errors import CheckpointError
 from .integrity import unchecked
 from .osnet import ARCHITECTURES, Architecture, OSNet
-from .state_dict import TOP, StateDict, find_state_dict, listed
+from .state_dict import TOP, StateDict, find_state_dict, is_plain, listed
 from .tensor_check import check_tensors, classifier_width
 from .tensor_file import read_tensor_file
 from .weights import is_known, refuse_altered
@@ -218,7 +218,7 @@ def _other_normalisation(found: StateDict) -> list[tuple[str, list[float]]]:
     other = []
     for name, value in found.ignored.items():
         known = _MEANS if name.endswith("mean") else _DEVIATIONS if name.endswith("std") else ()
-        if known and isinstance(value, torch.Tensor):
+        if known and isinstance(value, torch.Tensor) and is_plain(value):
             values = value.flatten().to(torch.float32)
             if not any(torch.allclose(values, torch.tensor(one), rtol=0.01, atol=0.002) for one in known):
                 other.append((name, [round(number, 4) for number in values.tolist()]))

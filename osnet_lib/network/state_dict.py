@@ -29,6 +29,15 @@ _SHOWN = 4  # names in a refusal; the rest is counted
 TOP = "."  # the key of a network that lies at the top of the file
 
 
+class _Nested:
+    """In place of a nested tensor, which has no shape."""
+
+
+def is_plain(value: torch.Tensor) -> bool:
+    """Whether its numbers are there, one by one."""
+    return not value.is_nested and value.layout == torch.strided and not (value.is_quantized or value.is_meta)
+
+
 @dataclass(frozen=True)
 class StateDict:
     """The tensors of one network.
@@ -95,9 +104,8 @@ def find_state_dict(content: object, path: Path, key: str | None = None) -> Stat
         )
     for name, value in found[0].tensors.items():
         if not isinstance(value, torch.Tensor):
-            raise CheckpointError(
-                f"entry {name!r} is a {type(value).__name__}, not a tensor", where=path, cure="Store tensors there."
-            )
+            what = "a nested tensor" if isinstance(value, _Nested) else f"a {type(value).__name__}, not a tensor"
+            raise CheckpointError(f"entry {name!r} is {what}", where=path, cure="Store plain tensors there.")
     return found[0]
 
 
@@ -142,6 +150,8 @@ def _network(where: str, prefix: str, held: dict[str, Any], others: list[str]) -
         owner = max((one for one in (prefix, *others) if name.startswith(one)), key=len, default=None)
         if owner not in (prefix, None):
             continue  # of another network
+        if isinstance(value, torch.Tensor) and value.is_nested:
+            value = _Nested()
         if _is_beside(name, value):
             ignored[name] = value
         elif owner == prefix:
@@ -156,6 +166,8 @@ def _network(where: str, prefix: str, held: dict[str, Any], others: list[str]) -
 def _is_beside(name: str, value: object) -> bool:
     """Whether an entry says nothing about what the network computes."""
     last = name.rpartition(".")[2]
+    if isinstance(value, _Nested):
+        return last in _COUNTERS | _NORMALISATION
     if not isinstance(value, torch.Tensor):
         return last not in ("weight", "bias", "running_mean", "running_var")
     if last in _COUNTERS:
@@ -189,19 +201,18 @@ def _distinct(found: list[StateDict]) -> list[StateDict]:
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(
-        isinstance(a, torch.Tensor)
-        and isinstance(b := other[name], torch.Tensor)
-        and a.dtype == b.dtype
-        and a.shape == b.shape
-        and (a is b or _equal(a, b))
+        isinstance(a, torch.Tensor) and isinstance(b := other[name], torch.Tensor) and (a is b or _equal(a, b))
         for name, a in one.items()
     )
 
 
 def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     try:
-        return torch.equal(a, b)
-    except (RuntimeError, NotImplementedError):  # sparse, quantised, without storage: refused when they are checked
+        return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+    except (
+        RuntimeError,
+        NotImplementedError,
+    ):  # nested, sparse, quantised, without storage: refused when they are checked
         return False
 
 
@@ -221,7 +232,7 @@ def _none(content: object, path: Path) -> CheckpointError:
             cure="Give the checkpoint of an OSNet, with the names of torchreid.",
         )
     if isinstance(content, torch.Tensor):
-        held = f"is a single tensor of shape {list(content.shape)}"
+        held = f"is a single tensor of shape {'unknown' if content.is_nested else list(content.shape)}"
     elif isinstance(content, Mapping):
         held = (
             f"holds no tensors, only {', '.join(map(str, list(content)[:_SHOWN]))}" if content else "holds no tensors"

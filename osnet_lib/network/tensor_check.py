@@ -10,7 +10,7 @@ from ..core.command import python_command
 from ..core.file_kind import SAFETENSORS, file_kind
 from ..errors import CheckpointError
 from .osnet import FEATURE_DIM, OSNet
-from .state_dict import StateDict, listed
+from .state_dict import StateDict, is_plain, listed
 
 # What no trained network comes near, and one flipped bit in the exponent of a float32 mostly leaves: trained and fresh
 # OSNets have weights up to 4, means up to 2 and variances up to 8. Means and variances grow with the scale of the
@@ -48,7 +48,7 @@ def check_tensors(
     there = [n for n in expected if n in tensors]
     unexpected = [n for n in tensors if n not in expected and n not in extra_ok] + beside
     stored = [found.prefix + name for name in unexpected[: len(unexpected) - len(beside)]] + beside
-    typed = [n for n in there if _is_plain(tensors[n]) and _is_kind(n, tensors[n])]
+    typed = [n for n in there if is_plain(tensors[n]) and _is_kind(n, tensors[n])]
     problems = {
         "missing": [n for n in expected if n not in tensors],
         "unexpected": unexpected,
@@ -83,7 +83,7 @@ def check_tensors(
 
 def _beyond(name: str, tensor: torch.Tensor) -> float | None:
     """The value that is farthest out of the bounds of its kind; None where all are inside."""
-    if not (tensor.numel() and _is_plain(tensor) and _is_kind(name, tensor)):
+    if not (tensor.numel() and is_plain(tensor) and _is_kind(name, tensor)):
         return None
     least, most = _BOUNDS.get(name.rpartition(".")[2], _WEIGHTS)
     low, high = (float(value) for value in tensor.aminmax())
@@ -109,11 +109,6 @@ def _without(unwanted: list[str], wanted: list[str], key: str, path: Path) -> st
         load = f"held = torch.load({path.name!r}){places}"
     kept = f"{{k: v for k, v in held.items() if not (k + '.').startswith({tuple(dict.fromkeys(layers))})}}"
     return python_command(f"import torch; {load}; torch.save({kept}, 'weights.pth')")
-
-
-def _is_plain(value: torch.Tensor) -> bool:
-    """Whether its numbers are there, one by one."""
-    return value.layout == torch.strided and not (value.is_quantized or value.is_meta)
 
 
 def _is_kind(name: str, value: torch.Tensor) -> bool:

@@ -18,7 +18,7 @@ from ..checks import whole_number
 from ..conversion.parity import Parity, Tolerance
 from ..core.results import NOT_MEASURED
 from ..errors import MetricError, ParityError, ResultError
-from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, styled
+from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
     from ..core.disturbance import Verdict
@@ -144,6 +144,7 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
     floor, top = min([*positive, tolerance.max_abs]) / 10, 3 * max([*positive, tolerance.max_abs])
     figure = new_chart(max(2.0, 1.3 + 0.36 * len(parities)), title=title)
     axes = figure.add_subplot(xscale="log", xlim=(floor, top), ylim=(len(parities) - 0.5, -0.5))
+    plain_decades(axes.xaxis)
     axes.axvline(tolerance.max_abs, color=BLACK, linestyle="--", label=f"tolerance {tolerance.max_abs:g}")
     for i, ((label, values), look) in enumerate(zip(series.items(), line_styles(len(series)))):
         y = np.arange(len(parities)) + 0.2 * (i - 1)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ..errors import ResultError
-from .style import BLACK, line_styles, new_chart, styled
+from .style import BLACK, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
     from ..published.chips import Chip
@@ -38,6 +38,8 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
         )
     figure = new_chart(4.8, title=title)
     axes = figure.add_subplot(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_decades(axis)
     intensity = np.geomspace(1, 4096, 400)
     for chip, look in zip(chips, line_styles(len(chips))):
         known = bool(chip.bandwidth_gbs)

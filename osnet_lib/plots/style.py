@@ -14,7 +14,9 @@ from itertools import cycle, islice
 from typing import ParamSpec, TypeVar
 
 from matplotlib import style
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 # Okabe and Ito's palette ("Color Universal Design", 2008) without its yellow, which is too pale on white.
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, BLACK = COLOURS = (
@@ -53,6 +55,7 @@ _RULES = {
     "lines.markersize": 5,
     "hatch.linewidth": 0.7,
     "legend.frameon": False,
+    "text.parse_math": False,  # a name of a chip or file is never maths
 }
 
 
@@ -96,6 +99,12 @@ def new_chart(height: float, width: float = PAGE_WIDTH, title: str | None = None
     if lines:
         chart.suptitle("\n".join(lines))
     return chart
+
+
+def plain_decades(axis: Axis) -> None:
+    """Label the ticks of a log axis as text, ``1e-06``; matplotlib's own labels are maths."""
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def line_styles(count: int) -> list[dict]:

@@ -120,5 +120,5 @@ def card_table(path: Path) -> Table:
         )
     except FileNotFoundError:
         return Table.from_mapping({"card": f"none beside {path.name}"})
-    except (ValueError, KeyError, TypeError):  # any file may have this name
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # any file may have this name
         return Table.from_mapping({"card": f"{card.name} beside {path.name} is no card"})

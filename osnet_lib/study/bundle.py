@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hashlib import sha256 as digest
 from pathlib import Path
 
-from ..core.files import atomic_path, open_regular, sha256
+from ..core.files import atomic_path, open_regular, read_json, sha256
 from ..core.host import environment
 from ..errors import StudyError
 from ..inference.doctor import examine, screen
@@ -148,7 +148,7 @@ def _text(path: Path) -> str:
 def _errors(notebook: Path) -> str:
     """What the cells of a notebook that failed wrote as text; its images stay behind."""
     try:
-        cells = json.loads(notebook.read_text("utf-8"))["cells"]
+        cells = read_json(notebook)["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
     except (ValueError, KeyError, TypeError, AttributeError):
         return "not a notebook\n"

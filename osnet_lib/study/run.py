@@ -101,6 +101,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     try:
         with quiet():
             notebook = nbformat.reads(read_text(path), as_version=4)
+            nbformat.validate(notebook)  # which reading only warns of
     except FileNotFoundError as error:
         raise StudyError(
             "no such notebook", where=path, cure="The sources are the chapters in notebooks/, 01_export and so on."
@@ -163,15 +164,20 @@ def _dataset_digest(dataset: str) -> str:
 
 
 def is_current(workspace: Workspace, run: Run, key: dict) -> bool:
-    """Whether the executed copy was made from the same key and the results it wrote are still there."""
+    """Whether the executed copy was made from the same key and the results it wrote are still there, unchanged."""
     copy = workspace.executed / f"{run.name}.ipynb"
     if not copy.is_file():
         return False
     try:
         stamp = read_json(copy)["metadata"]["study"]
-    except (ValueError, KeyError, TypeError):
+        same, written = stamp["key"] == fingerprint(key), stamp["results"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):  # of another tool, of before, or edited
         return False
-    return stamp["key"] == fingerprint(key) and all((workspace.results / name).is_file() for name in stamp["results"])
+    return same and all(_is_unharmed(workspace.results / name, digest) for name, digest in written)
+
+
+def _is_unharmed(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path) == digest
 
 
 def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
@@ -210,7 +216,8 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
                 where=broken,
                 cure="Open it to see the failing cell, then run the study again.",
             ) from error
-        written = sorted(name for name, stamp in _stamps(workspace.results).items() if before.get(name) != stamp)
+        stamps = sorted(_stamps(workspace.results).items())
+        written = {name: sha256(workspace.results / name) for name, stamp in stamps if before.get(name) != stamp}
         notebook = read_notebook(temporary)
         if run.title:
             _, _, body = notebook.cells[0].source.partition("\n")

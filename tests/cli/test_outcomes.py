@@ -27,6 +27,9 @@ ENDS = [
     (MemoryError(), 2, "not enough memory (MemoryError). Give a smaller batch size"),
     (MemoryError("Unable to allocate 9 GiB"), 2, "not enough memory (Unable to allocate 9 GiB). Give"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2, "not enough memory (DefaultCPU"),
+    (RuntimeError("Could not allocate bytes object!"), 2, "not enough memory (Could not allocate bytes object!). Give"),
+    (RuntimeError("std::bad_alloc"), 2, "not enough memory (std::bad_alloc). Give"),
+    (ValueError("Failed to serialize proto"), 2, "not enough memory (Failed to serialize proto). Give"),
     (OSError(errno.ENOMEM, "Cannot allocate memory"), 2, "not enough memory ([Errno 12] Cannot allocate memory). Give"),
     (OSError(errno.ENOSPC, "No space left on device"), 2, "no space left on device. Check"),
     (PermissionError(errno.EACCES, "Permission denied", "/a/b"), 2, "/a/b: permission denied. Check"),
@@ -37,6 +40,11 @@ ENDS = [
     (RecursionError(), 70, "unforeseen: RecursionError"),
     (errors.BusyError("held", where="q.part", cure="Wait for it."), 75, "busy: q.part: held. Wait for it."),
     (KeyboardInterrupt(), 130, "interrupted; the next run continues where this one stopped"),
+    (
+        UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed"),
+        2,
+        "caf\\udce9: holds a name that is no",
+    ),
     (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
 ]
 

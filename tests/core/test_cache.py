@@ -53,6 +53,7 @@ HARM = {
     "no record": lambda path: record_of(path).unlink(),
     "record cut short": lambda path: record_of(path).write_bytes(record_of(path).read_bytes()[:20]),
     "record is no text": lambda path: record_of(path).write_bytes(b"\xff\xfe\x00"),
+    "record is nested too deeply": lambda path: record_of(path).write_text("[" * 100_000),
     "record is a list": lambda path: record_of(path).write_text("[]"),
     "record without hash": lambda path: record_of(path).write_text("{}"),
 }

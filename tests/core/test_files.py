@@ -271,3 +271,22 @@ def test_stem_is_the_name_without_the_suffixes_of_images_and_of_what_is_made_of_
 
 def test_file_stem_has_no_folders():
     assert [file_stem(name) for name in ("cam.1/a.b.jpg", "a.b.jpg", "x/y/a_1.txt")] == ["a.b", "a.b", "a_1"]
+
+
+def test_json_nested_too_deeply_is_damaged(tmp_path):
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_json(tmp_path / "x.json")
+
+
+def test_bytes_of_a_path_that_are_not_utf_8_are_given_back(tmp_path):
+    value = {"caf\udce9": ["\udcff", "\\udcff", "é"]}
+    path = write_json(tmp_path / "x.json", value)
+    assert read_json(path) == value and path.read_bytes().decode("utf-8").count("é") == 1
+    assert fingerprint(value) != fingerprint({"caf\udce9": ["\\udcff", "\\udcff", "é"]})
+
+
+def test_a_write_that_fails_without_a_name_gets_that_of_the_file(tmp_path):
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / "x.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "x.txt") and not list(tmp_path.iterdir())

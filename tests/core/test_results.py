@@ -144,6 +144,7 @@ def test_unknown_kind_is_not_written(tmp_path):
         ("{", "not a result file"),
         ("[]", "not a result file"),
         ("null", "not a result file"),
+        ("[" * 100_000, "not a result file .ValueError: nested too deeply"),
         ('"text"', "not a result file"),
         ("{}", "not a result file.*kind"),
         ('{"kind": "accuracy", "name": "x", "values": {}}', "not a result file.*conditions"),
@@ -162,6 +163,68 @@ def test_what_is_no_result_is_refused(tmp_path, content, what):
             read()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("part", ["values", "conditions", "name", "kind"])
+def test_a_result_that_was_edited_is_refused_by_name(kind, part, tmp_path):
+    path = write_result(tmp_path, EXAMPLES[kind])
+    document = json.loads(path.read_text())
+    document[part] = {**document[part], "more": 1} if isinstance(document[part], dict) else f"{document[part]}x"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultError, match=rf"{path.name}: was changed after it was written: its digest does not fit\."):
+        read_result(path)
+    del document["digest"]
+    if part in ("values", "conditions"):  # one of before, or made by hand
+        path.write_text(json.dumps(document))
+        assert read_result(path).kind == kind
+
+
+def test_form_and_order_are_no_edits(tmp_path):
+    path = write_result(tmp_path, Result("parity", "x", {"model": MODEL}, {"stages": (1, {2: 0.1, 10: float("inf")})}))
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(document.items()))))
+    assert read_result(path).values == {"stages": [1, {"2": 0.1, "10": float("inf")}]}
+
+
+@pytest.mark.parametrize("digest", ["blake3:00", "sha512:", "", 7, ["sha256:"], {}])
+def test_a_result_of_a_later_version_is_named(tmp_path, digest):
+    path = write_result(tmp_path, EXAMPLES["parity"])
+    path.write_text(json.dumps({**json.loads(path.read_text()), "digest": digest}))
+    with pytest.raises(ResultError, match=rf"^.*{path.name}: of a later version \(its digest is "):
+        read_result(path)
+
+
+def test_what_a_table_asks_for_and_a_result_lacks_is_named(tmp_path):
+    path = write_result(tmp_path, Result("stages", "x", EXAMPLES["stages"].conditions, {"stages": [{"name": "om"}]}))
+    result = read_result(path)
+    for ask in (lambda: result.values["rank"], lambda: result.values["stages"][0]["mAP"]):
+        with pytest.raises(ResultError, match=rf"{path.name}: lacks (rank|mAP)\. It is of another version"):
+            ask()
+    assert result.values.get("rank") is None and json.loads(json.dumps(result.values)) == {"stages": [{"name": "om"}]}
+
+
+@pytest.mark.parametrize(
+    "kind, name, value",
+    [
+        ("accuracy", "values.mAP", "high"),
+        ("accuracy", "values.num_valid", 10**400),
+        ("accuracy", "conditions.model.sha256", None),
+        ("stages", "values.stages", 3),
+        ("performance", "values.latency_ms.median", [1]),
+    ],
+)
+def test_what_is_of_another_type_is_named(tmp_path, kind, name, value):
+    path = write_result(tmp_path, EXAMPLES[kind])
+    document = inner = json.loads(path.read_text())
+    del document["digest"]
+    *parents, last = name.split(".")
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultError, match=rf"{path.name}: holds something else than expected as {name}\."):
+        read_result(path)
+
+
 def test_a_missing_result_is_named(tmp_path):
     with pytest.raises(ResultError, match=r"gone\.json: not a result file \(FileNotFoundError"):
         read_result(tmp_path / "gone.json")
@@ -175,7 +238,7 @@ def test_what_a_kind_needs_is_named_when_it_lacks(tmp_path, kind, name):
     inner = document
     for parent in parents:
         inner = inner[parent]
-    del inner[last]
+    del inner[last], document["digest"]
     path.write_text(json.dumps(document))
     with pytest.raises(ResultError, match=rf"{path.name}: lacks .*{name.replace('.', '[.]')}"):
         read_result(path)
@@ -219,6 +282,7 @@ def test_speeds_that_are_refused_when_written_and_when_read(tmp_path, session, v
     path = write_result(tmp_path, performance("x"))
     document = json.loads(path.read_text())
     document["values"], document["conditions"]["session"] = values, session
+    del document["digest"]
     path.write_text(json.dumps(document))
     with pytest.raises(ResultError, match=f"performance-x.json: .*{words}"):
         read_result(path)

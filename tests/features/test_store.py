@@ -75,7 +75,10 @@ BAD_ARRAYS = {
     r"array names is <U3 of shape \(\)": lambda f: changed(f, names=np.array("abc")),
     r"array features is float32 of shape \(5632,\)": lambda f: changed(f, features=f.features.ravel()),
     "array features is complex64": lambda f: changed(f, features=f.features * np.complex64(1)),
-    "damaged, or not a feature file": lambda f: changed(f, conditions=np.array("{")),
+    "array pids holds 18446744073709551615, no int64": lambda f: changed(f, pids=np.full(11, 2**64 - 1, np.uint64)),
+    "array camids holds 9223372036854775808, no int64": lambda f: changed(f, camids=np.full(11, 2**63, np.uint64)),
+    r"its features have no values \(width 0\)": lambda f: changed(f, features=f.features[:, :0]),
+    "damaged, or not a feature file": lambda f: changed(f, conditions=np.array("[" * 100_000)),
     "its conditions are no JSON object": lambda f: changed(f, conditions=np.array("[]")),
 }
 

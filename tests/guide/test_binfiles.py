@@ -55,14 +55,22 @@ def test_the_number_of_threads_changes_nothing(gallery, tmp_path):
     assert one == many
 
 
-@pytest.mark.parametrize("harm", ["missing", "short"])
+@pytest.mark.parametrize("harm", ["missing", "short", "random bytes", "not listed", "list cut short"])
 def test_a_run_goes_on_where_it_stopped(gallery, tmp_path, harm):
     whole = content(preprocess_folder(gallery, tmp_path / "prep", progress=False).path)
     before, victim = stamps(tmp_path / "prep"), tmp_path / "prep" / BINS[2]
     if harm == "missing":
         victim.unlink()
-    else:
+    elif harm == "short":
         os.truncate(victim, 1000)
+    elif harm == "random bytes":
+        victim.write_bytes(np.random.default_rng(0).bytes(bin_bytes("float32")))
+    else:
+        sums = tmp_path / "prep.sha256"
+        lines = sums.read_text().splitlines(keepends=True)
+        at = next(number for number, line in enumerate(lines) if victim.name in line)
+        cut = [lines[at][:40]] if harm == "list cut short" else []
+        sums.write_text("".join([*lines[:at], *lines[at + 1 :], *cut]))
     made = preprocess_folder(gallery, tmp_path / "prep", progress=False)
     assert made.kept == 6 and content(made.path) == whole
     assert {name for name, stamp in stamps(made.path).items() if stamp != before[name]} == {BINS[2]}
@@ -86,7 +94,7 @@ def test_old_files_do_not_survive_a_change_of_pictures_that_fails(gallery, tmp_p
     preprocess_folder(gallery, tmp_path / "prep", progress=False)
     shutil.copy(gallery / TINY["bounding_box_test"][0], gallery / TINY["bounding_box_test"][1])
     with monkeypatch.context() as patch:
-        patch.setattr(binfiles, "atomic_path", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(binfiles.FolderRecord, "put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             preprocess_folder(gallery, tmp_path / "prep", threads=1, progress=False)
     assert preprocess_folder(gallery, tmp_path / "prep", progress=False).kept == 0

@@ -8,7 +8,7 @@ import pytest
 from helpers.guide_files import STEMS, content
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.guide.binfiles import SHAPES
-from osnet_lib.guide.dump import read_dump
+from osnet_lib.guide.dump import format_feature, read_dump, write_feature
 from osnet_lib.guide.inference import infer
 from osnet_lib.guide.info import InfoLine, read_info, write_info
 from osnet_lib.guide.perf import parse_vision_perf
@@ -85,8 +85,79 @@ def test_the_speed_file_says_what_was_measured(prepared):
 def test_a_simulated_device_leaves_features_and_no_speed(prepared, tmp_path):
     session, lines = prepared(simulated=True)
     made = infer(session, lines, "out", 2, progress=False)
-    assert made.perf is None and [path.name for path in (tmp_path / "out").iterdir()] == ["dumpOutput_device0"]
+    assert made.perf is None
+    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert left == ["dumpOutput_device0", "dumpOutput_device0.key.json", "dumpOutput_device0.sha256"]
     assert len(read_dump(made.folder, progress=False)) == 3
+
+
+class Model(Means):
+    """An engine that is killed when no call is left."""
+
+    left = 0
+
+    def compute(self, batch):
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().compute(batch)
+
+
+def halves_of_two_runs(infer_into, folder):
+    """A whole run of one model, then a run of another that is killed behind its first batch."""
+    infer_into(1)
+    with pytest.raises(KeyboardInterrupt):
+        infer_into(2, killed=True)
+
+
+def change_one(infer_into, folder):
+    infer_into(1)
+    path = folder / f"{STEMS[1]}_1.txt"
+    path.write_text(path.read_text().replace("2", "7"))
+
+
+def first_batch_only(infer_into, folder):
+    with pytest.raises(KeyboardInterrupt):
+        infer_into(1, killed=True)
+
+
+def another_tool_over_it(infer_into, folder):
+    """What the old tool leaves in a folder where our run ended."""
+    infer_into(1)
+    write_feature(folder, STEMS[0], np.full(512, 9, np.float32))
+
+
+COVERED = {
+    "two models in one folder": (halves_of_two_runs, r"dumpOutput_device0: the run that wrote it did not end\. Run"),
+    "a run that was killed": (first_batch_only, r"dumpOutput_device0: the run that wrote it did not end\. Run"),
+    "a changed feature": (change_one, rf"{STEMS[1]}_1\.txt: is not what the run left that dumpOutput_device0\.sha256"),
+    "another tool": (another_tool_over_it, rf"{STEMS[0]}_1\.txt: is not what .* remove .*dumpOutput_device0\.sha256\."),
+}
+
+
+@pytest.mark.parametrize("happens, what", COVERED.values(), ids=COVERED)
+def test_a_folder_that_its_record_does_not_cover_is_refused(prepared, tmp_path, happens, what):
+    _, lines = prepared()
+    folder = tmp_path / "out" / "dumpOutput_device0"
+
+    def infer_into(model: int, killed: bool = False):
+        engine = Model(tmp_path / "m.om", batch_size=1)
+        engine.sha256, engine.left = f"model {model}", 1 if killed else 3
+        infer(Session("ascend", engine, 1), lines, "out", 1, progress=False)
+
+    happens(infer_into, folder)
+    with pytest.raises(FeatureError, match=what) as caught:
+        read_dump(folder, progress=False)
+    assert "\n" not in str(caught.value)
+    infer_into(2)
+    assert read_dump(folder, progress=False).features[:, 0].tolist() == [1, 2, 3]
+
+
+def test_a_folder_without_a_record_is_read_as_it_is(prepared, tmp_path):
+    session, lines = prepared()
+    folder = infer(session, lines, "out", 2, progress=False).folder.rename(tmp_path / "elsewhere")
+    (folder / f"{STEMS[0]}_1.txt").write_bytes(format_feature(np.ones(512, np.float32), "txt"))
+    assert read_dump(folder, progress=False).features[:, 0].tolist() == [1, 2, 3]
 
 
 def test_running_again_replaces_the_features(prepared):

@@ -503,3 +503,32 @@ def test_a_whole_network_and_its_cure(tmp_path, monkeypatch, weights):
     assert "a whole network was pickled (osnet_lib.network.osnet.OSNet)" in error.what
     follow(error.cure, tmp_path, monkeypatch)
     assert same(load(tmp_path / "weights.pth"), model.state_dict())
+
+
+ODD = {
+    "meta": lambda t: t.to("meta"),
+    "quantised": lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+    "nested": lambda t: torch.nested.nested_tensor([t, t]),
+    "sparse": lambda t: t.to_sparse(),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("name", ["conv1.conv.weight", "fc.0.bias", "conv1.bn.num_batches_tracked"])
+def test_tensors_without_plain_numbers_are_refused_by_name(small_weights, tmp_path, kind, name):
+    tensors = torch.load(small_weights, weights_only=True)
+    tensors[name] = ODD[kind](tensors[name].float())
+    for held in (tensors, {"model": tensors, "ema": dict(tensors)}):
+        torch.save(held, tmp_path / "x.pth")
+        with pytest.raises(CheckpointError, match=rf"^.*x\.pth: .*({name}|networks that differ)") as caught:
+            load_checkpoint(tmp_path / "x.pth")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["meta", "quantised", "sparse"])
+def test_means_of_pixels_without_plain_numbers_say_nothing(small_weights, tmp_path, kind):
+    tensors = torch.load(small_weights, weights_only=True)
+    torch.save({**tensors, "pixel_mean": ODD[kind](torch.ones(3))}, tmp_path / "x.pth")
+    assert load_checkpoint(tmp_path / "x.pth").architecture == "osnet_x0_25"

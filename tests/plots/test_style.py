@@ -11,9 +11,10 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib import pyplot, style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from helpers.figures import assert_legible
-from osnet_lib.plots.style import COLOURS, HATCHES, LINES, MARKERS, Chart, line_styles, new_chart, styled
+from osnet_lib.plots.style import COLOURS, HATCHES, LINES, MARKERS, Chart, line_styles, new_chart, plain_decades, styled
 
 
 @styled
@@ -75,3 +76,29 @@ def test_series_differ_without_colour():
         assert all(one[key] != other[key] for key in ("color", "marker", "linestyle"))
     for palette in (COLOURS, MARKERS, LINES, HATCHES):
         assert len(set(palette)) == len(palette)
+
+
+@pytest.mark.parametrize("name", [r"$\frac$", "$", "$x_1$", r"a$b$c\d", "50 % & _^{"])
+def test_text_is_never_maths(name):
+    @styled
+    def plot() -> Chart:
+        chart = _plot(name)
+        axes = chart.axes[0]
+        axes.plot([0, 1], [1, 0], label=name)
+        axes.set(ylabel=name, title=name)
+        axes.legend()
+        return chart
+
+    chart = plot()
+    _pixels(chart)
+    texts = [text for text in chart.findobj(Text) if name in text.get_text()]
+    assert len(texts) >= 4 and not any(text.get_parse_math() for text in chart.findobj(Text))
+
+
+def test_decades_are_labelled_as_text():
+    chart = new_chart(2.0, 3.0)
+    axes = chart.add_subplot(xscale="log", xlim=(1e-7, 10))
+    plain_decades(axes.xaxis)
+    _pixels(chart)
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert "1e\N{MINUS SIGN}07" in labels and not any("$" in label for label in labels)

@@ -71,6 +71,7 @@ def test_card_table(tmp_path):
         (json.dumps({**CARD, "sha256": "0" * 64}), "w.json is of other weights than w.pth"),
         ("{", "is no card"),
         ("[]", "is no card"),
+        ("[" * 100_000, "is no card"),
         ('{"sha256": 1}', "is of other weights"),
         (b"\xff\xfe", "is no card"),
     ],
@@ -82,7 +83,18 @@ def test_weights_without_a_card(tmp_path, card, words):
     assert words in facts(card_table(tmp_path / "w.pth"))["card"]
 
 
-def test_card_of_the_right_weights_with_parts_missing(tmp_path):
+@pytest.mark.parametrize(
+    "card",
+    [
+        {},
+        {**CARD, "recipe": [1, 2]},
+        {**CARD, "recipe": None},
+        {**CARD, "training": {"seconds": 10**400, "device": "cpu"}},
+        {**CARD, "result": {**CARD["result"], "rank": [1]}},
+        {**CARD, "data": "mini-market"},
+    ],
+)
+def test_card_of_the_right_weights_with_parts_missing(tmp_path, card):
     (tmp_path / "w.pth").write_bytes(b"weights")
-    (tmp_path / "w.json").write_text(json.dumps({"sha256": sha256(tmp_path / "w.pth")}))
+    (tmp_path / "w.json").write_text(json.dumps({**card, "sha256": sha256(tmp_path / "w.pth")}))
     assert "is no card" in facts(card_table(tmp_path / "w.pth"))["card"]

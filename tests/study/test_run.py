@@ -82,7 +82,7 @@ def test_second_run_executes_nothing(work):
     assert nbformat.read(work.executed / "add.ipynb", as_version=4).cells[-1].outputs[0].text == "3\n"
 
 
-@pytest.mark.parametrize("change", ["parameter", "source", "copy", "result"])
+@pytest.mark.parametrize("change", ["parameter", "source", "copy", "result", "edited result"])
 def test_what_changed_is_executed_again(work, change):
     source = work.notebooks / "write.ipynb"
     cells = [
@@ -99,6 +99,9 @@ def test_what_changed_is_executed_again(work, change):
         toy(work.notebooks, "write", *cells, "print('more')")
     elif change == "copy":
         (work.executed / "write.ipynb").write_text("{")
+    elif change == "edited result":
+        path = work.results / "performance-toy.json"
+        path.write_text(path.read_text() + " ")
     else:
         (work.results / "performance-toy.json").unlink()
     assert source.is_file() and run_study(work, [run], progress=False, say=lambda _: None) == ["write"]
@@ -112,6 +115,47 @@ def test_a_new_result_makes_readers_stale(work):
     assert is_current(work, run, run_key(work, run))
     (work.results / "performance-x.json").write_text("{}")
     assert not is_current(work, run, run_key(work, run))
+
+
+STAMPS = [{}, [], 7, None, {"key": 3}, {"results": {}}, {"key": "", "results": ["x.json"]}, {"key": "", "results": {}}]
+
+
+@pytest.mark.parametrize("stamp", [*STAMPS, "nested", "other key"])
+def test_a_copy_whose_stamp_says_nothing_is_made_again(work, stamp):
+    run = Run("add", {"a": 1})
+    execute(work, run, progress=False)
+    copy = work.executed / "add.ipynb"
+    notebook = json.loads(copy.read_text())
+    key = run_key(work, run)
+    assert notebook["metadata"]["study"]["results"] == {} and is_current(work, run, key)
+    notebook["metadata"]["study"] = stamp
+    copy.write_text("[" * 100_000 if stamp == "nested" else json.dumps(notebook))
+    assert not is_current(work, run, key)
+
+
+HARM = {
+    "no nbformat_minor": lambda notebook: notebook.pop("nbformat_minor"),
+    "no nbformat": lambda notebook: notebook.pop("nbformat"),
+    "a later nbformat": lambda notebook: notebook.update(nbformat=9),
+    "metadata that are no object": lambda notebook: notebook.update(metadata=[]),
+    "a kernel that is no object": lambda notebook: notebook["metadata"].update(kernelspec=3),
+    "no source": lambda notebook: notebook["cells"][0].update(source=None),
+    "tags that are no list": lambda notebook: notebook["cells"][0]["metadata"].update(tags=7),
+    "an empty cell": lambda notebook: notebook["cells"][0].clear(),
+    "cells that are no list": lambda notebook: notebook.update(cells={"a": 1}),
+}
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM)
+def test_a_notebook_that_is_none_is_refused(work, harm):
+    path = work.notebooks / "add.ipynb"
+    notebook = json.loads(path.read_text())
+    harm(notebook)
+    path.write_text(json.dumps(notebook))
+    with pytest.raises(
+        StudyError, match=r"^.*add\.ipynb: (not a notebook \(\w+\)|names no kernel)\W+ ?Restore it from the repository"
+    ):
+        run_key(work, Run("add"))
 
 
 def test_unknown_parameter_is_refused_before_anything_runs(work):
