@@ -114,7 +114,7 @@ def _download(entry: Published, path: Path) -> None:
 
         with atomic_path(path) as temporary:
             gdown.download(id=entry.drive_id, output=str(temporary), quiet=False)
-            if not temporary.is_file() or not temporary.stat().st_size:
+            if not temporary.is_file():
                 raise OSError("nothing arrived")
             _verify(entry, temporary, entry.file, cure)  # Drive answers with a page of HTML when a quota is used up
     except CheckpointError:
