@@ -103,7 +103,7 @@ def _variable(body: memoryview, order: str) -> tuple[str, np.ndarray | None]:
 <<<<<<< HEAD
     values = np.frombuffer(content, np.dtype(f"{order}{np.dtype(_NUMBERS[kind]).str[1:]}"))
 ||||||| ddeee11
-    values = np.frombuffer(content, np.dtype(_NUMBERS[kind]).newbyteorder(order))
+    values = np.frombuffer(content, np.dtype(f"{order}{np.dtype(_NUMBERS[kind]).str[1:]}"))
 =======
     values = np.frombuffer(content, f"{order}{_NUMBERS[kind]}")
 >>>>>>> wk

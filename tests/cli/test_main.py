@@ -294,7 +294,7 @@ def test_benchmark_prints_and_writes_every_figure(osnet, tmp_path):
 
 def test_benchmark_takes_a_checkpoint(osnet):
     code, out, _ = osnet("benchmark {}/w.pth --batch-size 1 --rounds 1 --warmup 0 --threads 1")
-    assert code == 0 and out[-1].startswith("device 0, batch 1: ")
+    assert code == 0 and any(line.startswith("device 0, batch 1: ") for line in out)  # its verdict follows it
 
 
 def test_study_hands_over_its_options(osnet, monkeypatch, tmp_path):
@@ -308,10 +308,9 @@ def test_study_hands_over_its_options(osnet, monkeypatch, tmp_path):
     assert code == 0 and seen["root"] == tmp_path and out == [str(tmp_path / "index.html")]
     paths = {"dataset": str(tmp_path / "d.zip"), "weights": str(tmp_path / "w.pth")}  # kernels run elsewhere
     common = {**paths, "batch_size": 7, "backend": "torch", "device": 1}
-    assert all(
-        run.parameters.items() >= {**common, "batch_size": run.parameters["batch_size"]}.items() for run in seen["runs"]
-    )
-    assert {run.parameters["batch_size"] for run in seen["runs"]} == {1, 4, 7, 8, 16, 32}
+    accuracy = next(run.parameters for run in seen["runs"] if run.notebook == "05_accuracy")
+    assert accuracy.items() >= common.items()
+    assert {r.parameters["batch_size"] for r in seen["runs"] if "perf" in r.notebook} == {1, 4, 7, 8, 16, 32}
     assert osnet("study --no-book")[1] == []
 
 
