@@ -100,13 +100,7 @@ def _variable(body: memoryview, order: str) -> tuple[str, np.ndarray | None]:
     if word & 0xFF not in _NUMERIC_CLASSES or word >> 8 & _COMPLEX:
         return name, None
     kind, content = expect(*_NUMBERS)
-<<<<<<< HEAD
-    values = np.frombuffer(content, np.dtype(f"{order}{np.dtype(_NUMBERS[kind]).str[1:]}"))
-||||||| ddeee11
-    values = np.frombuffer(content, np.dtype(f"{order}{np.dtype(_NUMBERS[kind]).str[1:]}"))
-=======
     values = np.frombuffer(content, f"{order}{_NUMBERS[kind]}")
->>>>>>> wk
     if len(shape) < 2 or min(shape) < 0:
         raise ValueError(f"the shape {shape}")
     return name, values.reshape(shape, order="F").astype(_NUMBERS[kind])

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from helpers import networks
+from helpers.paths import ROOT
 from osnet_lib import __version__
 from osnet_lib.cli import main as cli
 from osnet_lib.conversion.onnx_file import inspect_onnx
@@ -300,6 +301,7 @@ def test_benchmark_takes_a_checkpoint(osnet):
 def test_study_hands_over_its_options(osnet, monkeypatch, tmp_path):
     seen = {}
     monkeypatch.setenv("OSNET_WORKSPACE", str(tmp_path))
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
     monkeypatch.setattr(
         "osnet_lib.study.run.run_study", lambda workspace, runs: seen.update(root=workspace.root, runs=runs)
     )
