@@ -48,6 +48,7 @@ def test_every_pin_lies_in_the_range_of_the_package(python, constraints):
     lines = (ROOT / "pyproject.toml").read_text("utf-8").partition("[project.scripts]")[0].splitlines()
     quoted = [line.strip().strip('",') for line in lines if line.startswith('    "') and "::" not in line]
     ranges = [Requirement(line) for line in quoted]
+    ranges = [r for r in ranges if r.name != "osnet-ascend-study"]  # an extra that takes in others
     closure = pins(constraints, python)
     assert len(ranges) > 10
     for requirement in ranges:

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.files import read_text
 from .atc_errors import atc_error
 from .atc_python import atc_environment, find_atc_python, lists_are_known
 from .cann import cann_homes, cann_version, find_atc, npu_devices, npu_smi
@@ -181,6 +182,6 @@ def _group(file: Path) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_text(path, errors="replace")
     except OSError:
         return ""

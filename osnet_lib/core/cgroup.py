@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from .files import read_text
+
 PROC = Path("/proc")
 
 
-def read_text(path: Path) -> str:
+def kernel_text(path: Path) -> str:
     """A file of the kernel's; empty where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_text(path, errors="replace")
     except OSError:
         return ""
 
@@ -29,7 +31,7 @@ def control_groups(controller: str, proc: Path = PROC) -> list[Path]:
         ``"cpu"`` or ``"memory"``. Where version 1 has it, it is taken from there: a controller is in one of the two.
     """
     memberships = {}
-    for line in read_text(proc / "self" / "cgroup").splitlines():
+    for line in kernel_text(proc / "self" / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         memberships.update(dict.fromkeys(controllers.split(","), path))
     found: dict[str, list[Path]] = {}
@@ -42,7 +44,7 @@ def control_groups(controller: str, proc: Path = PROC) -> list[Path]:
 
 def _mounts(proc: Path) -> Iterator[tuple[str, list[str], str, Path]]:
     """Kind, controllers, root inside the hierarchy and place of every mounted one."""
-    for line in read_text(proc / "self" / "mountinfo").splitlines():
+    for line in kernel_text(proc / "self" / "mountinfo").splitlines():
         place, _, what = line.partition(" - ")
         before, after = place.split(" "), what.split(" ")
         if len(before) > 4 and len(after) > 2 and after[0] in ("cgroup", "cgroup2"):
@@ -63,9 +65,9 @@ def cpu_quota(proc: Path = PROC) -> float | None:
     """Cores' worth of processor time that control groups allow, such as 0.5; None where they set no limit."""
     quotas = []
     for group in control_groups("cpu", proc):
-        text = read_text(group / "cpu.max")
+        text = kernel_text(group / "cpu.max")
         if not text:
-            text = f"{read_text(group / 'cpu.cfs_quota_us')} {read_text(group / 'cpu.cfs_period_us')}"
+            text = f"{kernel_text(group / 'cpu.cfs_quota_us')} {kernel_text(group / 'cpu.cfs_period_us')}"
         if match := re.fullmatch(r"\s*(\d+)\s+([1-9]\d*)\s*", text):  # no limit is "max", in version 1 a quota of -1
             quotas.append(int(match[1]) / int(match[2]))
     return min(quotas, default=None)
@@ -75,7 +77,7 @@ def memory_limit(proc: Path = PROC) -> int | None:
     """Bytes of memory that control groups allow; None where they set no limit."""
     limits = []
     for group in control_groups("memory", proc):
-        text = (read_text(group / "memory.max") or read_text(group / "memory.limit_in_bytes")).strip()
+        text = (kernel_text(group / "memory.max") or kernel_text(group / "memory.limit_in_bytes")).strip()
         if text.isdecimal() and int(text) < 1 << 60:  # version 1 says "no limit" with the largest number there is
             limits.append(int(text))
     return min(limits, default=None)
@@ -85,6 +87,8 @@ def throttled_seconds(proc: Path = PROC) -> float | None:
     """Seconds for which a quota has stopped threads of these groups so far; None where no group tells."""
     total = None
     for group in control_groups("cpu", proc):
-        for name, value in re.findall(r"^(throttled_usec|throttled_time) (\d+)$", read_text(group / "cpu.stat"), re.M):
+        for name, value in re.findall(
+            r"^(throttled_usec|throttled_time) (\d+)$", kernel_text(group / "cpu.stat"), re.M
+        ):
             total = (total or 0.0) + int(value) / (1e6 if name == "throttled_usec" else 1e9)
     return total

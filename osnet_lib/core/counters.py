@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cgroup import PROC, read_text, throttled_seconds
+from .cgroup import PROC, kernel_text, throttled_seconds
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read_counters(tree: int | None = None, proc: Path = PROC) -> Counters:
     """
     tick = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
     busy, steal = _whole_machine(proc, tick)
-    load = read_text(proc / "loadavg").split()
+    load = kernel_text(proc / "loadavg").split()
     return Counters(
         time.monotonic(),
         busy,
@@ -64,7 +64,7 @@ def read_counters(tree: int | None = None, proc: Path = PROC) -> Counters:
 
 def _whole_machine(proc: Path, tick: int) -> tuple[float | None, float | None]:
     """Seconds of work and of steal since the machine started, summed over its cores."""
-    first = read_text(proc / "stat").partition("\n")[0].split()
+    first = kernel_text(proc / "stat").partition("\n")[0].split()
     if not first or first[0] != "cpu":
         return None, None
     user, nice, system, _idle, _wait, interrupts, soft, steal = ([int(n) for n in first[1:]] + [0] * 8)[:8]
@@ -76,7 +76,7 @@ def _tree_seconds(root: int, proc: Path, tick: int) -> float | None:
     parents, spent = {}, {}
     for folder in proc.glob("[0-9]*"):
         # The name in parentheses may hold anything; then come state, parent, and at 11 to 14 the times.
-        fields = read_text(folder / "stat").rpartition(")")[2].split()
+        fields = kernel_text(folder / "stat").rpartition(")")[2].split()
         if len(fields) > 14:
             pid = int(folder.name)
             parents[pid], spent[pid] = int(fields[1]), sum(map(int, fields[11:15]))

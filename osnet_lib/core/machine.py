@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .cgroup import PROC, cpu_quota, memory_limit, read_text
+from .cgroup import PROC, cpu_quota, kernel_text, memory_limit
 from .host import cpu_name, usable_cores
 
 SYS = Path("/sys")
@@ -57,12 +57,12 @@ def machine_facts(machine: dict[str, Any]) -> dict[str, str]:
 
 def _flags(proc: Path) -> str | None:
     # "flags" on x86, "Features" on ARM
-    line = re.search(r"^(?:flags|features)\s*:(.*)$", read_text(proc / "cpuinfo"), re.MULTILINE | re.IGNORECASE)
+    line = re.search(r"^(?:flags|features)\s*:(.*)$", kernel_text(proc / "cpuinfo"), re.MULTILINE | re.IGNORECASE)
     return " ".join(flag for flag in line[1].split() if _VECTORS.fullmatch(flag)) or None if line else None
 
 
 def _memory(proc: Path) -> int | None:
-    if line := re.search(r"^MemTotal:\s*(\d+) kB", read_text(proc / "meminfo"), re.MULTILINE):
+    if line := re.search(r"^MemTotal:\s*(\d+) kB", kernel_text(proc / "meminfo"), re.MULTILINE):
         return int(line[1]) * 1024
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -72,7 +72,7 @@ def _memory(proc: Path) -> int | None:
 
 def _governor(sysfs: Path) -> str | None:
     paths = sorted(sysfs.glob("devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"))
-    return ", ".join(sorted({read_text(path).strip() for path in paths} - {""})) or None
+    return ", ".join(sorted({kernel_text(path).strip() for path in paths} - {""})) or None
 
 
 def _container(proc: Path, root: Path) -> str | None:
@@ -80,6 +80,6 @@ def _container(proc: Path, root: Path) -> str | None:
         return "podman"
     if (root / ".dockerenv").exists():
         return "docker"
-    known = re.search(r"kubepods|docker|containerd|lxc|libpod", read_text(proc / "self" / "cgroup"))
-    hypervisor = re.search(r"^flags\s*:.*\bhypervisor\b", read_text(proc / "cpuinfo"), re.MULTILINE)
+    known = re.search(r"kubepods|docker|containerd|lxc|libpod", kernel_text(proc / "self" / "cgroup"))
+    hypervisor = re.search(r"^flags\s*:.*\bhypervisor\b", kernel_text(proc / "cpuinfo"), re.MULTILINE)
     return known[0] if known else f"virtual machine on {platform.system()}" if hypervisor else None

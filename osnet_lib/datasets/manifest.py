@@ -10,7 +10,6 @@ folder: then the names, which are the keys of all features, are the same on ever
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import posixpath
@@ -20,7 +19,7 @@ from os import PathLike
 from pathlib import Path
 from typing import NoReturn
 
-from ..core.files import file_stem, read_bytes, special, stem
+from ..core.files import decode_text, file_stem, read_bytes, special, stem
 from ..errors import DatasetError, first_line
 from .archive import file_head
 from .evaluable import check_evaluable
@@ -152,10 +151,11 @@ def samples_of_dumps(dataset: str | PathLike, split: str | None = None) -> dict[
 
 def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
     """Write the lines of a manifest below its header, each split, path, pid, camid."""
-    with open(path, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    path.write_bytes(stream.getvalue().encode())
 
 
 def _sample(row: dict[str, str], where: str) -> Sample:
@@ -189,11 +189,10 @@ def _sample(row: dict[str, str], where: str) -> Sample:
 
 def _csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a comma-separated table with the names of their lines; also with semicolons or tabs between."""
-    head = _file(path)
+    _file(path)
     data = read_bytes(path)
-    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode("utf-16" if utf16 else "utf-8-sig")
+        text = decode_text(data)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DatasetError(f"is no UTF-8 text (line {line})", where=path, cure="Save it as CSV UTF-8") from error

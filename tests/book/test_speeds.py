@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -14,19 +16,31 @@ pytest.importorskip("sphinx")
 
 
 @pytest.fixture
-def build(tmp_path, monkeypatch):
-    """A function that builds a page with the directive, and returns its HTML."""
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    importlib.import_module("speeds")
-    from sphinx.application import Sphinx
-    from sphinx.util.docutils import docutils_namespace
+def build(tmp_path):
+    """A function that builds a page with the directive, in a process of its own, and returns its HTML."""
 
     def run() -> str:
         (tmp_path / "index.rst").write_text("Title\n=====\n\n.. speeds::\n")
-        folders = [str(tmp_path / name) for name in ("", "html", "trees")]
-        settings = {"extensions": ["speeds"], "html_theme": "basic"}
-        with docutils_namespace():  # what one build registers is gone before the next
-            Sphinx(folders[0], None, *folders[1:], "html", settings, status=None, warningiserror=True).build()
+        words = [
+            "-C",
+            "-W",
+            "-q",
+            "-D",
+            "extensions=speeds",
+            "-D",
+            "html_theme=basic",
+            str(tmp_path),
+            str(tmp_path / "html"),
+        ]
+        paths = os.pathsep.join(map(str, (ROOT / "book" / "_ext", ROOT)))
+        done = subprocess.run(
+            [sys.executable, "-m", "sphinx", *words],
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
         return (tmp_path / "html" / "index.html").read_text("utf-8")
 
     return run

@@ -114,7 +114,7 @@ def test_the_same_picture_under_two_names(capsys, market, tmp_path):
 
 
 def test_one_file_and_a_checkpoint(osnet, place):
-    code, out, _err = osnet(place / "query.npz", networks.checkpoint_path())
+    code, out, _err = osnet(place / "query.npz", networks.checkpoint_path(), "--backend", "torch")
     assert code == 0 and len(out) == 1 and out[0].startswith("query.npz: right: agrees. ")
     assert "which gives the same features within rounding as osnet_x0_25.pt" in out[0]
 

@@ -188,8 +188,7 @@ def few(tmp_path) -> Path:
 def test_re_ranking_takes_its_numbers(few, capsys, options, values):
     code, out, err = run(few, capsys, "--rerank", *options.split())
     query, gallery = taken(QUERY, slice(0, 5)), taken(GALLERY, slice(0, 6))
-    distances = rerank(query.features, gallery.features, **values)
-    score = evaluate_distances(distances, query.pids, query.camids, gallery.pids, gallery.camids)
+    score = evaluate_distances(query, gallery, distances=rerank(query, gallery, **values))
     assert code == 0 and not err and f"mAP     {score.mAP:.6f}" in out and "re-ranking" in out
 
 

@@ -282,7 +282,7 @@ def test_benchmark_prints_and_writes_every_figure(osnet, tmp_path):
         out[5],
     )
     perf = parse_pure_perf((tmp_path / "result" / "PureInfer_perf_of_bs2_in_device_0.txt").read_text())
-    assert (perf.rate, perf.latency) == pytest.approx((float(rate), float(latency)), rel=1e-5)
+    assert (perf.rate, perf.latency) == pytest.approx((float(rate), float(latency)), rel=1e-4)
     document = json.loads((tmp_path / "made" / "b.json").read_text())
     assert document["values"]["rounds"] == len(document["values"]["times_ms"]) == 4
     assert document["conditions"]["warmup"] == 1 and document["conditions"]["devices"] == [0]
@@ -360,8 +360,8 @@ BAD = [
         "extract {}/model.om {}/market {new}",
         r"ascend: there is no module acl \(pyACL\)\. Source CANN's set_env\.sh first",
     ),
-    ("extract {}/a.onnx {}/gone {new}", r"{}/gone: no such folder or zip\. Check the path"),
-    ("extract {}/a.onnx {}/empty {new}", r"{}/empty: holds none of the folders .*\. Pass the folder or \.zip"),
+    ("extract {}/a.onnx {}/gone {new}", r"{}/gone: no such folder, zip or tar\. Check the path"),
+    ("extract {}/a.onnx {}/empty {new}", r"{}/empty: holds none of the folders .*\. Pass the folder, zip or tar"),
     ("extract {}/a.onnx {}/text.txt {new}", r"{}/text\.txt: is not a readable zip .*\. Download it again"),
     (
         "extract {}/a.onnx {}/market {new} --batch-size 0",
@@ -422,7 +422,7 @@ BAD = [
         "benchmark {}/a.onnx --batch-size 1 --rounds 1 --warmup 0 --json {}/text.txt/b.json",
         r"{}/text\.txt.*: (not a directory|file exists)\. Check",
     ),
-    ("study --dataset {}/gone --no-book", r"{}/gone: no such folder or zip\. Check the path"),
+    ("study --dataset {}/gone --no-book", r"{}/gone: no such folder, zip or tar\. Check the path"),
     ("study --weights {}/gone.pth --no-book", r"{}/gone\.pth: no such weights\. Give"),
     ("train {new}/w.pth", r"{new}/w\.pth: weights are stored as safetensors\. Give a name that ends in \.safetensors"),
     ("train {}/text.txt/w.safetensors", r"{}/text\.txt.*: (not a directory|file exists)\. Check the path"),

@@ -106,4 +106,4 @@ def test_dumps_of_images_that_are_not_listed_are_refused(listed, tmp_path, capsy
         main(["evaluate", str(tmp_path / "dump"), str(tmp_path / "dump"), str(tmp_path), "x", "--dataset", str(listed)])
         == 2
     )
-    assert "stranger_0.bin: a feature of an image that the manifest does not list" in capsys.readouterr().err
+    assert "stranger_0.bin: is of an image that the data set does not list" in capsys.readouterr().err

@@ -136,7 +136,7 @@ def test_runs_alone_on_small_data(name, complete_market, small_weights, tmp_path
     notebook = run(
         path, tmp_path / "workspace", tmp_path, dataset=str(complete_market), weights=str(small_weights), **parameters
     )
-    text = text_of(notebook)
+    text = text_of(notebook).replace("\u00a0", " ")
     assert not [words for words in expected if words not in text], text
     assert pictures_of(notebook) == pictures
     assert stderr_of(notebook) == ""

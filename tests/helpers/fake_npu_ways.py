@@ -11,6 +11,15 @@ import torch
 
 from osnet_lib.inference import cann
 
+# Once torch knows the word "npu" it asks a module of that name, also after the test: this one knows no device.
+NO_NPU = SimpleNamespace(
+    is_available=lambda: False,
+    device_count=lambda: 0,
+    current_device=lambda: 0,
+    manual_seed_all=lambda seed: None,
+    _is_in_bad_fork=lambda: False,
+)
+
 BOTH = [cann.PROVIDER, "CPUExecutionProvider"]
 
 
@@ -63,13 +72,17 @@ class FakeTorchNpu:
 
         module = ModuleType("torch_npu")
         npu = SimpleNamespace(
-            device_count=lambda: self.devices,
-            get_device_name=lambda device: "Ascend910B4",
-            set_device=lambda place: setattr(self._thread, "place", place),
-            conv=SimpleNamespace(allow_hf32=True),  # as torch_npu has it
-            matmul=SimpleNamespace(allow_hf32=False),
+            **vars(NO_NPU)
+            | dict(
+                device_count=lambda: self.devices,
+                get_device_name=lambda device: "Ascend910B4",
+                set_device=lambda place: setattr(self._thread, "place", place),
+                conv=SimpleNamespace(allow_hf32=True),  # as torch_npu has it
+                matmul=SimpleNamespace(allow_hf32=False),
+            )
         )
-        torch.utils.rename_privateuse1_backend("npu")  # so that torch.device knows the word; it stays, and does no harm
+        torch.utils.rename_privateuse1_backend("npu")  # so that torch.device knows the word; it stays
+        torch.npu = NO_NPU
         monkeypatch.setitem(sys.modules, "torch_npu", module)
         monkeypatch.setattr(torch, "npu", npu, raising=False)
         monkeypatch.setattr(torch.Tensor, "to", to)

@@ -33,9 +33,9 @@ def refusal(*args, **keywords) -> str:
 @pytest.mark.parametrize("device", [0, 3])
 @pytest.mark.parametrize("options", [None, {"precision_mode": "force_fp32", "npu_mem_limit": 1 << 30}])
 def test_it_computes_and_says_where(fake, device, options):
-    with open_session(onnx_path(2), "cann", device, 1, options) as session:
+    with open_session(onnx_path(2), "cann", device, 1, options=options) as session:
         facts, features = session.describe(), session.run(images(2))
-    with open_session(checkpoint_path(), threads=1) as reference:
+    with open_session(checkpoint_path(), "torch", threads=1) as reference:
         np.testing.assert_allclose(features, reference.run(images(2)), atol=1e-4)
     (given, keywords), *more = fake.opened
     assert given == [(cann.PROVIDER, {"dump_om_model": 0, **(options or {}), "device_id": device}), BOTH[1]]

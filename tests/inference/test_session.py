@@ -445,7 +445,8 @@ def test_a_package_that_is_not_there(monkeypatch, model, package):
     monkeypatch.setitem(sys.modules, package, None)
     message = refusal(open_session, path)
     assert message.startswith(f"{path}: the {package} backend cannot import {package}")
-    assert message.endswith(f"pip install {package}")
+    extra = {"onnxruntime": "cpu", "torch": "convert"}[package]
+    assert message.endswith(f"pip install 'osnet-ascend-study[{extra}]'")
 
 
 # ---- refused batches ------------------------------------------------------------------------------------------------

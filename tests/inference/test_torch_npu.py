@@ -43,7 +43,7 @@ def test_the_checkpoint_on_a_device(fake, monkeypatch, model, device):
     assert set(fake.hf32) == {(False, False)}
     assert (torch.npu.conv.allow_hf32, torch.npu.matmul.allow_hf32) == (True, False)  # given back
     monkeypatch.undo()
-    with open_session(checkpoint(), threads=1) as reference:
+    with open_session(checkpoint(), "torch", threads=1) as reference:
         np.testing.assert_array_equal(features, reference.run(images(3)))
     kept = {key: facts[key] for key in ("backend", "provider", "device", "precision", "batch_size", "simulated")}
     assert kept == {
@@ -64,7 +64,7 @@ def test_it_computes_in_any_thread(fake):
 
 def test_it_must_be_asked_for(fake):
     assert choose_backend("auto", "x.pth") == "torch"
-    with open_session(checkpoint(), threads=1) as session:
+    with open_session(checkpoint(), "torch", threads=1) as session:
         session.run(images(1))
     assert not fake.seen
 
