@@ -77,8 +77,8 @@ def test_what_cannot_be_compared_is_refused(models, capsys, files, options, word
 
 
 def test_a_simulated_device_is_refused(models, capsys, monkeypatch):
-    simulated = SimpleNamespace(describe=lambda: {"simulated": True}, model="a.om")
-    monkeypatch.setattr("osnet_lib.inference.session.open_session", lambda *_: _Opened(simulated))
+    simulated = SimpleNamespace(facts=SimpleNamespace(simulated=True), model="a.om")
+    monkeypatch.setattr("osnet_lib.inference.session.open_session", lambda *_, **__: _Opened(simulated))
     assert main(["benchmark", *(str(models / name) for name in ("a.onnx", "b.onnx")), "--batch-size", "1"]) == 2
     assert "a.om: a simulated device has no speed to compare" in capsys.readouterr().err
 

@@ -181,7 +181,7 @@ def test_uint8_files_are_a_quarter_and_for_another_model(steps, run, small_marke
 def timed(simulated=False):
     """What devices measured: 10, 20, … ms a batch together, and 8 ms for a device alone."""
 
-    def measure(model, batch_size, devices, rounds, warmup, backend, *, threads):
+    def measure(model, batch_size, devices, rounds, warmup, backend, *, threads, opener):
         assert (batch_size, rounds, warmup, backend, threads) == (4, 3, 1, "auto", None)
         several = devices if len(devices) > 1 else ()
         return [

@@ -127,7 +127,7 @@ def test_an_interrupted_study_ends_with_130_and_leaves_no_kernel(work):
         assert study.poll() is None
         time.sleep(0.05)
     study.send_signal(signal.SIGINT)
-    said = study.communicate(timeout=120)[1]
+    said = study.communicate(timeout=400)[1]
     assert study.returncode == 130 and said.splitlines()[-1].startswith("osnet: interrupted; the next run continues")
     assert "Traceback" not in said and not Path(f"/proc/{pid.read_text()}").exists()
 
