@@ -62,8 +62,8 @@ def run_notebook(
     ------
     StudyError
         A kernel that did not start, or ended before the notebook did.
-    PapermillExecutionError
-        A cell that failed.
+    Exception
+        A cell that failed: papermill's own, which holds the error's name and words.
     """
     with tempfile.TemporaryFile() as said, quiet():
         process: list[subprocess.Popen] = []

