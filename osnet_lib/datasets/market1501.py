@@ -88,6 +88,11 @@ class Sample:
     split: str  #: "query", "gallery" (bounding_box_test), "train" or "multi_query" (gt_bbox)
 
 
+def has_form(name: str) -> bool:
+    """Whether a file name is in Market-1501's form, so that `parse_name` reads it."""
+    return _NAME.fullmatch(name) is not None
+
+
 def parse_name(name: str, split: str, *, where: str | PathLike | None = None) -> Sample:
     """Read a file name in Market-1501's form, with any number of cameras and any kind of image.
 

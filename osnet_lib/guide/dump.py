@@ -22,8 +22,8 @@ from ..conversion.interface import FEATURE_SHAPE
 from ..core.files import atomic_path, decode_text, read_bytes
 from ..core.folder_record import FolderRecord
 from ..datasets.litter import is_litter
-from ..datasets.market1501 import Sample, parse_name
-from ..errors import DatasetError, FeatureError
+from ..datasets.market1501 import Sample, has_form, parse_name
+from ..errors import FeatureError
 from ..features.store import Features
 from ..metrics.labels import JUNK
 from .binfiles import SHAPES, bin_bytes
@@ -248,12 +248,7 @@ def _image(file: str, samples: Mapping[str, Sample] | None) -> tuple[str, str] |
 
 
 def _is_image(name: str, samples: Mapping[str, Sample] | None) -> bool:
-    if samples is not None:
-        return name in samples
-    try:
-        return parse_name(f"{name}.jpg", "gallery") is not None
-    except DatasetError:
-        return False
+    return has_form(f"{name}.jpg") if samples is None else name in samples
 
 
 def _walk(folder: Path, inside: tuple[re.Pattern, ...] = (_RUN_FOLDER, _DEVICE_FOLDER)) -> Iterator[os.DirEntry]:
