@@ -117,7 +117,8 @@ def test_an_interrupted_study_ends_with_130_and_leaves_no_kernel(work):
         "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(300)",
     )
     script = (
-        "import sys; from osnet_lib.cli import main; from osnet_lib.study import run;"
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"  # ignored in the background
+        "from osnet_lib.cli import main; from osnet_lib.study import run;"
         "run.run_matrix = lambda *_: [run.Run('wait')]; sys.exit(main.main(['study', '--no-book']))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OSNET_WORKSPACE": str(work.root)}
@@ -127,7 +128,7 @@ def test_an_interrupted_study_ends_with_130_and_leaves_no_kernel(work):
         assert study.poll() is None
         time.sleep(0.05)
     study.send_signal(signal.SIGINT)
-    said = study.communicate(timeout=400)[1]
+    said = study.communicate(timeout=120)[1]
     assert study.returncode == 130 and said.splitlines()[-1].startswith("osnet: interrupted; the next run continues")
     assert "Traceback" not in said and not Path(f"/proc/{pid.read_text()}").exists()
 
