@@ -24,7 +24,8 @@ class Facts:
         """From what a file holds, which may be anything."""
         found = stated if isinstance(stated, dict) else {}
         kinds = {fact.name: _KINDS[str(fact.type).split(" ")[0].split("[")[0]] for fact in fields(cls)}
-        return cls(**{name: found[name] for name, kind in kinds.items() if isinstance(found.get(name), kind)})
+        held = {name: found[name] for name, kind in kinds.items() if isinstance(found.get(name), kind)}
+        return cls(**{name: dict(value) if isinstance(value, dict) else value for name, value in held.items()})
 
     def as_dict(self) -> dict[str, Any]:
         """A copy as plain values, ready for JSON."""
@@ -94,9 +95,11 @@ class ModelFacts(Facts):
         Of one image, see `osnet_lib.network.checkpoint.complexity`.
     key, prefix_dropped, ignored : str, optional
         Where in its file the network lay, and what was dropped and ignored.
+    checksum : str, optional
+        Why damage could have gone unseen, where the file holds no checksum.
     """
 
-    SOMETIMES: ClassVar[tuple[str, ...]] = ("key", "prefix_dropped", "ignored")
+    SOMETIMES: ClassVar[tuple[str, ...]] = ("key", "prefix_dropped", "ignored", "checksum")
 
     file: str | None = None
     sha256: str | None = None
@@ -108,6 +111,7 @@ class ModelFacts(Facts):
     key: str | None = None
     prefix_dropped: str | None = None
     ignored: str | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def test_other_results_hold_no_score(tmp_path):
     )
     with pytest.raises(ResultError, match="a result of kind parity, which holds no score"):
         read_score(path)
-    with pytest.raises(ResultError, match="Rank-1 is '0.9'"):
+    with pytest.raises(ResultError, match=r"holds something else than expected as values\.rank\.1"):
         read_score(accuracy(tmp_path, rank={"1": "0.9"}))
     with pytest.raises(ResultError, match="no JSON that can be read .FileNotFoundError"):
         read_score(tmp_path / "gone.json")
