@@ -22,7 +22,7 @@ from synthetic import MARKET
 from tqdm import tqdm
 
 from osnet_lib.core.host import environment
-from osnet_lib.guide.dump import read_dump, write_feature
+from osnet_lib.guide.dump import feature_name, format_feature, read_dump
 
 ALLOWED = 6.0  # seconds for that many
 
@@ -32,7 +32,8 @@ def write_folder(folder: Path, files: int, seed: int = 0) -> None:
     random = np.random.default_rng(seed)
     for number in tqdm(range(files), desc="writing", unit="file"):
         row = random.standard_normal(512).astype(np.float32)
-        write_feature(folder, f"{number % 9999 + 1:04d}_c{number % 6 + 1}s1_{number:06d}_00", row)
+        stem = f"{number % 9999 + 1:04d}_c{number % 6 + 1}s1_{number:06d}_00"
+        (folder / feature_name(stem, "txt")).write_bytes(format_feature(row, "txt"))
 
 
 def plain_loop(folder: Path) -> np.ndarray:

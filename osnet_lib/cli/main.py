@@ -225,7 +225,6 @@ def _passed(parity: Parity) -> None:
 
 
 def _extract_together(o: argparse.Namespace) -> None:
-
     from ..inference.devices import extract_on_devices
     from ..inference.session import open_session
     from ..study.dataset import open_dataset

@@ -8,6 +8,7 @@ import traceback
 from enum import IntEnum
 from pathlib import Path
 
+from ..core.imports import install_command
 from ..errors import BusyError, OSNetError, ParityError, first_line
 
 _PACKAGE = Path(__file__).parents[1]
@@ -33,13 +34,6 @@ MEANINGS = {
     Outcome.BUSY: "busy: another run holds the lock",
     Outcome.INTERRUPTED: "interrupted",
     Outcome.CLOSED: "nobody reads the output any more",
-}
-
-
-# The modules that each extra of pyproject.toml installs; all others come with [study].
-EXTRAS = {
-    "convert": ("torch", "onnx", "google", "onnxsim", "safetensors", "gdown"),
-    "cpu": ("onnxruntime",),
 }
 
 
@@ -79,10 +73,9 @@ def outcome(error: BaseException) -> tuple[Outcome, str]:
         return Outcome.REFUSED, str(_refusal(error))
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(_PACKAGE.name):
         package = str(error.name).partition(".")[0]
-        extra = next((name for name, packages in EXTRAS.items() if package in packages), "study")
         refused = OSNetError(
             f"the package {package} is not installed",
-            cure=f"Install the extra that this command needs: pip install 'osnet-ascend-study[{extra}]'",
+            cure=f"Install the extra that this command needs: {install_command(package)}",
         )
         return Outcome.REFUSED, str(refused)
     return Outcome.UNFORESEEN, (

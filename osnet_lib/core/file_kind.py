@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import tarfile
 import zipfile
@@ -36,6 +37,9 @@ _SIGNS = (  # how a file starts, its name, what it is, the cure
     (b"\x89PNG", "png", "a PNG image", "Give the file of the model."),
     (b"%PDF", "pdf", "a PDF document", "Give the file of the model."),
     (b"\x7fELF", "elf", "a program or library (ELF)", "Give the file of the model."),
+)
+_PAGE = re.compile(
+    rb"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta)\b", re.IGNORECASE | re.DOTALL
 )
 
 
@@ -161,7 +165,7 @@ def _text(head: bytes, size: int) -> FileKind | None:
             f"a git-lfs pointer{size_words}, not the file itself",
             "Run git lfs pull in its repository, or download the file itself in a browser.",
         )
-    if re.match(r"(<!--(?:(?!-->).)*-->\s*)*<(!doctype html|html|head|body|script|meta)\b", lower, re.DOTALL):
+    if is_web_page(head):
         title = re.search(r"<title[^>]*>\s*(.*?)\s*</title", text, re.IGNORECASE | re.DOTALL)
         said = f" ({' '.join(title[1].split())[:80]})" if title and title[1] else ""
         return FileKind(
@@ -176,6 +180,11 @@ def _text(head: bytes, size: int) -> FileKind | None:
     if "\ufffd" not in text[:-1] and all(letter.isprintable() or letter.isspace() for letter in text):
         return FileKind("text", f"plain text ({' '.join(text.split())[:60]})", _AGAIN)
     return None
+
+
+def is_web_page(head: bytes) -> bool:
+    """Whether a file that begins so is HTML."""
+    return _PAGE.match(head.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def _is_json(text: str) -> bool:

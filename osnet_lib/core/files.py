@@ -15,6 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # a module or None
+
 # Names of images end so, whatever is inside.
 IMAGE_SUFFIXES: tuple[str, ...] = (
     *("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "gif", "tif", "tiff", "webp", "avif"),
@@ -94,6 +99,18 @@ def open_own(path: str | os.PathLike[str]) -> BinaryIO:
     if path.is_symlink():
         path.unlink()
     return _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _ITSELF, "a+b")
+
+
+def lock(stream: BinaryIO, *, wait: bool) -> None:
+    """Hold an open file alone among processes until it is closed, or the process ends, however that happens.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it, and `wait` is false. Windows has no such lock: there nothing is held or refused.
+    """
+    if fcntl:
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from threading import Lock
 
-from .files import absolute, atomic_path, read_json, write_json
+from .files import absolute, atomic_path, open_own, read_bytes, read_json, write_json
 
 _LINE = re.compile(rb"([0-9a-f]{64})  (.+)")
 _ENDED = b"# the run ended"
@@ -32,7 +32,7 @@ class FolderRecord:
         self.ended, self._lock = False, Lock()
         self._sums: dict[str, set[str]] = {}
         try:
-            lines = self.list.read_bytes().split(b"\n")
+            lines = read_bytes(self.list).split(b"\n")
         except FileNotFoundError:
             lines = []
         for line in lines:
@@ -59,7 +59,7 @@ class FolderRecord:
     def begin(self, wanted: str) -> None:
         """Go on with the run of this key, or forget those of another."""
         if self.matches(wanted):
-            with open(self.list, "ab") as stream:
+            with open_own(self.list) as stream:
                 stream.write(b"\n")  # behind a line that a kill cut short
             return
         self.list.parent.mkdir(parents=True, exist_ok=True)
@@ -86,5 +86,5 @@ class FolderRecord:
             self.ended = True
 
     def _append(self, line: bytes) -> None:
-        with self._lock, open(self.list, "ab") as stream:
+        with self._lock, open_own(self.list) as stream:
             stream.write(line + b"\n")

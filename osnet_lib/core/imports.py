@@ -1,4 +1,4 @@
-"""Imports of packages with compiled code: a numpy other than they were built for is told as what it is."""
+"""Imports that may fail: which extra brings a module, and a numpy other than a package was built for, told as such."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from types import ModuleType
 
 import numpy as np
 
+# The modules that each extra of pyproject.toml installs; all others come with [study].
+_EXTRAS = {
+    "convert": ("torch", "onnx", "google", "onnxsim", "safetensors", "gdown"),
+    "cpu": ("onnxruntime",),
+}
 _NUMPY = re.compile(r"multiarray|_ARRAY_API|import numpy failed|compiled using NumPy|numpy\.\w+ size changed")
 
 
@@ -21,6 +26,12 @@ class ForeignNumpyError(ImportError):
         super().__init__(f"{package} was built for another numpy than the {np.__version__} that is here")
         number, name = (1, "constraints-numpy1.txt") if np.__version__ >= "2" else (2, "constraints.txt")
         self.cure = f"Take numpy {number}: make book CONSTRAINTS={name}, or pip install -r requirements.txt -c {name}"
+
+
+def install_command(module: str) -> str:
+    """The command that installs the extra of this package which brings a module."""
+    extra = next((name for name, modules in _EXTRAS.items() if module in modules), "study")
+    return f"pip install 'osnet-ascend-study[{extra}]'"
 
 
 def import_compiled(name: str) -> ModuleType:

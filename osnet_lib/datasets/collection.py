@@ -18,4 +18,4 @@ def open_collection(path: str | PathLike) -> Market1501:
         What `open_market1501` or `open_manifest` refuses.
     """
     path = Path(path).expanduser()
-    return open_manifest(path) if is_manifest(path) and not path.is_dir() else open_market1501(path)
+    return open_manifest(path) if is_manifest(path) else open_market1501(path)

@@ -98,7 +98,7 @@ def read_ground_truth(dataset: Market1501, progress: bool = False) -> GroundTrut
         A file that is no list, a list without its twin, a query without lists or lists without a query; a position
         beyond the gallery or listed twice; a good image of another identity.
     """
-    if is_manifest(dataset.path) and not dataset.path.is_dir():
+    if is_manifest(dataset.path):
         return GroundTruth({}, {})
     archive = open_archive(dataset.path, [*FOLDERS.values(), FOLDER])
     try:

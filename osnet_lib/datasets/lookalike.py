@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+
+from ..core.file_kind import is_web_page
 
 HEAD = 600  # bytes that are enough: the sign of a tar stands at 257
 
@@ -23,9 +26,6 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
         "Run git lfs pull in its checkout, or download the file itself",
     ),
 )
-_PAGE = re.compile(
-    rb"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta)\b", re.IGNORECASE | re.DOTALL
-)
 _MESSAGE = re.compile(rb'\s*(?:<\?xml|<error|\{\s*")', re.IGNORECASE)
 
 
@@ -36,12 +36,11 @@ def lookalike(head: bytes) -> tuple[str, str] | None:
     for magic, what, cure in _MAGIC:
         if head.startswith(magic):
             return what, cure
-    text = head.removeprefix(b"\xef\xbb\xbf")
-    if _PAGE.match(text):
+    if is_web_page(head):
         return (
             "is a web page (HTML): the download gave a page to sign in, a quota or an error",
             "Download it again in a browser and look at the page; what comes must be the file itself",
         )
-    if _MESSAGE.match(text):
+    if _MESSAGE.match(head.removeprefix(codecs.BOM_UTF8)):
         return "is a server's message (XML or JSON), not the file that was asked for", "Read it, and download it again"
     return None

@@ -50,8 +50,8 @@ class ListedArchive(Archive):
 
 
 def is_manifest(path: str | PathLike) -> bool:
-    """Whether a path names a manifest, by its suffix."""
-    return Path(path).suffix.lower() in _SUFFIXES
+    """Whether a path names a manifest, by its suffix; a folder may be called so, and is none."""
+    return Path(path).suffix.lower() in _SUFFIXES and not Path(path).is_dir()
 
 
 def open_manifest(path: str | PathLike) -> Market1501:
@@ -144,7 +144,7 @@ def flat_samples(samples: Iterable[Sample], where: str | PathLike) -> dict[str, 
 def samples_of_dumps(dataset: str | PathLike, split: str | None = None) -> dict[str, Sample] | None:
     """`flat_samples` of a manifest, of one split or both; None for a data set whose names tell who is on an image."""
     path = Path(dataset).expanduser()
-    if not is_manifest(path) or path.is_dir():
+    if not is_manifest(path):
         return None
     return flat_samples((sample for sample in read_manifest(path) if split in (None, sample.split)), path)
 

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..conversion.interface import FEATURE_SHAPE
-from ..core.files import atomic_path, decode_text, read_bytes
+from ..core.files import decode_text, read_bytes
 from ..core.folder_record import FolderRecord
 from ..datasets.litter import is_litter
 from ..datasets.market1501 import Sample, has_form, parse_name
@@ -93,14 +93,6 @@ def parse_feature(data: bytes, form: str, where: str | Path = "feature") -> np.n
         raise FeatureError(f"holds {feature.size:,} numbers instead of {_WIDTH}", where=where, cure=_AGAIN)
     with np.errstate(over="ignore"):
         return feature.reshape(FEATURE_SHAPE).astype(np.float32, copy=False)
-
-
-def write_feature(folder: Path, name: str, feature: np.ndarray, form: str = "txt") -> Path:
-    """Write ``<name>_1.<form>`` into `folder`, whole or not at all; `name` is a stem."""
-    path = folder / feature_name(name, form)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(format_feature(feature, form))
-    return path
 
 
 def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, Sample] | None = None) -> Features:

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..errors import ResultError
 
+COPY_AGAIN = "Copy the file again, unchanged."
+MEASURE_AGAIN = "Measure again if the run failed, else copy the file again, unchanged."
 _TIMES = {"min": 0, "median": 50, "p99": 99, "max": 100}  # percentiles
 _ROUNDING = 1e-3  # what printing six digits and a mean of them may differ by
 
@@ -60,13 +62,13 @@ def stated_number(value: object, key: str, where: str | Path, *, zero: bool = Fa
         No number; negative, NaN or infinite, also by being too large; zero unless `zero` allows it. The key is named.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ResultError(f"{key} is {str(value)[:40]!r} and no number", where=where, cure=_COPY)
+        raise ResultError(f"{key} is {str(value)[:40]!r} and no number", where=where, cure=COPY_AGAIN)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not (math.isfinite(number) and (number > 0 or (zero and number == 0))):
-        raise ResultError(f"{key} is {number:g}, which no measurement gives", where=where, cure=_MEASURE)
+        raise ResultError(f"{key} is {number:g}, which no measurement gives", where=where, cure=MEASURE_AGAIN)
     return number
 
 
@@ -90,10 +92,6 @@ def summarise(mean: float, stated: dict[str, float | None], calls: Iterable[floa
         for (low, a), (high, b) in itertools.pairwise(known):
             if a > b * (1 + _ROUNDING) + 1e-9:
                 what = f"the {low} is {a:g} ms and the {high} {b:g} ms, which no measurement gives"
-                raise ResultError(what, where=where, cure=_MEASURE)
+                raise ResultError(what, where=where, cure=MEASURE_AGAIN)
     spread = float(single.std(ddof=1) / single.mean()) if listed and len(single) > 1 else None
     return {"times": times, "spread": spread}
-
-
-_COPY = "Copy the file again, unchanged."
-_MEASURE = "Measure again if the run failed, else copy the file again, unchanged."

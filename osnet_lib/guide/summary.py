@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..checks import whole_number
 from ..errors import ResultError
-from .stated_speed import StatedSpeed, stated_number, summarise
+from .stated_speed import COPY_AGAIN, MEASURE_AGAIN, StatedSpeed, stated_number, summarise
 
 SUMMARY_NAME = re.compile(r".*summ?ary\.json", re.ASCII)
 _TIMES = "NPU_compute_time"
@@ -38,14 +38,13 @@ def parse_summary(text: str, where: str | Path = "summary.json") -> StatedSpeed:
         raise ResultError(
             f"not a summary of ais_bench ({type(error).__name__}: {str(error)[:80]})",
             where=where,
-            cure="Copy the file again, unchanged.",
+            cure=COPY_AGAIN,
         ) from error
     throughput, mean = stated_number(throughput, "throughput", where), stated_number(mean, f"{_TIMES}.mean", where)
     stated = {name: _stated(npu, (name,), where) for name in ("min", "median", "max")}
     stated["p99"] = _stated(npu, _P99, where)
     if count is not None:
-        cure = "Measure again if the run failed, else copy the file again, unchanged."
-        whole_number(count, f"{_TIMES}.count", error=ResultError, where=where, cure=cure)
+        whole_number(count, f"{_TIMES}.count", error=ResultError, where=where, cure=MEASURE_AGAIN)
     times = [_call(call, f"npu_compute_time_list[{number}]", where) for number, call in enumerate(calls)]
     # The tool computes throughput = 1000 * batch / mean, so that the batch can be had from the two.
     ratio = throughput * mean / 1000
@@ -72,7 +71,7 @@ def _call(call: object, key: str, where: str | Path) -> float:
     if not isinstance(call, list):
         return stated_number(call, key, where, zero=True)
     if len(call) != 2:
-        raise ResultError(f"{key} holds {len(call)} numbers", where=where, cure="Copy the file again, unchanged.")
+        raise ResultError(f"{key} holds {len(call)} numbers", where=where, cure=COPY_AGAIN)
     begin, end = (stated_number(moment, key, where, zero=True) for moment in call)
     return stated_number(end - begin, f"{key}, end less begin,", where, zero=True)
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.cache import artefact
 from ..core.code_digest import PACKAGE, closure
-from ..core.files import fingerprint, open_own
+from ..core.files import fingerprint, lock, open_own
 from ..core.host import package_versions
 from ..network.weights import cache_folder
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # a module or None
 
 _CODE = tuple(f"{PACKAGE.name}.{module}" for module in ("conversion.export", "network.checkpoint"))
 _GATE_BATCH = 4  # images a call at the parity gate: full batches and one that is not
@@ -70,7 +63,8 @@ def exported_onnx(checkpoint: Checkpoint, folder: Path | None = None) -> Path:
             pass_gate(reference, target, "onnx", _GATE_BATCH)
 
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(path.with_suffix(".lock")):
+    with open_own(path.with_suffix(".lock")) as held:
+        lock(held, wait=True)  # another process may be making the same export
         return artefact(path, key, make)
 
 
@@ -92,12 +86,3 @@ def _only_torch_has_a_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available() and "CUDAExecutionProvider" not in onnxruntime.get_available_providers()
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait while another process makes the same export."""
-    with open_own(lock) as held:
-        if fcntl:
-            fcntl.flock(held, fcntl.LOCK_EX)  # gone with the process, however it ends
-        yield

@@ -18,7 +18,7 @@ from ..checks import whole_number
 from ..conversion.interface import FEATURE_SHAPE
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
-from ..core.files import fingerprint, open_own, read_json, write_json
+from ..core.files import fingerprint, lock, open_own, read_json, write_json
 from ..core.host import environment
 from ..core.results import NOT_MEASURED
 from ..datasets.market1501 import Market1501, Sample
@@ -26,11 +26,6 @@ from ..datasets.preprocess import iter_batches, mirrored
 from ..errors import BusyError, FeatureError, SessionError
 from ..features.store import Features, load_features, save_features
 from .session import Session, open_session
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # a module or None
 
 _ROW = FEATURE_SHAPE[0] * 4  # bytes of one float32 feature
 
@@ -236,13 +231,12 @@ def _open_alone(part: Path) -> Iterator[BinaryIO]:
     """Open for appending; refuse while another process has it open, for two would mix their rows."""
     part.parent.mkdir(parents=True, exist_ok=True)
     with open_own(part) as rows:
-        if fcntl:
-            try:
-                fcntl.flock(rows, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
-            except BlockingIOError as error:
-                raise BusyError(
-                    "another process is extracting into it", where=part, cure="Wait for it, or choose another folder."
-                ) from error
+        try:
+            lock(rows, wait=False)
+        except BlockingIOError as error:
+            raise BusyError(
+                "another process is extracting into it", where=part, cure="Wait for it, or choose another folder."
+            ) from error
         yield rows
 
 

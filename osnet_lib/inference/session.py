@@ -17,15 +17,13 @@ from ..core.conditions import SessionFacts
 from ..core.file_kind import file_kind
 from ..core.files import absolute, special
 from ..core.host import package_versions, usable_cores
-from ..core.imports import ForeignNumpyError, import_compiled
+from ..core.imports import ForeignNumpyError, import_compiled, install_command
 from ..core.line import one_line
 from ..errors import SessionError, first_line
 from ..network.weights import NAMED, find_weights
 from .backends import BACKENDS, choose_backend
 from .engine import Engine
 from .exported import quickest
-
-_EXTRAS = {"onnxruntime": "cpu", "torch": "convert"}  # of pyproject.toml, by the package that they bring
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint
@@ -327,7 +325,7 @@ def _require(backend: str, model: Path) -> None:
     try:
         import_compiled(package)
     except Exception as error:  # an extension that a package loads may raise anything
-        what, cure = first_line(error), f"pip install 'osnet-ascend-study[{_EXTRAS[package]}]'"
+        what, cure = first_line(error), install_command(package)
         if isinstance(error, ForeignNumpyError):
             cure = error.cure
         elif not isinstance(error, ImportError):

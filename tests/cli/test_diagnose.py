@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from helpers import networks
+from helpers.guide_files import write_feature
 from osnet_lib.cli import main as cli
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import World, render_minimarket
 from osnet_lib.datasets.preprocess import preprocess
 from osnet_lib.diagnosis.findings import check_rows
 from osnet_lib.features.store import Features, load_features, save_features
-from osnet_lib.guide.dump import write_feature
 from osnet_lib.inference.session import open_session
 from osnet_lib.network.weights import MINI
 

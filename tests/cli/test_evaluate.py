@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.guide_files import write_feature
 from helpers.market import write_ground_truth
 from osnet_lib.cli.main import main
 from osnet_lib.datasets.ground_truth import read_ground_truth
 from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED, open_market1501
 from osnet_lib.errors import OSNetError
 from osnet_lib.features.store import Features, save_features
-from osnet_lib.guide.dump import write_feature
 from osnet_lib.metrics import evaluate_distances, evaluate_lists, rerank
 
 CENTRES = np.random.default_rng(0).standard_normal((2000, 512))

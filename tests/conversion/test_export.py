@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,18 +22,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 import osnet_lib
 from helpers.networks import FOLDER, checkpoint, checkpoint_path, images, onnx_path
+from helpers.refusals import refusal_of
 from osnet_lib.conversion.export import OPSETS, export_onnx, simplify_onnx
 from osnet_lib.conversion.onnx_file import inspect_onnx
 from osnet_lib.core.files import sha256
 from osnet_lib.errors import ExportError
 
-
-def refusal(call, *args, **kwargs) -> str:
-    with pytest.raises(ExportError) as caught:
-        call(*args, **kwargs)
-    message = str(caught.value)
-    assert caught.value.cure and "\n" not in message
-    return message
+refusal = partial(refusal_of, ExportError)
 
 
 def tiny(

@@ -14,12 +14,14 @@ import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers.market import TINY
+from helpers.refusals import refusal_of
 from osnet_lib.datasets import folder as folder_module, members, tarred
 from osnet_lib.datasets.archive import open_archive
 from osnet_lib.datasets.litter import is_litter
@@ -32,11 +34,8 @@ IMAGE = TINY["query"][0]
 
 
 def refusal(path, *folders) -> str:
-    with pytest.raises(DatasetError) as caught:
-        open_archive(path, folders) if folders else open_market1501(path)
-    message = str(caught.value)
-    assert "\n" not in message and caught.value.cure
-    return message
+    opened = partial(open_archive, folders=folders) if folders else open_market1501
+    return refusal_of(DatasetError, opened, path)
 
 
 def read_all(path) -> tuple[str, int]:

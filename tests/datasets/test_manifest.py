@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
+from helpers.refusals import refusal_of
 from osnet_lib.datasets.collection import open_collection
 from osnet_lib.datasets.ground_truth import read_ground_truth
 from osnet_lib.datasets.manifest import flat_samples, is_manifest, open_manifest, read_manifest, samples_of_dumps
@@ -53,10 +54,8 @@ def manifest(folder: Path, text: str | bytes | None = None, name: str = "m.csv")
 
 
 def refusal(path, call=open_manifest) -> str:
-    with pytest.raises(DatasetError) as caught:
-        call(path)
-    message = str(caught.value)
-    assert "\n" not in message and caught.value.cure and message.startswith(str(path))
+    message = refusal_of(DatasetError, call, path)
+    assert message.startswith(str(path))
     return message
 
 

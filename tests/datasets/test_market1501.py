@@ -9,12 +9,14 @@ import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, asdict
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from helpers.market import TINY
+from helpers.refusals import refusal_of
 from osnet_lib.datasets import market1501
 from osnet_lib.datasets.market1501 import LANDMARKS, PUBLISHED, SPLITS, Sample, open_market1501, parse_name
 from osnet_lib.datasets.members import MAX_FILE_BYTES
@@ -24,12 +26,7 @@ TABLES = ("query", "gallery", "junk", "train", "multi_query")
 LITTER = ["query/Thumbs.db", "bounding_box_test/.DS_Store", "query/._0001_c1s1_000001_00.jpg", "__MACOSX/query/x.jpg"]
 
 
-def refusal(call, *args, **kwargs) -> str:
-    with pytest.raises(DatasetError) as caught:
-        call(*args, **kwargs)
-    message = str(caught.value)
-    assert "\n" not in message and caught.value.cure
-    return message
+refusal = partial(refusal_of, DatasetError)
 
 
 # ---- names ----------------------------------------------------------------------------------------------------------

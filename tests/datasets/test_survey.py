@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from helpers.refusals import refusal_of
 from osnet_lib.datasets.survey import SPLIT_FOLDERS, survey_folder
 from osnet_lib.errors import DatasetError
 
@@ -15,11 +18,7 @@ def make(root, *paths):
     return root
 
 
-def refusal(*args, **kwargs) -> str:
-    with pytest.raises(DatasetError) as caught:
-        survey_folder(*args, **kwargs)
-    assert caught.value.cure and "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusal_of, DatasetError, survey_folder)
 
 
 def rows(*args, **kwargs):

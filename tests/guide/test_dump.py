@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as some
 
-from helpers.guide_files import STEMS, features
+from helpers.guide_files import STEMS, features, write_feature
 from osnet_lib.datasets.market1501 import parse_name
 from osnet_lib.errors import DatasetError, FeatureError
-from osnet_lib.guide.dump import FORMATS, dump_folder, format_feature, parse_feature, read_dump, write_feature
+from osnet_lib.guide.dump import FORMATS, dump_folder, format_feature, parse_feature, read_dump
 
 # The head and the tail of a file as the old tool writes it: decimals, one space behind each, no end of line.
 SAMPLE = "0.5 -1.25 1e-05 3.40282e+38 0 " + "0.125 " * 506 + "1.0625 "

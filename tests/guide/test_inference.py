@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.guide_files import STEMS, content
+from helpers.guide_files import STEMS, content, write_feature
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
 from osnet_lib.guide.binfiles import SHAPES
-from osnet_lib.guide.dump import format_feature, read_dump, write_feature
+from osnet_lib.guide.dump import format_feature, read_dump
 from osnet_lib.guide.inference import infer
 from osnet_lib.guide.info import InfoLine, read_info, write_info
 from osnet_lib.guide.perf import parse_vision_perf

@@ -6,12 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
+from osnet_lib.guide.dump import feature_name, format_feature
+
 STEMS = ["0001_c1s1_000001_00", "0002_c2s1_000002_00", "0003_c6s3_000003_00"]
 
 
 def features(count: int = len(STEMS), seed: int = 0) -> np.ndarray:
     """Random features, float32 ``[count, 512]``."""
     return np.random.default_rng(seed).standard_normal((count, 512)).astype(np.float32)
+
+
+def write_feature(folder: Path, stem: str, feature: np.ndarray, form: str = "txt") -> Path:
+    """A feature as the old tool leaves it."""
+    path = folder / feature_name(stem, form)
+    path.write_bytes(format_feature(feature, form))
+    return path
 
 
 def content(folder: Path) -> dict[str, bytes]:

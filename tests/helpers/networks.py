@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from helpers.refusals import refused
 from osnet_lib.conversion.export import export_onnx, simplify_onnx
+from osnet_lib.errors import CheckpointError, OSNetError
 from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.network.osnet import build_model
 
@@ -68,3 +70,10 @@ def images(count: int, seed: int = 0) -> np.ndarray:
     random = np.random.default_rng(seed)
     coarse = random.normal(size=(count, 3, 8, 4)).repeat(32, axis=2).repeat(32, axis=3)
     return (coarse + random.normal(scale=0.2, size=coarse.shape)).astype(np.float32)
+
+
+def refused_checkpoint(path: Path) -> OSNetError:
+    """What loading a file raises, which names it."""
+    error = refused(CheckpointError, load_checkpoint, path)
+    assert str(error).startswith(f"{path}: ")
+    return error

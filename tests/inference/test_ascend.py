@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 import osnet_lib
 from helpers.networks import images, onnx_path
 from helpers.npu import ACL, PYACL, make_om, tiny_features
+from helpers.refusals import refusal_of
 from osnet_lib.ascend.acl import AclError, count_devices, load_acl
 from osnet_lib.errors import SessionError
 from osnet_lib.inference.session import choose_backend, open_session
@@ -28,11 +30,7 @@ CAMERA = {
 }
 
 
-def refusal(call, *args, **kwargs) -> str:
-    with pytest.raises(SessionError) as caught:
-        call(*args, **kwargs)
-    assert caught.value.cure and "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusal_of, SessionError)
 
 
 # ---- what it computes -----------------------------------------------------------------------------------------------

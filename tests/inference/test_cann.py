@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import onnxruntime
 import pytest
 
 from helpers.fake_npu_ways import BOTH, FakeCann
 from helpers.networks import checkpoint_path, images, onnx_path
+from helpers.refusals import refusal_of
 from osnet_lib.errors import SessionError
 from osnet_lib.inference import cann
 from osnet_lib.inference.session import choose_backend, open_session
@@ -23,11 +26,7 @@ def fake(monkeypatch):
     return FakeCann(monkeypatch)
 
 
-def refusal(*args, **keywords) -> str:
-    with pytest.raises(SessionError) as caught:
-        open_session(*args, **keywords)
-    assert caught.value.cure and "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusal_of, SessionError, open_session)
 
 
 @pytest.mark.parametrize("device", [0, 3])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -21,6 +22,7 @@ from hypothesis import given, settings, strategies as st
 
 import osnet_lib
 from helpers.networks import checkpoint, checkpoint_path, images, onnx_path, state_dict
+from helpers.refusals import refusal_of
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
 from osnet_lib.errors import CheckpointError, SessionError
@@ -29,11 +31,7 @@ from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_
 FIXED = 4
 
 
-def refusal(call, *args, **kwargs) -> str:
-    with pytest.raises(SessionError) as caught:
-        call(*args, **kwargs)
-    assert caught.value.cure and "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusal_of, SessionError)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 import osnet_lib
 from helpers.fake_npu_ways import FakeTorchNpu
 from helpers.networks import checkpoint, checkpoint_path, images
+from helpers.refusals import refusal_of
 from osnet_lib.errors import SessionError
 from osnet_lib.inference.session import choose_backend, open_session
 
@@ -27,11 +29,7 @@ def fake(monkeypatch):
     return FakeTorchNpu(monkeypatch)
 
 
-def refusal(*args, **keywords) -> str:
-    with pytest.raises(SessionError) as caught:
-        open_session(*args, **keywords)
-    assert caught.value.cure and "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusal_of, SessionError, open_session)
 
 
 @pytest.mark.parametrize("device", [0, 1])

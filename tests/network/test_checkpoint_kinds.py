@@ -63,11 +63,7 @@ def same(loaded, tensors) -> bool:
     return all(torch.equal(held[n], v.to(held[n].dtype)) for n, v in tensors.items() if not n.startswith("classifier."))
 
 
-def refusal(path) -> CheckpointError:
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(path)
-    assert str(caught.value).startswith(f"{path}: ") and caught.value.cure and "\n" not in str(caught.value)
-    return caught.value
+refusal = networks.refused_checkpoint
 
 
 # ---- prefixes and wrappers ------------------------------------------------------------------------------------------

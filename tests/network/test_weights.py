@@ -6,9 +6,11 @@ import hashlib
 import re
 import sys
 import types
+from functools import partial
 
 import pytest
 
+from helpers.refusals import refusal_of
 from osnet_lib.errors import CheckpointError
 from osnet_lib.network import weights
 from osnet_lib.network.weights import MARKET1501, MINI, Published, cache_folder, find_weights
@@ -33,11 +35,7 @@ def forbid(monkeypatch):
     serve(monkeypatch, lambda **_: pytest.fail("nothing was to be downloaded"))
 
 
-def refusal(name) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        find_weights(name)
-    assert caught.value.cure and "\n" not in str(caught.value)
-    return str(caught.value)
+refusal = partial(refusal_of, CheckpointError, find_weights)
 
 
 def test_the_published_file_is_the_one_of_the_guide():

@@ -100,15 +100,21 @@ def get(acl, address: int, images: int) -> np.ndarray:
     return np.frombuffer(content, np.float32).reshape(images, 512)
 
 
+def compute(acl, om: str, batch: np.ndarray) -> tuple[Loaded, np.ndarray]:
+    """The plain way: a model, a batch in, its features out."""
+    made = describe(acl, ok(acl.mdl.load_from_file(om)))
+    put(acl, made, batch)
+    ok(acl.mdl.execute(made.model, made.inputs, made.outputs))
+    features = get(acl, made.feature_memory, len(batch))
+    return made, features
+
+
 # ---- programs -------------------------------------------------------------------------------------------------------
 
 
 def synchronous(acl, om: str, batch: np.ndarray) -> np.ndarray:
     context = begin(acl)
-    made = describe(acl, ok(acl.mdl.load_from_file(om)))
-    put(acl, made, batch)
-    ok(acl.mdl.execute(made.model, made.inputs, made.outputs))
-    features = get(acl, made.feature_memory, len(batch))
+    made, features = compute(acl, om, batch)
     release(acl, made)
     end(acl, context)
     return features
@@ -220,10 +226,8 @@ def two_devices_in_threads(acl, om: str, batch: np.ndarray) -> np.ndarray:
     def work(device: int) -> None:
         ok(acl.rt.set_device(device))
         context = ok(acl.rt.create_context(device))
-        made = describe(acl, ok(acl.mdl.load_from_file(om)))
-        put(acl, made, np.roll(batch, device, axis=0))
-        ok(acl.mdl.execute(made.model, made.inputs, made.outputs))
-        halves[device] = get(acl, made.feature_memory, len(batch))[: len(batch) // 2]
+        made, features = compute(acl, om, np.roll(batch, device, axis=0))
+        halves[device] = features[: len(batch) // 2]
         release(acl, made)
         ok(acl.rt.destroy_context(context))
         ok(acl.rt.reset_device(device))
@@ -343,10 +347,7 @@ def set_twice_reset_once(acl, om: str, batch: np.ndarray) -> np.ndarray:
     context = begin(acl)
     ok(acl.rt.set_device(0))
     ok(acl.rt.set_context(context))
-    made = describe(acl, ok(acl.mdl.load_from_file(om)))
-    put(acl, made, batch)
-    ok(acl.mdl.execute(made.model, made.inputs, made.outputs))
-    features = get(acl, made.feature_memory, len(batch))
+    made, features = compute(acl, om, batch)
     release(acl, made)
     end(acl, context)
     return features
@@ -356,9 +357,6 @@ def sloppy_teardown(acl, om: str, batch: np.ndarray) -> np.ndarray:
     """Not good: the context, the device and acl go first, and all that is left is the device's to free."""
     context = begin(acl)
     ok(acl.rt.create_stream())
-    made = describe(acl, ok(acl.mdl.load_from_file(om)))
-    put(acl, made, batch)
-    ok(acl.mdl.execute(made.model, made.inputs, made.outputs))
-    features = get(acl, made.feature_memory, len(batch))
+    _, features = compute(acl, om, batch)
     end(acl, context)
     return features
