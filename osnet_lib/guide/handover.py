@@ -5,6 +5,7 @@ What a run left and what a script saved are refused for the same mistakes; the f
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -65,7 +66,10 @@ def _holds_landmarks(features: Features, split: str) -> bool:
 
 def check_apart(query: Features, gallery: Features, where: str) -> None:
     """Refuse query and gallery that share an image: one was given twice, or a run wrote into the other's folder."""
-    first, second = (set(map(stem, features.names.tolist())) for features in (query, gallery))
+    first, second = (
+        {re.sub(r"(\.jpe?g)+$", "", name, flags=re.IGNORECASE) for name in features.names.tolist()}
+        for features in (query, gallery)
+    )
     if shared := first & second:
         raise FeatureError(
             f"{len(shared):,} images are in both, the first is {min(shared)}",

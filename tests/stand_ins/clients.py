@@ -100,9 +100,9 @@ def get(acl, address: int, images: int) -> np.ndarray:
     return np.frombuffer(content, np.float32).reshape(images, 512)
 
 
-def compute(acl, om: str, batch: np.ndarray) -> tuple[Loaded, np.ndarray]:
+def compute(acl, path: str, batch: np.ndarray) -> tuple[Loaded, np.ndarray]:
     """The plain way: a model, a batch in, its features out."""
-    made = describe(acl, ok(acl.mdl.load_from_file(om)))
+    made = describe(acl, ok(acl.mdl.load_from_file(path)))
     put(acl, made, batch)
     ok(acl.mdl.execute(made.model, made.inputs, made.outputs))
     features = get(acl, made.feature_memory, len(batch))
