@@ -37,6 +37,8 @@ class OnnxRuntimeEngine:
         self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
         self.facts = {"input": found.input_name, "output": found.output_name}
+        if "graph" in found.metadata:
+            self.facts["graph"] = found.metadata["graph"]
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
         settings.log_severity_level = 3  # errors; they come as exceptions as well
