@@ -23,7 +23,7 @@ from .engine import SMALLER_BATCH, no_device
 # get smaller towards the end let the thread that has the core do more of it (benchmarks/threads.py measures both).
 THREADING = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
 
-# Images that are computed at a time at most, where each core has a batch of its own: each takes some 20 MB of memory.
+# Images that are computed at a time at most, where each core has a batch of its own: each takes some 12 MB of memory.
 AT_A_TIME = 64
 
 
