@@ -23,8 +23,8 @@ from .engine import SMALLER_BATCH, no_device
 # get smaller towards the end let the thread that has the core do more of it (benchmarks/threads.py measures both).
 THREADING = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
 
-# Images that are computed at a time at most, where each core has a batch of its own: each takes some 12 MB of memory.
-AT_A_TIME = 64
+# The largest batch that a stream computes on one core, others beside it; each takes memory of its own, 12 MB an image.
+SMALL = 1
 
 
 class OnnxRuntimeEngine:
@@ -90,7 +90,7 @@ class OnnxRuntimeEngine:
 
     def streams(self, batch_size: int) -> int:
         """How many batches `stream` computes at a time: one on each core, or 1 where all cores share each batch."""
-        alone = self.provider == "CPUExecutionProvider" and self._threads * batch_size <= AT_A_TIME
+        alone = self.provider == "CPUExecutionProvider" and batch_size <= SMALL
         return self._threads if alone else 1
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

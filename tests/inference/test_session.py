@@ -27,7 +27,7 @@ from helpers.refusals import refusal_of
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
 from osnet_lib.errors import CheckpointError, SessionError
-from osnet_lib.inference.onnxruntime import AT_A_TIME
+from osnet_lib.inference.onnxruntime import SMALL
 from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_session
 
 FIXED = 4
@@ -137,9 +137,9 @@ def computing() -> list[threading.Thread]:
 
 
 def test_small_batches_are_computed_several_at_a_time_in_order_and_to_the_bit(dynamic):
-    batches = [images(n, seed) for seed, n in enumerate((2, 2, 2, 2, 2, 1))]
+    batches = [images(SMALL, seed) for seed in range(6)]
     with open_session(onnx_path(), threads=3) as session:
-        assert [session.streams(n) for n in (1, AT_A_TIME // 3, AT_A_TIME // 3 + 1)] == [3, 3, 1]
+        assert [session.streams(n) for n in (1, SMALL, SMALL + 1)] == [3, 3, 1]
         assert dynamic.streams(1) == 1  # of one thread
         for batch, features in zip(batches, session.stream(batches), strict=True):
             assert len(computing()) <= 3
