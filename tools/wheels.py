@@ -168,6 +168,11 @@ def main() -> None:
     try:
         pins = read_requirements(options.constraints, target)
         found = collect(read_requirements(ROOT / "requirements.txt", target), pins, target, options.folder)
+        for optional in read_requirements(ROOT / "requirements-optional.txt", target):
+            try:
+                found |= collect([optional], pins, target, options.folder)
+            except WheelError as error:
+                print(f"without {optional.name}, which is optional: {error}")
         own = build_project(options.folder)
     except WheelError as error:
         sys.exit(f"error: {error}")

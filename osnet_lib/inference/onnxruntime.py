@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..conversion.interface import IMAGE_SHAPE
-from ..conversion.onnx_file import inspect_onnx
 from ..conversion.precision import INT8
 from ..core.host import cpu_name
-from ..errors import ExportError, SessionError, first_line
+from ..errors import SessionError, first_line
 from .engine import SMALLER_BATCH, no_device
+from .onnx_model import read_model
 
 # How threads share the work of an operator. Threads that spin while they wait take the very cores that the others, or a
 # neighbour, need; and a share of the work cut in equal halves lasts as long as the half on the busier core. Blocks that
@@ -25,18 +25,21 @@ class OnnxRuntimeEngine:
 
     input_dtype, simulated = np.dtype(np.float32), False
 
-    def __init__(self, model: Path, device: int, threads: int):
+    def __init__(self, model: Path, device: int, threads: int, precision: str | None = None):
         import onnxruntime
 
-        try:
-            found = inspect_onnx(model, expect_osnet=True)
-        except ExportError as error:
-            raise SessionError(error.what, where=model, cure=error.cure) from error
-        self.model, self.sha256 = model, found.sha256
+        found, asked = read_model(model, precision)
+        self.facts: dict[str, Any] = {}
+        if not found.precision.startswith(asked):  # float16 of a float32 file
+            from .exported import float16_onnx
+
+            self.facts = {"exported_from": {"file": model.name, "sha256": found.sha256}}
+            found, _ = read_model(float16_onnx(found), asked)
+        self.model, self.sha256 = found.path, found.sha256
         self.input_shape: tuple[int | None, ...] = (found.batch_size, *IMAGE_SHAPE)
         self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
-        self.facts = {"input": found.input_name, "output": found.output_name}
+        self.facts |= {"input": found.input_name, "output": found.output_name}
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
         settings.log_severity_level = 3  # errors; they come as exceptions as well
