@@ -9,10 +9,10 @@ VENV        := .venv
 RUN         := $(VENV)/bin/python
 
 # The shell reads these from the environment, so that a path may hold spaces or quotes.
-export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE
+export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE PRECISION
 STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
          $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
-         $(if $(DEVICE),--device "$$DEVICE")
+         $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION")
 
 .PHONY: help book check lint types contract outputs test test-market coverage lab wheels clean
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 	    printf '  make %-12s %s\n' "$$name" "$$text"; done
-	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE=   Interpreter: PYTHON=   Versions: CONSTRAINTS='
+	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE= PRECISION=   Interpreter: PYTHON=   Versions: CONSTRAINTS='
 
 book: $(VENV)/.installed  ## run every notebook that is not current, build the book, print its index.html
 	@$(RUN) -m osnet_lib study $(STUDY)
@@ -64,10 +64,12 @@ clean:  ## remove executed notebooks, intermediates and the book; results/ and .
 ifneq ($(CONSTRAINTS),$(shell cat $(VENV)/.installed 2>/dev/null))
 .PHONY: $(VENV)/.installed
 endif
-$(VENV)/.installed: requirements.txt $(CONSTRAINTS) pyproject.toml
+$(VENV)/.installed: requirements.txt requirements-optional.txt $(CONSTRAINTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version.split()[0] + ". Try: PYTHON=python3.12 make")'
 	@$(PYTHON) -c 'import sys; sys.exit("numpy1" in sys.argv[1] and sys.version_info >= (3, 13) and "numpy 1.26 needs Python 3.10 to 3.12, this is " + sys.version.split()[0] + ".")' '$(CONSTRAINTS)'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt -c $(CONSTRAINTS)
 	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(RUN) -m pip install --disable-pip-version-check -q --only-binary :all: -r requirements-optional.txt -c $(CONSTRAINTS) \
+	    2>/dev/null || echo 'openvino cannot be installed here (no wheel for this system, or no network): the study goes without it.'
 	@echo '$(CONSTRAINTS)' > $@

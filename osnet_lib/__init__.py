@@ -20,6 +20,7 @@ below its own: the contract is in pyproject.toml.
 """
 
 import os as _os
+import sys as _sys
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 # Nobody is reported on: what is imported below this package, here or in processes of its own, finds its telemetry off.
 # ONNX Runtime 1.32 would write a lasting id and a database of events into the user's cache, and look up a host.
 _os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# OpenVINO reports its very import, and writes a lasting id into the home. It has no switch but a file there, and a
+# stand-in of its own where the package that reports is not to be had.
+_sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 # torch loads an extension that is installed beside it, and torch_npu without CANN makes `import torch` raise. The
 # backend that needs it imports it by name.
 _os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")

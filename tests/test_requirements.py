@@ -34,6 +34,16 @@ def test_direct_requirements_have_the_pins_of_the_closure(python):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
+def test_optional_requirements_are_extras_with_the_pins_of_the_closure(python):
+    closure = pins("constraints.txt", python)
+    optional = pins("requirements-optional.txt", python)
+    assert "openvino" in optional and not optional.keys() & pins("requirements.txt", python).keys()
+    for package, specifier in optional.items():
+        assert closure[package] == specifier
+        assert f"\n{package} = [" in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
 def test_only_numpy_and_ml_dtypes_differ_with_numpy_1(python):
     usual, other = pins("constraints.txt", python), pins("constraints-numpy1.txt", python)
     assert usual.keys() == other.keys()

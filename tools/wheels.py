@@ -137,6 +137,19 @@ def collect(requirements: list[Requirement], pins: list[Requirement], target: Ta
     return found
 
 
+def collect_optional(
+    requirements: list[Requirement], pins: list[Requirement], target: Target, folder: Path
+) -> dict[str, Path]:
+    """`collect` for each alone; one that has no wheel for the target is told and left out."""
+    found: dict[str, Path] = {}
+    for requirement in requirements:
+        try:
+            found |= collect([requirement], pins, target, folder)
+        except WheelError as error:
+            print(f"without {requirement.name}, which is optional: {error}", flush=True)
+    return found
+
+
 def build_project(folder: Path) -> Path:
     """Build the package's own wheel, in a copy, so that nothing of an earlier build gets into it."""
     with tempfile.TemporaryDirectory(dir=folder) as made, tempfile.TemporaryDirectory() as copy:
@@ -168,6 +181,9 @@ def main() -> None:
     try:
         pins = read_requirements(options.constraints, target)
         found = collect(read_requirements(ROOT / "requirements.txt", target), pins, target, options.folder)
+        found |= collect_optional(
+            read_requirements(ROOT / "requirements-optional.txt", target), pins, target, options.folder
+        )
         own = build_project(options.folder)
     except WheelError as error:
         sys.exit(f"error: {error}")

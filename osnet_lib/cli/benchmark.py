@@ -1,4 +1,4 @@
-"""The ``osnet benchmark`` command: one model, several devices together, or several models in turn."""
+"""The ``osnet benchmark`` command: one model, several devices together, or several models and engines in turn."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def add_benchmark_command(
     p = command("benchmark", _benchmark, "pure inference speed", "benchmark osnet_x1_0_bs16_sim.onnx --batch-size 16")
     p.add_argument("model", help="mini, market1501, a checkpoint, an .onnx or an .om")
     p.add_argument("others", nargs="*", help="models to compare with it: the rounds of all alternate")
+    p.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="BACKEND[:PRECISION]",
+        help="another engine for the same models, such as openvino:bfloat16: rounds alternate; may be repeated",
+    )
     p.add_argument("--batch-size", type=int, required=True, help="images a round")
     p.add_argument("--rounds", type=int, default=50, help="timed rounds (default 50)")
     p.add_argument(
@@ -36,7 +43,7 @@ def add_benchmark_command(
 
 
 def _benchmark(o: argparse.Namespace) -> None:
-    if o.others:
+    if o.others or o.against:
         return _compare_speeds(o)
     from ..core.files import write_json
     from ..core.host import environment
@@ -50,7 +57,7 @@ def _benchmark(o: argparse.Namespace) -> None:
     devices, model = parse_devices(o.device if o.devices is None else o.devices), find_weights(o.model)
 
     def measure(some: tuple[int, ...]) -> list[Benchmark]:
-        opener = partial(open_session, options=dict(o.option))
+        opener = partial(open_session, options=dict(o.option), precision=o.precision)
         return benchmark_devices(
             model, o.batch_size, some, o.rounds, o.warmup, o.backend, threads=o.threads, opener=opener
         )
@@ -111,13 +118,14 @@ def _print_benchmark(measured: Benchmark, model: str, output: str) -> None:
 
 
 def _compare_speeds(o: argparse.Namespace) -> None:
-    """Several models in turn: the lines of each, and how much faster the others are than the first."""
+    """Several models, each on several engines, in turn: the lines of each, and how much faster than the first."""
     from contextlib import ExitStack
 
     from ..core.files import write_json
     from ..core.host import environment
     from ..core.machine import describe_machine
     from ..errors import SessionError
+    from ..inference.backends import parse_engine
     from ..inference.devices import parse_devices
     from ..inference.session import open_session
     from ..inference.side_by_side import paired_ratio, run_side_by_side
@@ -125,25 +133,33 @@ def _compare_speeds(o: argparse.Namespace) -> None:
 
     paths, devices = [find_weights(model) for model in (o.model, *o.others)], parse_devices(o.devices or o.device)
     if len(devices) > 1:
-        cure = "Give one device, or one model."
+        cure = "Give one device, or one model and one engine."
         raise SessionError("several models on several devices are not timed together", where="devices", cure=cure)
     if twice := next((path for index, path in enumerate(paths) if path.stem in {p.stem for p in paths[:index]}), None):
         cure = "Rename one; their results would be one file."
         raise SessionError("has the name of another model", where=twice, cure=cure)
+    if twice := next((text for index, text in enumerate(o.against) if text in o.against[:index]), None):
+        raise SessionError("is given twice", where=f"--against {twice}", cure="Name each engine once.")
+    engines = {"": (o.backend, o.precision), **{text: parse_engine(text) for text in o.against}}
+    runs = [(path, engine) for engine in engines for path in paths]
+    names = [f"{path.name} on {engine}" if engine else path.name for path, engine in runs]
     with ExitStack() as stack:
-        opened = partial(open_session, options=dict(o.option))
-        sessions = [stack.enter_context(opened(path, o.backend, devices[0], o.threads)) for path in paths]
+        sessions = []
+        for path, engine in runs:
+            backend, precision = engines[engine]
+            opened = partial(open_session, options={} if engine else dict(o.option), precision=precision)
+            sessions.append(stack.enter_context(opened(path, backend, devices[0], o.threads)))
         measured = [
             replace(one, device=devices[0]) for one in run_side_by_side(sessions, o.batch_size, o.rounds, o.warmup)
         ]
-    for path, one in zip(paths, measured):
-        _print_benchmark(one, path.stem, o.output)
-    ratios = {path.name: paired_ratio(measured[0].times, one.times) for path, one in zip(paths[1:], measured[1:])}
+    for (path, engine), one in zip(runs, measured):
+        _print_benchmark(one, "-".join([path.stem, *engine.split(":")]) if engine else path.stem, o.output)
+    ratios = {name: paired_ratio(measured[0].times, one.times) for name, one in zip(names[1:], measured[1:])}
     for name, ratio in ratios.items():
-        print(f"{name} against {paths[0].name}: {ratio}")
+        print(f"{name} against {names[0]}: {ratio}")
     if o.json:
         conditions = {
-            "sessions": {path.name: one.conditions for path, one in zip(paths, measured)},
+            "sessions": {name: one.conditions for name, one in zip(names, measured)},
             "batch_size": o.batch_size,
             "warmup": o.warmup,
             "devices": devices,
@@ -151,8 +167,8 @@ def _compare_speeds(o: argparse.Namespace) -> None:
             "machine": describe_machine(),
         }
         values = {
-            "models": {path.name: one.values() for path, one in zip(paths, measured)},
-            "against": paths[0].name,
+            "models": {name: one.values() for name, one in zip(names, measured)},
+            "against": names[0],
             "ratios": {name: ratio.values() for name, ratio in ratios.items()},
         }
         print(write_json(o.json, {"conditions": conditions, "values": values}))

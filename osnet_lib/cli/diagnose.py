@@ -63,7 +63,7 @@ def diagnose_command(o: argparse.Namespace) -> None:
         model = load_checkpoint(path)
         wrong += _show(o.model, check_weights(model))
     with (
-        open_session(model, o.backend, o.device, o.threads, options=dict(o.option)) as session,
+        open_session(model, o.backend, o.device, o.threads, options=dict(o.option), precision=o.precision) as session,
         open_dataset(o.dataset) as dataset,
     ):
         for name, features in given.items():

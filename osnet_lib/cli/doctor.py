@@ -17,7 +17,7 @@ def add_doctor_commands(command: Callable[..., argparse.ArgumentParser]) -> None
     p.add_argument(
         "--backend",
         default="auto",
-        choices=("auto", "ascend", "cann", "onnxruntime", "torch", "torch_npu"),
+        choices=("auto", "ascend", "cann", "onnxruntime", "openvino", "torch", "torch_npu"),
         help="the backend that must be able to work (default auto: any of them)",
     )
 

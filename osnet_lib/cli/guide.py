@@ -126,7 +126,9 @@ def _infer(o: argparse.Namespace) -> None:
     from ..network.weights import find_weights
 
     lines = read_info(o.info)
-    with open_session(find_weights(o.model), o.backend, o.device, o.threads, options=dict(o.option)) as session:
+    with open_session(
+        find_weights(o.model), o.backend, o.device, o.threads, options=dict(o.option), precision=o.precision
+    ) as session:
         made = infer(session, lines, o.output, o.batch_size, o.device, o.format)
     print(f"{made.folder}: {made.count} features")
     print(made.perf or NOT_MEASURED)

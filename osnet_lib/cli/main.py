@@ -151,7 +151,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--backend", default="auto", help="auto (default), onnxruntime, torch, ascend, cann or torch_npu"
+        "--backend", default="auto", help="auto (default), onnxruntime, openvino, torch, ascend, cann or torch_npu"
+    )
+    parser.add_argument(
+        "--precision",
+        help="float32, bfloat16, float16 or int8, as backend and CPU have it (default: the file's)",
     )
     parser.add_argument("--device", "--device-id", type=int, default=0, help="device number (default 0)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: the cores that affinity and quota allow)")
@@ -247,7 +251,7 @@ def _extract_together(o: argparse.Namespace) -> None:
                 o.devices,
                 o.backend,
                 threads=o.threads,
-                opener=partial(open_session, key=o.key, options=dict(o.option)),
+                opener=partial(open_session, key=o.key, options=dict(o.option), precision=o.precision),
             )
             shares = features.conditions.get("devices", {o.devices: len(features)})
             print(f"{path}: {len(features)} features, by device {', '.join(f'{d}: {n}' for d, n in shares.items())}")
@@ -262,7 +266,9 @@ def _extract(o: argparse.Namespace) -> None:
     from ..study.dataset import open_dataset
 
     with (
-        open_session(_model(o.model), o.backend, o.device, o.threads, key=o.key, options=dict(o.option)) as session,
+        open_session(
+            _model(o.model), o.backend, o.device, o.threads, key=o.key, options=dict(o.option), precision=o.precision
+        ) as session,
         open_dataset(o.dataset) as dataset,
     ):
         _print_origin(session.model, session.facts.checkpoint)

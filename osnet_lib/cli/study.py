@@ -23,9 +23,15 @@ def add_study_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     p.add_argument("--weights", default="mini", help="mini (default), market1501, or a checkpoint")
     p.add_argument("--batch-size", type=int, default=16, help="images a call for features; also timed (default 16)")
-    p.add_argument("--backend", default="auto", help="auto (default), onnxruntime, torch, ascend, cann or torch_npu")
+    p.add_argument(
+        "--backend", default="auto", help="auto (default), onnxruntime, openvino, torch, ascend, cann or torch_npu"
+    )
     p.add_argument("--device", type=int, default=0, help="device number (default 0)")
-    p.add_argument("--precision", default="float32", help="of ONNX Runtime: float32 (default), float16 or int8")
+    p.add_argument(
+        "--precision",
+        default="float32",
+        help="float32 (default), bfloat16, float16 or int8, as backend and CPU have it",
+    )
     p.add_argument("--no-book", action="store_true", help="run the notebooks only")
 
     p = command("train", _train, "train the embedded weights on mini-market", "train weights/mini.safetensors")

@@ -26,8 +26,9 @@ from ..metrics.uncertainty import PairedTest
 from .acceptance import Criterion
 from .pair import compare_sides, measured_side
 
-STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om", "cann", "torch_npu")  # in the order of the way
-FLOAT32 = ("torch", "onnx", "simplified", "torch_npu")
+# in the order of the way
+STAGES = ("torch", "onnx", "simplified", "fp16", "int8", "om", "cann", "torch_npu", "openvino")
+FLOAT32 = ("torch", "onnx", "simplified", "torch_npu", "openvino")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class SessionFacts(Facts):
         The backend, by which library path, on what (its name).
     threads : int, optional
     precision : str, optional
+        What was computed in, as the engine tells; of an OM and of CANN what is known of it.
     simulated : bool, optional
         Times mean nothing then.
     batch_size : int, optional
@@ -51,13 +52,13 @@ class SessionFacts(Facts):
     model, model_sha256 : str, optional
         The file's name and hash.
     versions : dict of str
-        Of onnxruntime, torch, what they need on an NPU, and numpy, as far as installed.
+        Of onnxruntime, openvino, torch, what they need on an NPU, and numpy, as far as installed.
     input, output : str, optional
         What an ONNX file calls them.
     graph : str, optional
         How an ONNX file differs from the plain graph, such as ``"streams fused"``.
     exported_from : dict of str
-        Name and hash of the checkpoint that a model was exported from, where a session was opened for that.
+        Name and hash of the checkpoint or float32 file that a model was made from, where a session was opened for that.
     checkpoint : dict of str
         Where in its file the network of a checkpoint lay.
     options : dict

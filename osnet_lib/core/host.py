@@ -15,7 +15,7 @@ from .conditions import Environment
 from .files import read_text
 
 PACKAGES = ("numpy", "scipy", "torch", "onnx", "onnxsim", "onnxruntime", "pillow")
-_BESIDE = ("onnxruntime-cann", "torch-npu")  # listed where they are installed: few hosts have them
+_BESIDE = ("onnxruntime-cann", "openvino", "torch-npu")  # listed where they are installed: few hosts have them
 
 
 def usable_cores(proc: Path = PROC) -> int:

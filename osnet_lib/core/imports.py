@@ -15,6 +15,7 @@ import numpy as np
 _EXTRAS = {
     "convert": ("torch", "onnx", "google", "onnxsim", "safetensors", "gdown"),
     "cpu": ("onnxruntime",),
+    "openvino": ("openvino",),
 }
 _NUMPY = re.compile(r"multiarray|_ARRAY_API|import numpy failed|compiled using NumPy|numpy\.\w+ size changed")
 

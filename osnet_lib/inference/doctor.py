@@ -26,8 +26,10 @@ from ..ascend.checkup import (
     check_permissions,
 )
 from ..core.host import package_versions, usable_cores
+from ..core.imports import install_command
 from ..errors import SessionError, first_line
 from ..version import __version__
+from .openvino import CAPABILITIES
 
 _NPU = ("driver", "devices", "permissions", "CANN")
 # The lines that must not be bad for a backend; without ATC an NPU still runs OMs that were made elsewhere.
@@ -35,6 +37,7 @@ NEEDS = {
     "ascend": (*_NPU, "acl"),
     "cann": (*_NPU, "onnxruntime", "CANN provider"),
     "onnxruntime": ("Python", "onnxruntime", "disk"),
+    "openvino": ("Python", "openvino", "disk"),
     "torch": ("Python", "torch", "disk"),
     "torch_npu": (*_NPU, "torch", "torch_npu"),
 }
@@ -68,6 +71,7 @@ def examine(root: Path = Path("/"), home: Path | None = None, workspace: Path | 
         check_atc_python,
         check_onnxruntime,
         check_cann_provider,
+        check_openvino,
         check_torch,
         check_torch_npu,
         lambda: check_disk([workspace or Path.cwd(), home, Path(tempfile.gettempdir())]),
@@ -178,6 +182,23 @@ def check_cann_provider() -> Check:
         cure = "Source CANN's set_env.sh: without it a session runs on the CPU and only prints that."
         return Check("CANN provider", BAD, "listed, as it always is, but no CANN is sourced", cure)
     return Check("CANN provider", GOOD, "listed, and CANN is sourced; whether it starts, a session shows")
+
+
+def check_openvino() -> Check:
+    """OpenVINO, and what it computes in on this CPU."""
+    found = package_versions(["openvino"])
+    if "openvino" not in found:
+        cure = f"It is optional: {install_command('openvino')}; no wheel for glibc before 2.28, on Arm before 2.35."
+        return Check("openvino", BAD, "not installed", cure)
+    try:
+        import openvino
+
+        has = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except Exception as error:  # a library that is missing or of another processor may raise anything
+        why = f"does not load ({type(error).__name__}: {first_line(error)})"
+        return Check("openvino", BAD, why, f"Install it again: {install_command('openvino')}.")
+    known = [name for name, capability in CAPABILITIES.items() if capability in has]
+    return Check("openvino", GOOD, f"{found['openvino']}, on this CPU in {', '.join(known)}")
 
 
 def check_torch() -> Check:

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import SessionError
 
 SMALLER_BATCH = "Try a smaller batch."  # what helps where memory ran out
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")  # that can be asked for, see `Backend.precisions`
 
 
 class Engine(Protocol):
@@ -25,13 +26,15 @@ class Engine(Protocol):
     gears : tuple of int
         The batch sizes it computes, ascending; one where that is fixed, none where any goes.
     precision, provider, device : str
-        In what it computes, by which library path, on what (a name a reader knows).
+        In what it computes, read back from the library where that tells (it begins with one of `PRECISIONS`); by which
+        library path; on what (a name a reader knows).
     simulated : bool
         True where no such device exists and something stands in for it, so that times mean nothing.
 
-    An engine that knows more of its model has ``facts``, a dict of further `SessionFacts`. One that
-    can overlap copies and execution, or several batches, also has ``stream(batches)``: `compute` for each, in order.
-    One that computes several batches at a time also has ``streams(batch_size)``, which says how many.
+    An engine that knows more of its model has ``facts``, a dict of further `SessionFacts`; one whose library may take
+    fewer threads than it was given has ``threads``, those it took. One that can overlap copies and execution, or
+    several batches, also has ``stream(batches)``: `compute` for each, in order. One that computes several batches at a
+    time also has ``streams(batch_size)``, which says how many.
     """
 
     model: Path

@@ -1,11 +1,12 @@
-"""A checkpoint as ONNX, exported once and kept: `auto` need not compute in torch, which is the slow way on a CPU."""
+"""What an engine needs and was not given, made once and kept: the ONNX of a checkpoint, the float16 of an ONNX."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.cache import artefact
 from ..core.code_digest import PACKAGE, closure
@@ -14,6 +15,7 @@ from ..core.host import package_versions
 from ..network.weights import cache_folder
 
 if TYPE_CHECKING:
+    from ..conversion.onnx_file import OnnxFile
     from ..network.checkpoint import Checkpoint
 
 _CODE = tuple(f"{PACKAGE.name}.{module}" for module in ("conversion.export", "network.checkpoint"))
@@ -62,9 +64,34 @@ def exported_onnx(checkpoint: Checkpoint, folder: Path | None = None) -> Path:
         with open_session(checkpoint, "torch", threads=1) as reference:  # more would only wait for each other
             pass_gate(reference, target, "onnx", _GATE_BATCH)
 
-    folder.mkdir(parents=True, exist_ok=True)
+    return _kept(path, key, make)
+
+
+def float16_onnx(source: OnnxFile, folder: Path | None = None) -> Path:
+    """The float16 of a float32 file, see `osnet_lib.conversion.precision.to_float16`; made unless it is there.
+
+    Parameters
+    ----------
+    source : OnnxFile
+    folder : path, optional
+        By default ``onnx`` in the cache of downloads.
+    """
+    from ..conversion.precision import to_float16
+
+    folder = cache_folder() / "onnx" if folder is None else folder
+    path = folder / f"{source.path.stem}-{source.sha256[:16]}_fp16.onnx"
+    key = {
+        "source": source.sha256,
+        "code": fingerprint(closure((f"{PACKAGE.name}.conversion.precision",))),
+        "versions": package_versions(("onnx", "onnxruntime")),
+    }
+    return _kept(path, key, lambda target: to_float16(source.path, target))
+
+
+def _kept(path: Path, key: dict[str, Any], make: Callable[[Path], object]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open_own(path.with_suffix(".lock")) as held:
-        lock(held, wait=True)  # another process may be making the same export
+        lock(held, wait=True)  # another process may be making the same
         return artefact(path, key, make)
 
 

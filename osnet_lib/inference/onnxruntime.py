@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..conversion.interface import IMAGE_SHAPE
-from ..conversion.onnx_file import inspect_onnx
 from ..conversion.precision import INT8
 from ..core.host import cpu_name
-from ..errors import ExportError, SessionError, first_line
+from ..errors import SessionError, first_line
 from .engine import SMALLER_BATCH, no_device
+from .onnx_model import facts_of, read_model
 
 # How threads share the work of an operator. Threads that spin while they wait take the very cores that the others, or a
 # neighbour, need; and a share of the work cut in equal halves lasts as long as the half on the busier core. Blocks that
@@ -32,18 +32,19 @@ class OnnxRuntimeEngine:
 
     input_dtype, simulated = np.dtype(np.float32), False
 
-    def __init__(self, model: Path, device: int, threads: int):
-        try:
-            found = inspect_onnx(model, expect_osnet=True)
-        except ExportError as error:
-            raise SessionError(error.what, where=model, cure=error.cure) from error
-        self.model, self.sha256 = model, found.sha256
+    def __init__(self, model: Path, device: int, threads: int, precision: str | None = None):
+        found, asked = read_model(model, precision)
+        self.facts: dict[str, Any] = {}
+        if not found.precision.startswith(asked):  # float16 of a float32 file
+            from .exported import float16_onnx
+
+            self.facts = {"exported_from": {"file": model.name, "sha256": found.sha256}}
+            found, _ = read_model(float16_onnx(found), asked)
+        self.model, self.sha256 = found.path, found.sha256
         self.input_shape: tuple[int | None, ...] = (found.batch_size, *IMAGE_SHAPE)
         self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
-        self.facts = {"input": found.input_name, "output": found.output_name}
-        if "graph" in found.metadata:
-            self.facts["graph"] = found.metadata["graph"]
+        self.facts |= facts_of(found)
         self._threads = threads
         self._network = self._start(self._settings(threads), device)
         self._on_one_core: Any = None  # what `stream` runs, once it is asked for

@@ -1,4 +1,4 @@
-"""One small interface to whatever computes features: ONNX Runtime, PyTorch, an Ascend NPU."""
+"""One small interface to whatever computes features: ONNX Runtime, OpenVINO, PyTorch, an Ascend NPU."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from ..core.imports import ForeignNumpyError, import_compiled, install_command
 from ..core.line import one_line
 from ..errors import SessionError, first_line
 from ..network.weights import NAMED, find_weights
-from .backends import BACKENDS, choose_backend
+from .backends import BACKENDS, check_precision, choose_backend, is_checkpoint
 from .engine import Engine
-from .exported import quickest
+from .exported import exported_onnx, quickest
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint
+
+
+_LIBRARIES = ("onnxruntime", "onnxruntime-cann", "openvino", "torch", "torch-npu", "numpy")
 
 
 class Session:
@@ -57,20 +60,20 @@ class Session:
         source: Checkpoint | None = None,
         options: Mapping[str, Any] | None = None,
     ):
-        self.backend, self.model, self.threads = backend, engine.model, threads
+        self.backend, self.model, self.threads = backend, engine.model, getattr(engine, "threads", threads)
         self.input_shape, self.input_dtype, self.gears = engine.input_shape, engine.input_dtype, engine.gears
         self._engine: Engine | None = engine
         self.facts = SessionFacts(
             backend=backend,
             provider=engine.provider,
             device=engine.device,
-            threads=threads,
+            threads=self.threads,
             precision=engine.precision,
             simulated=engine.simulated,
             batch_size=self.batch_size,
             model=self.model.name,
             model_sha256=engine.sha256,
-            versions=package_versions(("onnxruntime", "onnxruntime-cann", "torch", "torch-npu", "numpy")),
+            versions=package_versions(_LIBRARIES),
             options=dict(options or {}),
             **getattr(engine, "facts", {}),
         )
@@ -247,6 +250,7 @@ def open_session(
     *,
     key: str | None = None,
     options: Mapping[str, Any] | None = None,
+    precision: str | None = None,
 ) -> Session:
     """Load a model on a device.
 
@@ -256,8 +260,8 @@ def open_session(
         ``"mini"`` or ``"market1501"``, see `osnet_lib.network.weights.find_weights`; an ONNX file, an OM or
         a checkpoint.
     backend : str
-        See `choose_backend`; ``"auto"`` goes by the content, and runs a checkpoint as the ONNX that
-        `osnet_lib.inference.exported` keeps of it. ``"torch"`` is the reference.
+        See `choose_backend`; ``"auto"`` goes by the content. It and the backends that read ONNX run a checkpoint as the
+        ONNX that `osnet_lib.inference.exported` keeps of it. ``"torch"`` is the reference.
     device : int
         Of several accelerators; the CPU is device 0.
     threads : int, optional
@@ -266,12 +270,16 @@ def open_session(
         Which network of a checkpoint that holds several.
     options : mapping, optional
         Of the backend cann: those of ONNX Runtime's provider, such as ``{"precision_mode": "force_fp32"}``.
+    precision : {"float32", "bfloat16", "float16", "int8"}, optional
+        In which to compute, by default that of the file; the backend and this machine must have it, see
+        `osnet_lib.inference.backends.Backend`. int8 takes a file that holds it. What came of it stands in the facts.
 
     Raises
     ------
     SessionError
-        An unknown backend, or one that does not read this file, is not installed or has no such option; no such file, a
-        damaged one, another network; no such device; a thread count below 1. AclError where a call of pyACL fails.
+        An unknown backend, or one that does not read this file, is not installed or has no such option or precision; no
+        such file, a damaged one, another network; no such device; a thread count below 1. AclError where a call of
+        pyACL fails.
     CheckpointError
         A checkpoint that `load_checkpoint` refuses.
     ParityError
@@ -290,19 +298,21 @@ def open_session(
                 cure=where_there.cure if where_there else "Give the path of an .onnx file, an .om or a checkpoint.",
             )
         name = choose_backend(backend, path)
+        loadable = BACKENDS[name].reads_checkpoints or is_checkpoint(path)
     else:
-        path, name = model.path, choose_backend("torch" if backend == "auto" else backend)
-        if not BACKENDS[name].reads_checkpoints:
+        path, name, loadable = model.path, choose_backend("torch" if backend == "auto" else backend), True
+        if not (BACKENDS[name].reads_checkpoints or BACKENDS[name].reads_onnx):
             raise SessionError(
                 f"the {name} backend does not run a Checkpoint", where=path, cure="Export it, or leave the backend out."
             )
-    if key is not None and (not BACKENDS[name].reads_checkpoints or path is not model):
+    if key is not None and (not loadable or path is not model):
         raise SessionError("a key chooses among the networks of a checkpoint file", where=path, cure="Leave it out.")
     options = dict(options or {})
     _check_options(name, options)
     _require(name, path)
     source = None
-    if BACKENDS[name].reads_checkpoints and (backend == "auto" or key is not None):
+    exported = loadable and not BACKENDS[name].reads_checkpoints
+    if loadable and (backend == "auto" or key is not None or exported):
         from ..network.checkpoint import Checkpoint, load_checkpoint  # takes torch, which other models do not need
 
         model = model if isinstance(model, Checkpoint) else load_checkpoint(path, key)
@@ -310,7 +320,13 @@ def open_session(
             source = model
             name, model = quickest(source)
             _require(name, path)
-    engine = BACKENDS[name].engine(model, device, threads, *([options] if options else []))
+        elif exported:
+            source, model = model, exported_onnx(model)
+    given: dict[str, Any] = {"options": options} if options else {}
+    if precision is not None:
+        check_precision(name, precision)
+        given["precision"] = precision
+    engine = BACKENDS[name].engine(model, device, threads, **given)
     return Session(name, engine, threads, source if not BACKENDS[name].reads_checkpoints else None, options)
 
 

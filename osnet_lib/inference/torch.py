@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class TorchEngine:
-    """The reference: the checkpoint's own graph in float32, any batch size, on CUDA where torch has it."""
+    """The reference: the checkpoint's own graph, in float32 unless asked otherwise, on CUDA where torch has it."""
 
     input_shape: tuple[int | None, ...] = (None, *IMAGE_SHAPE)
     gears: tuple[int, ...] = ()
-    input_dtype, precision, simulated = np.dtype(np.float32), "float32", False
+    input_dtype, simulated = np.dtype(np.float32), False
     provider = "cpu"
 
-    def __init__(self, model: Path | Checkpoint, device: int, threads: int):
+    def __init__(self, model: Path | Checkpoint, device: int, threads: int, precision: str = "float32"):
         import torch
 
         from ..network.checkpoint import Checkpoint, load_checkpoint
@@ -39,7 +39,10 @@ class TorchEngine:
         self.device = self._find(device)
         self._place = torch.device(self.provider, device)
         with self._float32():
-            self._network = copy.deepcopy(checkpoint.model).eval().to(self._place)  # the caller may go on with theirs
+            network = copy.deepcopy(checkpoint.model).eval()  # the caller may go on with theirs
+            self._network = network.to(self._place, getattr(torch, precision))
+        self._dtype = next(self._network.parameters()).dtype
+        self.precision = str(self._dtype).removeprefix("torch.")
 
     def _find(self, device: int) -> str:
         """The device's name; sets `provider`."""
@@ -62,7 +65,7 @@ class TorchEngine:
         try:
             with torch.inference_mode(), self._float32():
                 writeable = batch if batch.flags.writeable else batch.copy()  # torch warns of read-only memory
-                return self._network(torch.from_numpy(writeable).to(self._place)).cpu().numpy()
+                return self._network(torch.from_numpy(writeable).to(self._place, self._dtype)).float().cpu().numpy()
         except RuntimeError as error:
             raise SessionError(f"PyTorch failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH) from error
         finally:

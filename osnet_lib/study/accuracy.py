@@ -14,7 +14,6 @@ from ..diagnosis.findings import Finding, check_features, check_weights, in_orde
 from ..diagnosis.recompute import diagnose
 from ..errors import FeatureError
 from ..features.store import Features, average_mirrored
-from ..inference.backends import choose_backend
 from ..inference.session import open_session
 from ..metrics import (
     METRICS,
@@ -33,14 +32,14 @@ from ..metrics import (
 from .dataset import images_of
 from .features import measure_features, split_features
 from .models import checkpoint_of, model_label, simplify_model
-from .runnable import runnable_model
+from .runnable import open_runnable
 from .study import Study
 
 
 def diagnose_features(study: Study, query: Features, gallery: Features, metric: str = "euclidean") -> list[Finding]:
     """What is wrong with weights or features, and that nothing is, each with its evidence; what is wrong first."""
     findings = check_weights(checkpoint_of(study))
-    session = open_session(runnable_model(study), choose_backend(study.backend), study.device)
+    session = open_runnable(study)
     if session.input_dtype == np.uint8:  # it normalises on the device, so that no wrong normalisation could be tried
         session.close()
         session = open_session(simplify_model(study).path, "onnxruntime")

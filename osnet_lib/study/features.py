@@ -9,10 +9,9 @@ from ..datasets.market1501 import Sample
 from ..features.store import Features
 from ..inference.backends import choose_backend
 from ..inference.extract import kept_features
-from ..inference.session import open_session
 from .dataset import images_of
 from .models import checkpoint_of, model_label
-from .runnable import runnable_model
+from .runnable import open_runnable
 from .study import Study
 
 
@@ -24,8 +23,7 @@ def measure_features(study: Study, flip: bool = False) -> tuple[Features, Featur
 
 def split_features(study: Study, split: str, flip: bool = False) -> Features:
     """Features of one split of the data set (the name of its attribute)."""
-    checkpoint, model = checkpoint_of(study), runnable_model(study)
-    chosen = choose_backend(study.backend)
+    checkpoint, chosen = checkpoint_of(study), choose_backend(study.backend)
     facts = {
         "weights": checkpoint.sha256,
         "backend": chosen,
@@ -46,7 +44,7 @@ def split_features(study: Study, split: str, flip: bool = False) -> Features:
         return kept_features(
             study.place.features / f"{name}.npz",
             facts,
-            lambda: open_session(model, chosen, study.device),
+            lambda: open_runnable(study),
             dataset,
             samples,
             study.batch_size,

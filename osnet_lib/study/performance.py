@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from ..core.machine import describe_machine
 from ..core.results import Result, result_name, write_result
-from ..inference.backends import choose_backend
 from ..inference.benchmark import Benchmark, better, run_benchmark
-from ..inference.session import open_session
 from .models import checkpoint_of, model_label
-from .runnable import runnable_model
+from .runnable import open_runnable
 from .study import Study
 
 
 def measure_performance(study: Study, threads: int | None = None, rounds: int = 50, warmup: int = 5) -> Benchmark:
     """Benchmark the study's batch size, write one result; a disturbed one is timed once more, the better kept."""
     checkpoint, batch_size, progress = checkpoint_of(study), study.batch_size, study.progress
-    with open_session(runnable_model(study), choose_backend(study.backend), study.device, threads) as session:
+    with open_runnable(study, threads) as session:
         measured = run_benchmark(session, batch_size, rounds, warmup, progress)
         if measured.verdict and measured.verdict.disturbed:
             measured = better(measured, run_benchmark(session, batch_size, rounds, warmup, progress))

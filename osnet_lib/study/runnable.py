@@ -13,8 +13,8 @@ from ..core.files import fingerprint
 from ..core.host import environment
 from ..datasets.market1501 import Market1501, Sample
 from ..datasets.preprocess import iter_batches
-from ..errors import StudyError
-from ..inference.backends import BACKENDS, choose_backend
+from ..inference.backends import BACKENDS, check_precision, choose_backend
+from ..inference.session import Session, open_session
 from .dataset import images_of
 from .models import atc_commands, checkpoint_of, make_om, simplify_model
 from .study import Study
@@ -68,28 +68,30 @@ def int8_model(study: Study, dataset: Market1501, calibration: Sequence[Sample],
     return artefact(source.path.with_name(f"{source.path.stem}_int8.onnx"), key, make)
 
 
+def open_runnable(study: Study, threads: int | None = None) -> Session:
+    """A session of `runnable_model` on the study's backend and device, in its precision."""
+    model, backend = runnable_model(study), choose_backend(study.backend)
+    return open_session(model, backend, study.device, threads, precision=study.asked_precision)
+
+
 def runnable_model(study: Study, opset: int = 11) -> Path:
     """The file that the study's backend runs at its batch size, in its precision.
 
     Raises
     ------
-    StudyError
+    SessionError
         A precision that the backend does not compute in.
     ConvertError
         On ``"ascend"``: no OM, and no ATC to make it.
     """
     chosen = choose_backend(study.backend)
-    if chosen != "onnxruntime" and study.precision != "float32":
-        raise StudyError(
-            f"the {chosen} backend does not compute in {study.precision} here",
-            where="precision",
-            cure="Leave it out, or choose the backend onnxruntime; an OM computes as it was converted.",
-        )
+    if study.asked_precision:
+        check_precision(chosen, study.precision)
     if BACKENDS[chosen].reads_checkpoints:
         return checkpoint_of(study).path
     if chosen == "ascend":
         return make_om(study, atc_commands(study, [study.batch_size])[0])
-    if study.precision == "float16":
+    if study.precision == "float16" and chosen == "onnxruntime":
         return float16_model(study, opset)
     if study.precision == "int8":
         with images_of(study) as dataset:

@@ -28,6 +28,7 @@ DEVICE_STAGES = {  # those of a backend, which must be asked for
     "om": "ascend",
     "cann": "cann",
     "torch_npu": "torch_npu",
+    "openvino": "openvino",
 }
 _QUERIES = "queries (stage_queries in the notebook)"
 _TORCH_BATCH = 16  # for speed only: torch's rows do not depend on it beyond rounding
@@ -93,7 +94,7 @@ def measure_stages(
 ) -> list[Stage]:
     """Run torch once and all other stages at every batch size; write one result.
 
-    Where the study's backend is one of an NPU it has a stage of its own on that device, see `DEVICE_STAGES`; the others
+    Where the study's backend is one of an NPU, or OpenVINO, it has a stage of its own, see `DEVICE_STAGES`; the others
     run on ONNX Runtime's first device, torch with one thread. The study's own precision and batch size do not count.
 
     Parameters
@@ -132,7 +133,7 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
         sized = replace(study, batch_size=size)
         if name == "onnx":
             return export_model(study, opset).path
-        if name in ("simplified", "cann"):
+        if name in ("simplified", "cann", "openvino"):
             return simplify_model(sized, opset=opset).path
         if name == "fp16":
             return float16_model(sized, opset)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..checks import whole_number
 from ..errors import StudyError
+from ..inference.engine import PRECISIONS
 from .workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from ..datasets.market1501 import Market1501
     from ..network.checkpoint import Checkpoint
-
-PRECISIONS = ("float32", "float16", "int8")
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,9 +36,9 @@ class Study:
         ``"auto"`` or one of `osnet_lib.inference.backends.BACKENDS`.
     device : int
         Number of the accelerator; the CPU is 0.
-    precision : {"float32", "float16", "int8"}
-        In which the network computes on ONNX Runtime, see `osnet_lib.conversion.precision`. An OM computes as it was
-        converted, torch in float32.
+    precision : {"float32", "bfloat16", "float16", "int8"}
+        In which the network computes, see `osnet_lib.inference.backends.Backend`; those of ONNX Runtime, and int8, are
+        files of `osnet_lib.conversion.precision`. With the default an OM and CANN compute as they were told elsewhere.
     progress : bool
         Show progress bars.
 
@@ -74,6 +73,11 @@ class Study:
             f"study of {weights} on {dataset}: batch size {self.batch_size}, {self.backend} backend, device "
             f"{self.device}, {self.precision}"
         )
+
+    @property
+    def asked_precision(self) -> str | None:
+        """What a session is asked for; None for the default, which every backend takes."""
+        return None if self.precision == "float32" else self.precision
 
     @property
     def place(self) -> Workspace:

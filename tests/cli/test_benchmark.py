@@ -58,6 +58,24 @@ def test_two_models_run_for_real(models, capsys):
     assert out.count("ave_throughputRate") == 2 and "b.onnx against a.onnx: " in out and "2 pairs, too few" in out
 
 
+def test_one_model_on_several_engines(models, capsys, monkeypatch):
+    """The second engine takes half the time of the first in each round."""
+
+    def run_side_by_side(sessions, batch_size, rounds, warmup):
+        return [
+            Benchmark(np.full(rounds, 10.0 / place), batch_size, warmup, session.describe())
+            for place, session in enumerate(sessions, 1)
+        ]
+
+    monkeypatch.setattr(side_by_side, "run_side_by_side", run_side_by_side)
+    line = ["benchmark", str(models / "a.onnx"), "--against", "onnxruntime:float16", "--batch-size", "2"]
+    assert main([*line, "--threads", "1", "--output", str(models), "--json", str(models / "b.json")]) == 0
+    assert "a.onnx on onnxruntime:float16 against a.onnx: 2.000 times as fast" in capsys.readouterr().out
+    assert (models / "PureInfer_perf_of_a-onnxruntime-float16_in_device_0.txt").is_file()
+    sessions = json.loads((models / "b.json").read_text())["conditions"]["sessions"]
+    assert [session["precision"].partition(" ")[0] for session in sessions.values()] == ["float32", "float16"]
+
+
 @pytest.mark.parametrize(
     "files, options, words",
     [
@@ -68,6 +86,15 @@ def test_two_models_run_for_real(models, capsys):
             "devices: several models on several devices are not timed together",
         ),
         (["a.onnx", "gone.onnx"], [], "gone.onnx: no such weights"),
+        (["a.onnx"], ["--against", "tpu"], "backend: 'tpu' is not a backend"),
+        (
+            ["a.onnx"],
+            ["--against", "onnxruntime:bfloat16"],
+            "precision: the onnxruntime backend does not compute in bf",
+        ),
+        (["a.onnx"], ["--against", "onnxruntime:"], "precision: '' is not a precision"),
+        (["a.onnx"], ["--against", "torch"], "a.onnx: the torch backend does not read it, onnxruntime does"),
+        (["a.onnx"], ["--against", "openvino", "--against", "openvino"], "--against openvino: is given twice"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(models, capsys, files, options, words):

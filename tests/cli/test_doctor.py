@@ -18,7 +18,7 @@ LINES = dict.fromkeys(name for needed in NEEDS.values() for name in needed)
         (["driver", "acl"], "ascend", 2),
         (["driver", "acl"], "onnxruntime", 0),
         (["driver", "acl"], "auto", 0),
-        (["driver", "torch", "onnxruntime"], "auto", 2),
+        (["driver", "torch", "onnxruntime", "openvino"], "auto", 2),
         (["CANN provider"], "cann", 2),
     ],
 )

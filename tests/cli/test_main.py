@@ -386,8 +386,16 @@ BAD = [
         r"backend: 'tpu' is not a backend\. Choose one of auto, onnxruntime, torch",
     ),
     (
-        "extract {}/w.pth {}/market {new} --backend onnxruntime",
-        r"{}/w\.pth: the onnxruntime backend does not read it.*\. Give a \.onnx file",
+        "extract {}/w.pth {}/market {new} --backend ascend",
+        r"{}/w\.pth: the ascend backend does not read it.*\. Give a \.om file",
+    ),
+    (
+        "extract {}/a.onnx {}/market {new} --precision bfloat16",
+        r"precision: the onnxruntime backend does not compute in bfloat16 .*\. It has float32, float16, int8; bfloat16",
+    ),
+    (
+        "extract {}/a.onnx {}/market {new} --precision half",
+        r"precision: 'half' is not a precision\. Choose one of float32",
     ),
     ("extract {}/a.onnx {}/market {new} --backend cann", r"{}/a\.onnx: .*CANN provider.*\. (pip uninstall|Source)"),
     (

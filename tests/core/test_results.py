@@ -108,6 +108,7 @@ def test_environment_names_what_a_figure_can_depend_on():
 
 def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
     monkeypatch.setattr("osnet_lib.core.host.PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr("osnet_lib.core.host._BESIDE", ())
     assert environment()["versions"] == {"numpy": np.__version__, "no-such-package": None}
 
 

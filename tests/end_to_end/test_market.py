@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.engines import needs_openvino
 from helpers.market import (
     FULL,
     FULL_HITS,
@@ -41,11 +42,15 @@ def cut(features: Features, samples: tuple[Sample, ...]) -> Features:
     return Features(features.names[keep], features.pids[keep], features.camids[keep], features.features[keep])
 
 
+ENGINES = pytest.mark.parametrize("backend", ["auto", pytest.param("openvino", marks=needs_openvino)])
+
+
+@ENGINES
 @pytest.mark.market
-def test_subsample_scores_as_the_full_features_do(subset, market_weights, tmp_path, capsys):
+def test_subsample_scores_as_the_full_features_do(subset, market_weights, tmp_path, capsys, backend):
     model = tmp_path / "osnet.onnx"
     assert main(["export", str(market_weights), str(model)]) == 0
-    assert main(["extract", str(model), str(subset), str(tmp_path), "--batch-size", "16"]) == 0
+    assert main(["extract", str(model), str(subset), str(tmp_path), "--batch-size", "16", "--backend", backend]) == 0
     for metric, (hits, mAP) in SUBSAMPLE.items():
         capsys.readouterr()
         arguments = [
@@ -82,9 +87,13 @@ def test_the_published_lists_are_read(published_lists):
     assert sum(not names for names in published_lists.junk.values()) == 14  # 13 by a zero, one by an empty list
 
 
+@ENGINES
 @pytest.mark.market_full
-def test_the_whole_test_split_gives_the_published_figures(market_zip, market_weights, published_lists, tmp_path):
-    assert main(["extract", str(market_weights), str(market_zip), str(tmp_path), "--batch-size", "32"]) == 0
+def test_the_whole_test_split_gives_the_published_figures(
+    market_zip, market_weights, published_lists, tmp_path, backend
+):
+    words = ["extract", str(market_weights), str(market_zip), str(tmp_path), "--batch-size", "32"]
+    assert main([*words, "--backend", backend]) == 0
     query, gallery = load_features(tmp_path / "query.npz"), load_features(tmp_path / "gallery.npz")
     assert (len(query), len(gallery)) == (3368, 15913)
     for metric, (hits, mAP) in FULL.items():

@@ -200,7 +200,8 @@ def checks(**states: str) -> list[Check]:
         ({"ATC": BAD, "ATC's Python": BAD}, set()),  # OMs may come from elsewhere
         ({"onnxruntime": BAD}, {"onnxruntime", "cann"}),
         ({"torch": BAD}, {"torch", "torch_npu"}),
-        ({"disk": BAD}, {"onnxruntime", "torch"}),
+        ({"openvino": BAD}, {"openvino"}),
+        ({"disk": BAD}, {"onnxruntime", "openvino", "torch"}),
     ],
 )
 def test_what_a_backend_needs(states, unable):
@@ -216,8 +217,8 @@ def test_what_a_backend_needs(states, unable):
 
 
 def test_nothing_works():
-    with pytest.raises(SessionError, match="^auto: cannot work here: driver, onnxruntime, torch"):
-        require_backend(checks(driver=BAD, onnxruntime=BAD, torch=BAD), "auto")
+    with pytest.raises(SessionError, match="^auto: cannot work here: driver, onnxruntime, openvino, torch"):
+        require_backend(checks(driver=BAD, onnxruntime=BAD, openvino=BAD, torch=BAD), "auto")
 
 
 def test_every_backend_has_its_needs():

@@ -47,6 +47,15 @@ def test_auto_runs_a_checkpoint_on_onnx_runtime_and_exports_it_once(cache):
     assert len(cache) == 1
 
 
+def test_onnx_runtime_by_name_runs_a_checkpoint_as_auto_does(cache):
+    for model in (checkpoint_path(), checkpoint()):
+        with open_session(model, "onnxruntime", threads=1) as session:
+            assert (
+                session.facts.backend == "onnxruntime" and session.facts.exported_from["sha256"] == checkpoint().sha256
+            )
+    assert len(cache) == 1
+
+
 @pytest.fixture
 def quick(cache, monkeypatch):
     """`cache`, where an export is a copy of one that passed the gate; what is kept and when is looked at."""

@@ -24,9 +24,11 @@ from hypothesis import given, settings, strategies as st
 import osnet_lib
 from helpers.networks import checkpoint, checkpoint_path, images, onnx_path, state_dict
 from helpers.refusals import refusal_of
+from osnet_lib.conversion.precision import FLOAT16
 from osnet_lib.core.files import sha256
-from osnet_lib.core.host import cpu_name, usable_cores
+from osnet_lib.core.host import cpu_name, package_versions, usable_cores
 from osnet_lib.errors import CheckpointError, SessionError
+from osnet_lib.inference.backends import parse_engine
 from osnet_lib.inference.onnxruntime import SMALL
 from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_session
 
@@ -259,7 +261,12 @@ def test_describe(model, backend, precise):
         "batch_size": None,
         "model": os.path.basename(path),
         "model_sha256": sha256(path),
-        "versions": {"onnxruntime": onnxruntime.__version__, "torch": version("torch"), "numpy": np.__version__},
+        "versions": {
+            "onnxruntime": onnxruntime.__version__,
+            **package_versions(["openvino"]),
+            "torch": version("torch"),
+            "numpy": np.__version__,
+        },
         **({"input": "image", "output": "feature"} if precise == "onnxruntime" else {}),
     }
     facts["versions"].clear()
@@ -374,8 +381,7 @@ def test_unknown_backend(backend):
             "torch",
             r"the torch backend does not read it, onnxruntime does\. Give a \.pth or .*or backend auto",
         ),
-        (checkpoint_path, "onnxruntime", r"the onnxruntime backend does not read it, torch does\. Give a \.onnx file"),
-        (checkpoint, "onnxruntime", "does not run a Checkpoint. Export it"),
+        (checkpoint_path, "ascend", r"the ascend backend does not read it, torch does\. Give a \.om file"),
         (checkpoint, "ascend", "the ascend backend does not run a Checkpoint"),
         (onnx_path, "ascend", r"the ascend backend does not read it, onnxruntime does\. Give a \.om file"),
     ],
@@ -577,9 +583,64 @@ def test_a_run_that_fails_inside(model, backend, where):
 
 
 def test_every_backend_is_described():
-    assert list(BACKENDS) == ["onnxruntime", "torch", "ascend", "cann", "torch_npu"]
+    assert list(BACKENDS) == ["onnxruntime", "torch", "openvino", "ascend", "cann", "torch_npu"]
     first = {
         suffix: choose_backend("auto", f"x{suffix}") for backend in BACKENDS.values() for suffix in backend.suffixes
     }
     assert set(first.values()) == {"onnxruntime", "torch", "ascend"}  # the others must be asked for
     assert [name for name, backend in BACKENDS.items() if backend.reads_checkpoints] == ["torch", "torch_npu"]
+    assert [name for name, backend in BACKENDS.items() if backend.reads_onnx] == ["onnxruntime", "openvino", "cann"]
+
+
+# ---- precision ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_torch_in_fewer_bits(reference, precision):
+    expected = reference.run(images(2))
+    with open_session(checkpoint(), "torch", threads=1, precision=precision) as session:
+        assert session.facts.precision == precision and session.input_dtype == np.float32
+        features = session.run(images(2))
+    products = (features * expected).sum(axis=1) / np.linalg.norm(features, axis=1) / np.linalg.norm(expected, axis=1)
+    assert features.dtype == np.float32 and products.min() > 0.99 and np.abs(features - expected).max() > 1e-4
+    assert next(checkpoint().model.parameters()).dtype == torch.float32  # the caller's own stays
+
+
+def test_onnxruntime_makes_float16_once_of_a_float32_file(fixed, monkeypatch, tmp_path):
+    monkeypatch.setenv("OSNET_CACHE", str(tmp_path))
+    made = []
+    for _ in range(2):
+        with open_session(onnx_path(FIXED), "onnxruntime", threads=1, precision="float16") as session:
+            assert session.facts.precision == FLOAT16 and session.model.parent == tmp_path / "onnx"
+            assert session.facts.exported_from == {"file": onnx_path(FIXED).name, "sha256": sha256(onnx_path(FIXED))}
+            assert np.abs(session.run(images(2)) - fixed.run(images(2))).max() > 1e-4
+            made.append(session.model.stat().st_mtime_ns)
+            path = session.model
+    assert made[0] == made[1]
+    with open_session(path, threads=1) as session:  # by default a file computes in what it holds
+        assert session.facts.precision == FLOAT16
+    assert "holds float16, and float32 is asked for" in refusal(open_session, path, precision="float32")
+
+
+@pytest.mark.parametrize(
+    "model, backend, precision, words",
+    [
+        (onnx_path, "auto", "bfloat16", "precision: the onnxruntime backend does not compute in bfloat16 on request. "),
+        (onnx_path, "auto", "bfloat16", "It has float32, float16, int8; bfloat16 have the backends torch, openvino."),
+        (onnx_path, "onnxruntime", "int8", "holds float32, and int8 takes ranges that images fix. Give a file"),
+        (checkpoint, "torch", "int8", "the torch backend does not compute in int8 on request"),
+        (checkpoint, "torch_npu", "bfloat16", "the torch_npu backend does not compute in bfloat16 on request. It has"),
+        (checkpoint_path, "torch", "tf32", "precision: 'tf32' is not a precision. Choose one of float32, bfloat16"),
+        (onnx_path, "cann", "float16", "Leave it out, or give --option precision_mode=force_fp32; float16 have"),
+    ],
+)
+def test_a_precision_that_is_not_there_names_what_is(model, backend, precision, words):
+    assert words in refusal(open_session, model(), backend, precision=precision)
+
+
+@pytest.mark.parametrize(
+    "text, engine",
+    [("openvino:bfloat16", ("openvino", "bfloat16")), ("torch", ("torch", None)), ("openvino:", ("openvino", ""))],
+)
+def test_an_engine_in_a_word(text, engine):
+    assert parse_engine(text) == engine

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.engines import needs_openvino
 from helpers.networks import onnx_path
 from helpers.paths import ROOT
 
@@ -54,6 +55,20 @@ def test_onnxruntime_leaves_nothing(way, without_switch, tmp_path):
     if not without_switch:
         pytest.skip("this release of onnxruntime leaves nothing by itself, so nothing would be proved")
     assert files_after(tmp_path / "home", *WAYS[way]) == []
+
+
+OPENVINO = (
+    "import osnet_lib as ol, sys; ol.open_session(sys.argv[1], 'openvino').close(); "
+    "from openvino.tools.ovc import telemetry_utils; assert telemetry_utils.tm.__name__.endswith('telemetry_stub')"
+)
+
+
+@needs_openvino
+@pytest.mark.parametrize("way", ["face", "command"])
+def test_openvino_leaves_nothing_and_has_nobody_to_tell(way, tmp_path):
+    """Its import alone would send an event and write an id into the home, so no run is without the switch."""
+    command = [sys.executable, "-c", OPENVINO] if way == "face" else [*WAYS["command"], "--backend", "openvino"]
+    assert files_after(tmp_path / "home", *command) == []
 
 
 def test_who_wants_it_may_have_it():

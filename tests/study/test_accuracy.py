@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from helpers.engines import needs_openvino
 from osnet_lib.core.files import sha256
 from osnet_lib.core.results import read_results
 from osnet_lib.errors import FeatureError
@@ -28,7 +29,7 @@ from osnet_lib.study.study import Study
 from osnet_lib.study.workspace import Workspace
 
 
-@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "torch", pytest.param("openvino", marks=needs_openvino)])
 def test_backends_agree_on_features_and_score(work, checkpoint, small_market, backend):
     study = Study(work, small_market, checkpoint, 3, backend, progress=False)
     query, gallery = measure_features(study)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from helpers.networks import onnx_path
 from osnet_lib.core.disturbance import Span, Watched
 from osnet_lib.core.results import read_results
+from osnet_lib.errors import SessionError
 from osnet_lib.inference.benchmark import Benchmark
-from osnet_lib.study import performance
+from osnet_lib.study import performance, runnable
 from osnet_lib.study.performance import measure_performance
 from osnet_lib.study.study import Study
 
@@ -22,6 +25,14 @@ def test_performance_writes_its_conditions(work, checkpoint):
     assert result.conditions["environment"]["versions"]["onnxruntime"]
     machine = result.conditions["machine"]
     assert machine["date"] and machine["cores"]["usable"] >= 1 and result.values["verdict"] in VERDICTS
+
+
+def test_a_precision_of_another_backend(work, checkpoint):
+    study = Study(work, weights=checkpoint, batch_size=1, backend="torch", precision="bfloat16", progress=False)
+    assert measure_performance(study, 1, rounds=2, warmup=0).session.precision == "bfloat16"
+    assert read_results(work.results, "performance")[0].name.endswith("torch-cpu-bfloat16-t1-bs1")
+    with pytest.raises(SessionError, match="^precision: the torch backend does not compute in int8 on request"):
+        measure_performance(replace(study, precision="int8"), 1, rounds=2, warmup=0)
 
 
 VERDICTS = ("quiet", "disturbed", "unknown")
@@ -45,7 +56,7 @@ def test_a_disturbed_measurement_is_timed_once_more(work, checkpoint, monkeypatc
         return Benchmark(made[-1], batch_size, warmup, session.describe(), watched=watched)
 
     monkeypatch.setattr(performance, "run_benchmark", run_benchmark)
-    monkeypatch.setattr(performance, "runnable_model", lambda *_: onnx_path())
+    monkeypatch.setattr(runnable, "runnable_model", lambda *_: onnx_path())
     measured = measure_performance(Study(work, weights=checkpoint, batch_size=1, progress=False), 1, 12, 1)
     assert len(made) == calls and measured.times[0] == kept
     values = read_results(work.results, "performance")[0].values

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from helpers.engines import needs_openvino
 from helpers.fake_npu_ways import FakeCann, FakeTorchNpu
 from osnet_lib.conversion.onnx_file import inspect_onnx, load_onnx, write_onnx
 from osnet_lib.conversion.precision import FLOAT16, INT8, to_float16
@@ -263,6 +264,13 @@ def test_other_ways_onto_an_npu_are_stages_where_they_are_asked_for(
     assert [stage.name for stage in stages][4:] == ["int8", backend] and stages[5].precision == precision
     assert stages[5].broken is None and stages[5].images == stages[0].images and stages[5].max_abs < 1e-4
     assert set(way.seen) == {"npu:1"} if backend == "torch_npu" else way.opened[-1][0][0][1]["device_id"] == 1
+
+
+@needs_openvino
+def test_openvino_is_a_stage_where_it_is_asked_for(copy, dataset, checkpoint):
+    stages = measure_stages(Study(copy, dataset, checkpoint, backend="openvino", progress=False), [2], QUERIES)
+    assert [stage.name for stage in stages][4:] == ["int8", "openvino"] and stages[5].precision == "float32"
+    assert stages[5].broken is None and stages[5].max_abs < 1e-4
 
 
 def test_an_om_is_a_stage_on_an_ascend_host(copy, dataset, checkpoint, monkeypatch, npu):

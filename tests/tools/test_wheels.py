@@ -80,3 +80,14 @@ def test_refuses_what_has_no_wheel_or_does_not_fit(wheels, index, tmp_path):
         wheels.collect([Requirement("absent")], [], target, tmp_path)
     with pytest.raises(wheels.WheelError, match="second 2.0 does not fit what others require: <2"):
         wheels.collect([Requirement("second"), Requirement("first")], [], target, tmp_path)
+
+
+def test_an_optional_one_without_a_wheel_stops_nothing(wheels, index, tmp_path, capsys):
+    index("first", requires=("second",))
+    index("second")
+    index("other", tag="cp311-cp311-manylinux_2_35_aarch64")
+    target = wheels.Target("aarch64", "3.11")  # whose glibc is 2.28
+    wanted = [Requirement("other"), Requirement("first")]
+    found = wheels.collect_optional(wanted, [], target, tmp_path)
+    assert set(found) == {"first", "second"}
+    assert capsys.readouterr().out.startswith("without other, which is optional: ")
