@@ -106,6 +106,8 @@ def evaluation_conditions_table(results: Sequence[Result]) -> Table:
                 "python": result.environment.python,
                 "numpy": result.environment.versions.get("numpy"),
                 "same figures": result.values["same"],
+                "verdict": result.values.get("verdict", "not judged"),
+                "because": "; ".join(result.values.get("reasons", [])) or None,
                 "distances apart at most": result.values.get("difference", {}).get("max"),
             }
         )

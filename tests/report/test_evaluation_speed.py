@@ -62,6 +62,8 @@ def test_gallery_and_conditions_tables(results):
     assert column(table, "gallery") == [240, 740] and column(table, "distractors") == [0, 500]
     assert column(table, "mAP") == sorted(column(table, "mAP"), reverse=True)
     assert column(evaluation_conditions_table(results), "same figures") == [True] * 3
+    verdicts = column(evaluation_conditions_table(results), "verdict")
+    assert verdicts == [result.values["verdict"] for result in results]
     apart = column(evaluation_conditions_table(results), "distances apart at most")
     assert apart[1] == results[1].values["difference"]["max"] and apart[0] is None
     assert len(evaluation_speed_table([]).rows) == len(gallery_size_table([]).rows) == 0
