@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -129,5 +128,6 @@ def _run(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
                 where=script,
                 cure=f"Run it by hand: python {script.name} {' '.join(arguments)}.",
             )
-        verdict = asdict(judge(None, watch.stop()))
-        return {**read_json(target), "verdict": verdict.pop("word"), **verdict}
+        verdict = judge(None, watch.stop())
+        judged = {"verdict": verdict.word, "reasons": list(verdict.reasons), "evidence": verdict.evidence}
+        return {**read_json(target), **judged}

@@ -133,9 +133,15 @@ TIMES = np.random.default_rng(1).gamma(30, 0.4, 50) + 80
 
 
 @pytest.mark.parametrize(
-    "times", [TIMES, TIMES[:1], np.full(9, 5.0), np.append(TIMES, 9000.0)], ids=["50", "one", "equal", "outlier"]
+    "times, sizes",
+    [
+        (TIMES, (1, 4, 8, 16, 32, 64)),
+        (TIMES[:1], (8,)),
+        (np.full(9, 5.0), (8,)),
+        (np.append(TIMES, 9000.0), (1, 8)),
+    ],
+    ids=["six sizes", "one round", "equal rounds", "outlier"],
 )
-@pytest.mark.parametrize("sizes", [(8,), (1, 4, 8, 16, 32, 64)], ids=["one size", "six"])
 def test_rounds_are_a_strip_for_each_batch_size(times, sizes):
     figure = plot_rounds([(size, times * size, "quiet") for size in sizes], title="osnet_x1_0, CPU")
     for size, axes in zip(sizes, figure.axes, strict=True):
