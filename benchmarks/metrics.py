@@ -30,9 +30,6 @@ from tqdm import tqdm
 from osnet_lib.core.host import environment
 from osnet_lib.metrics import METRICS, Evaluation, evaluate
 
-# Measured elsewhere with torchreid itself on two cores at Market size, euclidean; quoted, not run here.
-CYTHON, PYTHON = "torchreid, Cython", "torchreid, plain Python"
-QUOTED = {CYTHON: 6.8, PYTHON: 115.0}
 # Two images within float32 rounding of each other may swap: a single query, and mAP in the sixth digit.
 HIT_TOLERANCE, MAP_TOLERANCE = 1, 1e-5
 
@@ -109,9 +106,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for name, pairs in times.items()
     }
     names = "queries", "gallery", "width", "metric", "seed", "rounds"
-    quoted = QUOTED if (options.queries, options.gallery) == MARKET else {}
-    # The steps of the Python path ran there and here: what they gained by machine and numpy, the other path is granted.
-    estimated = {CYTHON: QUOTED[CYTHON] * seconds["list loop"]["median"] / QUOTED[PYTHON]} if quoted else {}
     return {
         "conditions": {
             "benchmark": "metrics",
@@ -126,14 +120,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "peak_bytes": peaks,
         "ratio": seconds["argsort loop"]["median"] / seconds["evaluate"]["median"],
         "ratios": {name: times["median"] / seconds["evaluate"]["median"] for name, times in seconds.items()},
-        "quoted_seconds": quoted,
-        "estimated_seconds": estimated,
     }
 
 
 def report(measured: dict[str, Any]) -> str:
     """The measurement as text."""
-    conditions, ours = measured["conditions"], measured["seconds"]["evaluate"]["median"]
+    conditions = measured["conditions"]
     lines = [
         (
             f"{conditions['queries']} queries x {conditions['gallery']} gallery images x {conditions['width']}, "
@@ -147,24 +139,12 @@ def report(measured: dict[str, Any]) -> str:
             f"{times['processor_median']:11.3f}{measured['peak_bytes'][name] / 1e6:9.0f}"
             f"{measured['ratios'][name]:8.2f}"
         )
-    for name, value in measured["quoted_seconds"].items():
-        lines.append(f"{name:24}{value:9.1f}{'quoted, not run here':>38}{value / ours:8.1f}")
     lines.append(f"the argsort loop takes {measured['ratio']:.1f} times as long as evaluate")
     lines.append(
         f"the list loop, torchreid's Python path in our own words, takes "
         f"{measured['ratios']['list loop']:.1f} times as long "
         f"(run on {conditions['loop_queries']} queries, time scaled to {conditions['queries']})"
     )
-    if quoted := measured["quoted_seconds"].get(CYTHON):
-        estimated = measured["estimated_seconds"][CYTHON]
-        lines.append(
-            f"torchreid's Cython path, {quoted:g} s measured elsewhere on two cores, takes "
-            f"{quoted / ours:.1f} times as long as evaluate here: two runs, two machines, an indication"
-        )
-        lines.append(
-            f"brought to this machine by the Python path, which ran on both, it would take {estimated:.2f} s, "
-            f"{estimated / ours:.1f} times as long"
-        )
     differing = ", ".join(f"{name} {value:.2g}" for name, value in measured["difference"].items() if value) or "nothing"
     lines.append(
         f"Rank-1 {measured['figures']['rank1']:.4f}, mAP {measured['figures']['mAP']:.6f}; "

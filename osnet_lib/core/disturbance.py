@@ -161,27 +161,20 @@ def foreign_bound(cores: int) -> float:
 
 
 def judge(
-    times_ms: Sequence[float] | np.ndarray, watched: Watched | None = None, threads: int | None = None
+    times_ms: Sequence[float] | np.ndarray | None, watched: Watched | None = None, threads: int | None = None
 ) -> Verdict:
     """The verdict on a timing.
 
     Parameters
     ----------
-    times_ms : sequence of float
-        Milliseconds of each round, all of the same work.
+    times_ms : sequence of float, optional
+        Milliseconds of each round, all of the same work; None where the work differed, so that only counters tell.
     watched : Watched, optional
         The counters; without them, or where the system has none, steady times are *unknown*, never *quiet*.
     threads : int, optional
         Threads that were timed; involuntary switches are judged for each.
     """
-    times = np.asarray(times_ms, np.float64)
-    drift, median, p99 = _drift(times), float(np.median(times)), float(np.percentile(times, 99))
-    shape = {"drift": drift, "median_ms": median, "p99_ms": p99, "p99_over_median": p99 / median}
-    reasons = []
-    if drift is not None and abs(drift) > DRIFT:
-        reasons.append(f"the last third of the rounds took {drift:+.0%} against the first")
-    if p99 > TAIL * median + HICCUP_MS:
-        reasons.append(f"the 99th percentile is {p99 / median:.1f} times the median")
+    reasons, shape = ([], None) if times_ms is None else _shaped(np.asarray(times_ms, np.float64))
     span = watched.decisive if watched else None
     if watched and span:
         reasons += _counted(span, watched.cores, threads or watched.cores)
@@ -194,6 +187,17 @@ def judge(
     if span.foreign is None:
         return Verdict(UNSURE, ("this system does not tell what other programs use",), evidence)
     return Verdict(QUIET, (), evidence)
+
+
+def _shaped(times: np.ndarray) -> tuple[list[str], dict[str, Any]]:
+    """What the times themselves say: reasons, and what they are made of."""
+    drift, median, p99 = _drift(times), float(np.median(times)), float(np.percentile(times, 99))
+    reasons = []
+    if drift is not None and abs(drift) > DRIFT:
+        reasons.append(f"the last third of the rounds took {drift:+.0%} against the first")
+    if p99 > TAIL * median + HICCUP_MS:
+        reasons.append(f"the 99th percentile is {p99 / median:.1f} times the median")
+    return reasons, {"drift": drift, "median_ms": median, "p99_ms": p99, "p99_over_median": p99 / median}
 
 
 def _drift(times: np.ndarray) -> float | None:

@@ -1,6 +1,6 @@
 """Every figure of the book, one call each: a function returns a figure and changes nothing else."""
 
-from .charts import plot_cameras, plot_cmc, plot_latency, plot_parity, plot_throughput
+from .charts import plot_cameras, plot_cmc, plot_parity, plot_rounds, plot_speeds, plot_throughput
 from .images import plot_activation, plot_network_input, plot_samples
 from .maps import plot_map
 from .pairs import plot_pairs
@@ -16,14 +16,15 @@ __all__ = [
     "plot_camera_pairs",
     "plot_cameras",
     "plot_cmc",
-    "plot_latency",
     "plot_map",
     "plot_network_input",
     "plot_pairs",
     "plot_parity",
     "plot_ranked_lists",
     "plot_roofline",
+    "plot_rounds",
     "plot_samples",
     "plot_scaling",
+    "plot_speeds",
     "plot_throughput",
 ]

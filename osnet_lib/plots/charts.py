@@ -16,17 +16,20 @@ from numpy.typing import ArrayLike
 
 from ..checks import whole_number
 from ..conversion.parity import Parity, Tolerance
+from ..core.disturbance import DISTURBED
 from ..core.results import NOT_MEASURED
 from ..errors import MetricError, ParityError, ResultError
-from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, plain_decades, styled
+from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
-    from ..core.disturbance import Verdict
     from ..datasets.market1501 import Market1501
     from ..metrics.evaluation import Evaluation
 
 #: label, batch size, images/s, relative spread (None: not stated), and of a measured one whether it was disturbed
 Rate = tuple[str, int, float, float | None] | tuple[str, int, float, float | None, bool]
+
+#: batch size, milliseconds of each round, and the verdict on them
+Rounds = tuple[int, Sequence[float], str]
 
 
 @styled
@@ -161,65 +164,69 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
 
 
 @styled
-def plot_latency(
-    times_ms: ArrayLike, batch_size: int, title: str | None = None, verdict: Verdict | None = None
-) -> Figure:
-    """Latency round by round, and its histogram on the same axis, with median, p90 and p99.
+def plot_rounds(measured: Iterable[Rounds], title: str | None = None) -> Figure:
+    """Latency round by round, a strip for each batch size, with median and p99; rounds that were disturbed are hollow.
 
     Parameters
     ----------
-    times_ms : array (rounds,)
-        Milliseconds of each round, which is one batch. All NaN, of a simulated device, give a figure that says so.
-    verdict : Verdict, optional
-        Its word is shown; markers of disturbed rounds are hollow.
+    measured : iterable of `Rounds`
+        Without any, as of a simulated device, the figure says so.
 
     Raises
     ------
     ResultError
         No times, or one that is not positive.
     """
+    strips = [(batch, _positive(times, batch), word) for batch, times, word in measured]
+    if not strips:
+        return _not_measured(title)
+    figure = new_chart(0.7 + 1.25 * len(strips), title=title)
+    rows = figure.subplots(len(strips), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (batch, times, word) in zip(rows, strips):
+        axes.plot(
+            np.arange(1, len(times) + 1),
+            times,
+            color=BLUE,
+            marker="o",
+            markersize=3,
+            markerfacecolor="white" if word == DISTURBED else BLUE,
+            linewidth=0.8,
+        )
+        for label, percent, line, colour in (("median", 50, "-", BLACK), ("p99", 99, ":", GREEN)):
+            axes.axhline(np.percentile(times, percent), color=colour, linestyle=line, linewidth=1.4, label=label)
+        axes.set_title(f"batch {batch}: {word}", loc="left", fontsize=9)
+        axes.margins(y=0.15)
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+    most = max(len(times) for _, times, _ in strips)
+    rows[-1].set(xlabel="round", xlim=(0.4, 1.02 * most + 0.6))
+    rows[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    figure.supylabel("latency of a batch / ms", fontsize=9)
+    figure.legend(handles=rows[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def plot_speeds(measured: Iterable[Rate], title: str | None = None) -> Figure:
+    """`plot_throughput` of what was measured; without any point, as of a simulated device, the figure says so."""
+    points = list(measured)
+    return plot_throughput(points, title=title) if points else _not_measured(title)
+
+
+def _not_measured(title: str | None) -> Figure:
+    figure = new_chart(1.0, title=title)
+    figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
+    return figure
+
+
+def _positive(times_ms: ArrayLike, batch: int) -> np.ndarray:
     times = np.asarray(times_ms, np.float64)
-    if times.ndim == 1 and times.size and np.isnan(times).all():
-        figure = new_chart(1.0, title=title)
-        figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
-        return figure
     if times.ndim != 1 or not times.size or not (np.isfinite(times) & (times > 0)).all():
         raise ResultError(
             f"no list of positive times, but shape {times.shape}",
-            where="times_ms",
+            where=f"times_ms of batch {batch}",
             cure="Give the milliseconds of every round",
         )
-    figure = new_chart(3.4, title=title)
-    trace, histogram = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
-    trace.plot(
-        np.arange(1, len(times) + 1),
-        times,
-        color=BLUE,
-        marker="o",
-        markersize=3,
-        markerfacecolor="white" if verdict and verdict.disturbed else BLUE,
-        linewidth=0.8,
-    )
-    if verdict:
-        trace.set_title(verdict.word, loc="right", fontsize=9)
-    trace.set(xlabel="round", ylabel=f"latency of a batch of {batch_size} / ms", xlim=(0.4, 1.02 * len(times) + 0.6))
-    trace.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    edges = np.histogram_bin_edges(times, "auto")
-    if len(edges) > 61:  # a single outlier makes hundreds of bins
-        edges = np.histogram_bin_edges(times, 60)
-    histogram.hist(times, bins=edges, orientation="horizontal", color=BLUE, alpha=0.45, edgecolor=BLACK, linewidth=0.5)
-    histogram.set(xlabel="rounds")
-    histogram.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-    for label, percent, line, colour in (
-        ("median", 50, "-", BLACK),
-        ("p90", 90, "--", VERMILLION),
-        ("p99", 99, ":", GREEN),
-    ):
-        value = float(np.percentile(times, percent))
-        for axes in (trace, histogram):
-            axes.axhline(value, color=colour, linestyle=line, linewidth=1.6, label=f"{label} {value:.4g} ms")
-    figure.legend(handles=trace.get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
-    return figure
+    return times
 
 
 @styled

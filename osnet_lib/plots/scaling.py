@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from ..core.disturbance import DISTURBED
 from ..errors import ResultError
 from .style import line_styles, new_chart, styled
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
     """Seconds and memory over the size of the gallery, one series a result of the benchmark of distractors.
 
-    Marks are medians, bars reach from the fastest to the slowest round; the thin line is the nearest straight one.
+    Marks are medians, hollow where the measurement was disturbed; bars reach from the fastest to the slowest round, the
+    thin line is the nearest straight one.
     Results of other benchmarks are passed over.
 
     Raises
@@ -39,9 +41,15 @@ def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
         sizes, line = result.values["sizes"], result.values["line"]
         gallery = np.array([size["gallery"] for size in sizes]) / 1e3
         median, low, high = (np.array([size["seconds"][key] for size in sizes]) for key in ("median", "min", "max"))
+        hollow = {"markerfacecolor": "white"} if result.values.get("verdict") == DISTURBED else {}
         label = f"{result.conditions['queries']:,} queries, {result.conditions['metric']}"
         time.errorbar(
-            gallery, median, (median - low, high - median), **{**look, "linestyle": "none"}, capsize=3, label=label
+            gallery,
+            median,
+            (median - low, high - median),
+            **{**look, **hollow, "linestyle": "none"},
+            capsize=3,
+            label=label,
         )
         ends = gallery[[0, -1]]
         time.plot(

@@ -22,7 +22,7 @@ WORDS = {  # what the contestants of the scripts are
 
 
 def evaluation_speed_table(results: Sequence[Result]) -> Table:
-    """Every contestant of evaluation and re-ranking: seconds, how many times ours that is, memory, measured or quoted.
+    """Every contestant of evaluation and re-ranking: seconds, how many times ours that is, memory, measured or scaled.
 
     Rows of one benchmark stand together, this package first. Allocated is what a call takes beside its input; the
     whole process holds interpreter, libraries and input as well.
@@ -50,18 +50,6 @@ def evaluation_speed_table(results: Sequence[Result]) -> Table:
                     "cores": result.environment.cores,
                 }
             )
-        for figure, kind in (("quoted, another machine", "quoted"), ("estimated for this machine", "estimated")):
-            records += [
-                {
-                    **size,
-                    "program": name,
-                    "figure": figure,
-                    "seconds": seconds,
-                    "times ours": seconds / ours,
-                    "cores": 2,
-                }
-                for name, seconds in values.get(f"{kind}_seconds", {}).items()
-            ]
     formats = dict.fromkeys(("allocated, MB", "whole process, MB"), ",.0f") | {"seconds": ".2f", "times ours": ".1f"}
     return Table.from_records(records, formats=formats if records else None)
 
@@ -118,6 +106,8 @@ def evaluation_conditions_table(results: Sequence[Result]) -> Table:
                 "python": result.environment.python,
                 "numpy": result.environment.versions.get("numpy"),
                 "same figures": result.values["same"],
+                "verdict": result.values.get("verdict", "not judged"),
+                "because": "; ".join(result.values.get("reasons", [])) or None,
                 "distances apart at most": result.values.get("difference", {}).get("max"),
             }
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..core.conditions import SessionFacts, short
 from ..core.disturbance import DISTURBED, QUIET
@@ -12,13 +11,10 @@ from ..core.results import NOT_MEASURED, Result
 from ..core.table import Table
 from ..published.quoted import published_throughput
 
-if TYPE_CHECKING:
-    from ..inference.benchmark import Benchmark
 
-
-def speed_cell(value: object, values: dict, text: str | None = None) -> object:
+def speed_cell(value: object, values: dict) -> object:
     """A cell with a time or a rate; where it was not measured, why not."""
-    return values.get("not_measured", NOT_MEASURED) if value is None else value if text is None else format(value, text)
+    return values.get("not_measured", NOT_MEASURED) if value is None else value
 
 
 def session_table(facts: dict) -> Table:
@@ -27,46 +23,76 @@ def session_table(facts: dict) -> Table:
     return Table.from_mapping({**facts, "versions": versions})
 
 
-def benchmark_table(measured: Benchmark) -> Table:
-    """One measurement as names and values."""
-    values, session = measured.values(), measured.session
-    latency, spread = values["latency_ms"], values["relative_spread"]
+def conditions_table(result: Result) -> Table:
+    """What was timed, by what and on which machine: what the rows of `speeds_table` share."""
+    machine = result.conditions["machine"]
     return Table.from_mapping(
         {
-            "batch": measured.batch_size,
-            "throughput, images/s": speed_cell(values["throughput"], values, ".2f"),
-            "ave_throughputRate, samples/s": speed_cell(values["ave_throughputRate"], values, ".3f"),
-            "ave_latency, ms per image": speed_cell(values["ave_latency"], values, ".5f"),
-            **{
-                f"batch latency {name}, ms": speed_cell(latency[name], values, ".3f")
-                for name in ("mean", "median", "p90", "p99", "min", "max")
-            },
-            "spread (standard deviation / mean)": speed_cell(spread, values)
-            if spread is None
-            else f"{100 * spread:.1f} %",
-            "verdict": NOT_MEASURED if measured.verdict is None else str(measured.verdict),
-            **_timed_again(measured),
-            "rounds after warm-up": f"{values['rounds']} after {measured.warmup}",
-            "backend": f"{session.backend} ({session.provider})",
-            "device": session.device,
-            "threads": session.threads,
-            "precision": session.precision,
-            "model": f"{session.model}, sha256 {short(session.model_sha256, 12)}…",
+            "network": f"{result.model.architecture}, weights {short(result.model.sha256, 12)}…",
+            "computed by": _computed_by(result),
+            **machine_facts(machine),
+            "versions": ", ".join(f"{name} {version}" for name, version in result.session.versions.items()),
         }
     )
 
 
-def _timed_again(measured: Benchmark) -> dict[str, str]:
-    if measured.other is None:
-        return {}
-    return {
-        "timed twice, the better kept": f"the other: {measured.other.throughput:.2f} images/s, {measured.other.verdict}"
+def speeds_table(results: Sequence[Result]) -> Table:
+    """Speeds of one condition, a row a batch size; their names are those of Huawei's tool where it has one."""
+    records = []
+    for result in results:
+        values = result.values
+        latency = values["latency_ms"]
+        speeds = {
+            "images/s": values["throughput"],
+            "ave_throughputRate, samples/s": values.get("ave_throughputRate"),
+            "ave_latency, ms per image": values["ave_latency"],
+            "batch median, ms": latency["median"],
+            "p90, ms": latency.get("p90"),
+            "p99, ms": latency["p99"],
+            "spread": values["relative_spread"],
+        }
+        records.append(
+            {
+                "batch": result.conditions["batch_size"],
+                **_speeds(speeds, values),
+                "rounds after warm-up": f"{values['rounds']} after {result.conditions.get('warmed_up', 'some')}",
+                "verdict": _verdict_word(result),
+            }
+        )
+    formats = dict.fromkeys(("images/s", "ave_throughputRate, samples/s"), ".2f") | {
+        "ave_latency, ms per image": ".3f",
+        **dict.fromkeys(("batch median, ms", "p90, ms", "p99, ms"), ".2f"),
+        "spread": ".1%",
     }
+    return Table.from_records(records, formats=formats if records else None)
 
 
-def machine_table(machine: dict) -> Table:
-    """`describe_machine` as names and values."""
-    return Table.from_mapping(machine_facts(machine))
+def verdicts_table(results: Sequence[Result]) -> Table:
+    """The verdict on each speed with its reasons, the other try where it was timed twice, and when it was measured."""
+    records = []
+    for result in results:
+        other = result.values.get("other")
+        records.append(
+            {
+                "batch": result.conditions["batch_size"],
+                "verdict": _verdict_word(result),
+                "because": "; ".join(result.values.get("reasons", [])) or None,
+                "timed once more": f"the other: {other['throughput']:.2f} images/s, {other['verdict']}"
+                if other
+                else None,
+                "date": result.conditions.get("machine", {}).get("date"),
+            }
+        )
+    return Table.from_records(records)
+
+
+def rounds_series(results: Sequence[Result]) -> list[tuple[int, list[float], str]]:
+    """Batch size, milliseconds of every round, and the verdict, for `plots.plot_rounds`; without simulated devices."""
+    return [
+        (result.conditions["batch_size"], result.values["times_ms"], _verdict_word(result))
+        for result in results
+        if result.values.get("times_ms")
+    ]
 
 
 def verdict_of(result: Result) -> str | None:
@@ -97,7 +123,7 @@ def performance_table(results: list[Result]) -> Table:
     """Measured speeds of every condition, by network, backend and batch."""
     records = []
     for result in sorted(results, key=_performance_order):
-        session, values = result.session, result.values
+        values = result.values
         latency = values["latency_ms"]
         speeds = {
             "images/s": values["throughput"],
@@ -109,20 +135,29 @@ def performance_table(results: list[Result]) -> Table:
         records.append(
             {
                 "network": result.model.architecture,
-                "computed by": ", ".join(
-                    [*_backend(result), str(session.precision), str(session.device), *_threads(session)]
-                ),
+                "computed by": _computed_by(result),
                 "batch": result.conditions["batch_size"],
-                **{
-                    name: speed_cell(speed, values) if values.get("not_measured") else speed
-                    for name, speed in speeds.items()
-                },
+                **_speeds(speeds, values),
                 "rounds": values["rounds"],
-                "verdict": verdict_of(result) or values.get("not_measured") or "not judged",
+                "verdict": _verdict_word(result),
             }
         )
     formats = {"images/s": ".1f", "ms/image": ".2f", "batch median, ms": ".2f", "p99, ms": ".2f", "spread": ".1%"}
     return Table.from_records(records, formats=formats if records else None)
+
+
+def _speeds(speeds: dict[str, object], values: dict) -> dict[str, object]:
+    """Cells of times and rates; of a simulated device each says that it was not measured."""
+    return {name: speed_cell(speed, values) if values.get("not_measured") else speed for name, speed in speeds.items()}
+
+
+def _verdict_word(result: Result) -> str:
+    return verdict_of(result) or result.values.get("not_measured") or "not judged"
+
+
+def _computed_by(result: Result) -> str:
+    session = result.session
+    return ", ".join([*_backend(result), str(session.precision), str(session.device), *_threads(session)])
 
 
 def _performance_order(result: Result) -> tuple:

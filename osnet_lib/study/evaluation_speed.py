@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..checks import whole_number
 from ..core.code_digest import code_digest
+from ..core.disturbance import Watch, judge
 from ..core.files import read_json, sha256
 from ..core.host import environment
 from ..core.results import Result, read_results, result_name, write_result
@@ -108,10 +109,12 @@ def _hashes(scripts: Path) -> dict[str, str]:
 
 
 def _run(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
-    """The JSON that a benchmark writes."""
+    """The JSON that a benchmark writes, with the verdict on what the machine did meanwhile."""
     with tempfile.TemporaryDirectory(prefix="osnet-evaluation-") as folder:
         target = Path(folder, "measured.json")
         path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+        watch = Watch()
+        watch.start()
         done = subprocess.run(
             [sys.executable, str(script), *arguments, "--json", str(target)],
             text=True,
@@ -125,4 +128,6 @@ def _run(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
                 where=script,
                 cure=f"Run it by hand: python {script.name} {' '.join(arguments)}.",
             )
-        return read_json(target)
+        verdict = judge(None, watch.stop())
+        judged = {"verdict": verdict.word, "reasons": list(verdict.reasons), "evidence": verdict.evidence}
+        return {**read_json(target), **judged}

@@ -37,10 +37,6 @@ class Run:
         Name of the source without ``.ipynb``.
     parameters : dict
         What papermill injects. Paths among them count from the folder of the command, not from that of the kernel.
-    suffix : str
-        Tells the executed copies of one notebook apart, e.g. ``_bs008``.
-    title : str
-        Heading of the executed copy, where copies of one notebook must be told apart in the book's contents.
     reads : tuple of str
         Kinds of result files that the notebook shows, so that a new one makes it stale.
     files : tuple of str
@@ -49,8 +45,6 @@ class Run:
 
     notebook: str
     parameters: dict = field(default_factory=dict)
-    suffix: str = ""
-    title: str = ""
     reads: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
@@ -62,10 +56,6 @@ class Run:
         }
         object.__setattr__(self, "parameters", {**self.parameters, **paths})
 
-    @property
-    def name(self) -> str:
-        return self.notebook + self.suffix
-
 
 def run_matrix(study: Study) -> list[Run]:
     """Every run of a study, in order; the guide's batch sizes and its own are timed.
@@ -75,10 +65,10 @@ def run_matrix(study: Study) -> list[Run]:
     common = {part.name: getattr(study, part.name) for part in fields(study) if part.name != "workspace"}
     common |= {name: str(common[name]) for name in ("dataset", "weights")}
 
-    def chapter(name: str, suffix: str = "", title: str = "", reads: tuple[str, ...] = (), **given) -> Run:
+    def chapter(name: str, reads: tuple[str, ...] = (), **given) -> Run:
         known = papermill.inspect_notebook(read_notebook(study.place.notebooks / f"{name}.ipynb"))
         parameters = {key: value for key, value in common.items() if key in known}
-        return Run(name, parameters | given, suffix, title, reads)
+        return Run(name, parameters | given, reads)
 
     first = ("00_one_query", "01_export", "02_convert", "03_preprocess", "04_inference")
     return [
@@ -86,10 +76,7 @@ def run_matrix(study: Study) -> list[Run]:
         chapter("05_accuracy", reads=("accuracy",)),
         chapter("06_stages", stage_batches=sorted({1, study.batch_size})),
         chapter("07_ranking"),
-        *(
-            chapter("08_performance", f"_bs{size:03d}", f"Performance at batch {size}", batch_size=size)
-            for size in sorted({*GUIDE_BATCHES, study.batch_size})
-        ),
+        chapter("08_performance", reads=("performance",), batch_sizes=list(GUIDE_BATCHES)),
         replace(chapter("09_evaluation_speed", reads=("evaluation",)), files=("benchmarks/*.py",)),
         chapter("10_summary", reads=("accuracy", "performance")),
         chapter("11_roofline"),
@@ -165,7 +152,7 @@ def _dataset_digest(dataset: str) -> str:
 
 def is_current(workspace: Workspace, run: Run, key: dict) -> bool:
     """Whether the executed copy was made from the same key and the results it wrote are still there, unchanged."""
-    copy = workspace.executed / f"{run.name}.ipynb"
+    copy = workspace.executed / f"{run.notebook}.ipynb"
     if not copy.is_file():
         return False
     try:
@@ -191,7 +178,7 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
     ParityError, BusyError
         The same, where the cell failed with this error.
     """
-    source, target = workspace.notebooks / f"{run.notebook}.ipynb", workspace.executed / f"{run.name}.ipynb"
+    source, target = workspace.notebooks / f"{run.notebook}.ipynb", workspace.executed / f"{run.notebook}.ipynb"
     check_parameters(source, run.parameters)
     key, before = run_key(workspace, run), _stamps(workspace.results)
     broken = workspace.failed / target.name
@@ -219,9 +206,6 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
         stamps = sorted(_stamps(workspace.results).items())
         written = {name: sha256(workspace.results / name) for name, stamp in stamps if before.get(name) != stamp}
         notebook = read_notebook(temporary)
-        if run.title:
-            _, _, body = notebook.cells[0].source.partition("\n")
-            notebook.cells[0].source = f"# {run.title}\n{body}"
         # The key is of before the run, so that an edit meanwhile is seen; results that it wrote and read belong to it.
         key |= results_key(workspace, run)
         notebook.metadata["study"] = {"key": fingerprint(key), "results": written}
@@ -249,15 +233,15 @@ def run_study(
         check_parameters(workspace.notebooks / f"{run.notebook}.ipynb", run.parameters)
     executed = []
     for number, run in enumerate(runs, 1):
-        label = f"[{number:2d}/{len(runs)}] {run.name}"
+        label = f"[{number:2d}/{len(runs)}] {run.notebook}"
         if is_current(workspace, run, run_key(workspace, run)):
             say(f"{label}: current")
             continue
         started = time.perf_counter()
         execute(workspace, run, progress)
-        executed.append(run.name)
+        executed.append(run.notebook)
         say(f"{label}: done in {time.perf_counter() - started:.1f} s")
-    names = {run.name for run in runs}
+    names = {run.notebook for run in runs}
     for copy in workspace.executed.glob("*.ipynb"):
         if copy.stem not in names:  # of an earlier matrix; what it measured stays in the results
             copy.unlink()

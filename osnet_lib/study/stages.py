@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ..checks import whole_number
 from ..comparison.stages import STAGES, Stage, compare_stage, first_broken, verdict
 from ..conversion.parity import Tolerance
 from ..core.code_digest import code_digest
@@ -22,7 +21,7 @@ from ..network.checkpoint import Checkpoint
 from .dataset import images_of
 from .models import checkpoint_of, export_model, model_label, simplify_model
 from .runnable import calibration_samples, float16_model, int8_model, runnable_model, spread
-from .study import Study
+from .study import Study, distinct_batches
 
 DEVICE_STAGES = {  # those of a backend, which must be asked for
     "om": "ascend",
@@ -119,7 +118,7 @@ def measure_stages(
     DatasetError, ExportError, ConvertError
         As the steps.
     """
-    sizes = _sizes(batch_sizes)
+    sizes = distinct_batches(batch_sizes, "stage_batches")
     with images_of(study) as dataset:
         return _measure(replace(study, dataset=dataset, precision="float32"), dataset, sizes, queries, metric, opset)
 
@@ -196,14 +195,6 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
         ),
     )
     return stages
-
-
-def _sizes(batch_sizes: Sequence[int]) -> list[int]:
-    """Batch sizes, each once; text is what papermill makes of a list given with -p."""
-    cure = "Give a list of whole numbers from 1; with papermill: -y 'stage_batches: [1, 8]'"
-    if not isinstance(batch_sizes, Sequence) or isinstance(batch_sizes, (str, bytes)):
-        raise SessionError(f"{batch_sizes!r} is no list", where="batch sizes", cure=cure)
-    return sorted({whole_number(size, "batch sizes", cure=cure) for size in batch_sizes})
 
 
 def _features(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..checks import whole_number
-from ..errors import StudyError
+from ..errors import SessionError, StudyError
 from ..inference.engine import PRECISIONS
 from .workspace import Workspace, open_workspace
 
@@ -84,3 +85,17 @@ class Study:
         """The workspace, opened."""
         assert isinstance(self.workspace, Workspace)  # since __post_init__
         return self.workspace
+
+
+def distinct_batches(batch_sizes: Sequence[int], parameter: str) -> list[int]:
+    """Batch sizes, each once, ascending; `parameter` is what the notebook calls them.
+
+    Raises
+    ------
+    SessionError
+        No sequence of whole numbers from 1; text is what papermill makes of a list given with -p.
+    """
+    cure = f"Give a list of whole numbers from 1; with papermill: -y '{parameter}: [1, 8]'"
+    if not isinstance(batch_sizes, Sequence) or isinstance(batch_sizes, (str, bytes)):
+        raise SessionError(f"{batch_sizes!r} is no list", where="batch sizes", cure=cure)
+    return sorted({whole_number(size, "batch sizes", cure=cure) for size in batch_sizes})

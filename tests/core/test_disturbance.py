@@ -80,6 +80,14 @@ def test_the_verdict(times, seen, word, reason):
     assert json.loads(json.dumps(asdict(verdict)))["evidence"]["times"]["median_ms"] == np.median(times)
 
 
+@pytest.mark.parametrize(
+    "seen, word", [(watched(IDLE), QUIET), (watched(replace(IDLE, foreign=0.9)), DISTURBED), (None, UNSURE)]
+)
+def test_work_that_is_not_equal_is_judged_by_counters_alone(seen, word):
+    verdict = judge(None, seen)
+    assert verdict.word == word and verdict.evidence["times"] is None
+
+
 def test_every_reason_is_told():
     found = judge([*[10.0] * 20, *[90.0] * 10], watched(replace(IDLE, foreign=1.5, steal=0.5, throttled=0.2)))
     assert len(found.reasons) == 5 and str(found).count(";") == 4

@@ -117,7 +117,11 @@ SMALL = {
     ),
     "06_stages": ({"stage_batches": [2], "stage_queries": 6}, ["int8", "Kendall", "fp16", "torch"], 0),
     "07_ranking": ({"batch_size": 4}, [], 6),
-    "08_performance": ({"batch_size": 2, "rounds": 3, "warmup": 1}, ["ave_throughputRate", "median"], 1),
+    "08_performance": (
+        {"batch_size": 2, "batch_sizes": [1], "rounds": 3, "warmup": 1},
+        ["ave_throughputRate", "median", "verdict", "because", "processor"],
+        2,
+    ),
     "10_summary": ({}, ["published", "962.488"], 1),
     "11_roofline": ({}, ["Ascend 310P3", "published", "computed"], 2),
     "09_evaluation_speed": (
@@ -147,14 +151,20 @@ def test_runs_alone_on_small_data(name, complete_market, small_weights, tmp_path
         assert f"{100 * own:.2f} %" in text and own < result.values["gt_query"]["mAP"] != result.values["mAP"]
 
 
-def test_a_new_batch_size_becomes_a_row_of_the_summary(small_market, small_weights, tmp_path):
+def test_a_new_batch_size_becomes_a_row_of_the_page_and_of_the_summary(small_market, small_weights, tmp_path):
     workspace = tmp_path / "workspace"
     by_name = {p.stem: p for p in NOTEBOOKS}
     common = {"dataset": str(small_market), "weights": str(small_weights)}
-    run(by_name["08_performance"], workspace, tmp_path, **common, batch_size=3, rounds=2, warmup=0)
-    result = read_results(workspace / "results", "performance")[0]
-    assert result.conditions["batch_size"] == 3 and result.values["rounds"] == 2
-    assert result.conditions["session"]["model_sha256"] and result.conditions["environment"]["versions"]["onnxruntime"]
+    small = {**common, "rounds": 2, "warmup": 0}
+    run(by_name["08_performance"], workspace, tmp_path, **small, batch_size=2)
+    held = {path.name: path.read_bytes() for path in (workspace / "results").iterdir()}
+    page = text_of(run(by_name["08_performance"], workspace, tmp_path, **small, batch_size=3))
+    results = read_results(workspace / "results", "performance")
+    assert [result.conditions["batch_size"] for result in results] == [2, 3]
+    assert all((workspace / "results" / name).read_bytes() == content for name, content in held.items())
     shown = text_of(run(by_name["10_summary"], workspace, tmp_path, **common))
-    assert f"{result.values['throughput']:.1f}" in shown
-    assert json.loads((workspace / "results" / result.file_name).read_text())["values"]["times_ms"]
+    for result in results:
+        assert result.values["rounds"] == 2 and len(result.values["times_ms"]) == 2
+        assert result.conditions["session"]["model_sha256"]
+        assert result.conditions["environment"]["versions"]["onnxruntime"]
+        assert f"{result.values['throughput']:.2f}" in page and f"{result.values['throughput']:.1f}" in shown

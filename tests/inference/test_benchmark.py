@@ -9,14 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers.figures import texts
 from osnet_lib.core.conditions import SessionFacts
 from osnet_lib.core.disturbance import Span, Watched
 from osnet_lib.core.results import NOT_MEASURED
 from osnet_lib.errors import SessionError
 from osnet_lib.inference import benchmark
 from osnet_lib.inference.benchmark import Benchmark, better, has_settled, run_benchmark, sum_throughput, warm_up
-from osnet_lib.plots import plot_latency
 
 GUIDE = "[INFO] ave_throughputRate: 240.622samples/s, ave_latency: 4.24716ms"
 
@@ -235,11 +233,6 @@ def test_a_simulated_run_is_marked_by_its_session(timed, monkeypatch):
     assert timed(10, 20)[0].values()["throughput"] is None
     monkeypatch.setattr(Fake, "describe", lambda self: {"simulated": False})
     assert timed(10, 20)[0].values()["throughput"] > 0
-
-
-def test_the_figure_of_a_simulated_device_says_so():
-    figure = plot_latency(simulated().times, 8, "osnet_x1_0")
-    assert sorted(texts(figure)) == ["osnet_x1_0", NOT_MEASURED] and not figure.axes
 
 
 def test_details_in_one_line(timed):

@@ -10,11 +10,11 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 
 from helpers.figures import assert_legible, legend, texts
 from osnet_lib.conversion.parity import Parity, Tolerance
-from osnet_lib.core.disturbance import Verdict
+from osnet_lib.core.results import NOT_MEASURED
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.errors import MetricError, ParityError, ResultError
 from osnet_lib.metrics import evaluate
-from osnet_lib.plots import plot_cameras, plot_cmc, plot_latency, plot_parity, plot_throughput
+from osnet_lib.plots import plot_cameras, plot_cmc, plot_parity, plot_rounds, plot_speeds, plot_throughput
 
 
 @pytest.fixture(scope="module")
@@ -133,27 +133,43 @@ TIMES = np.random.default_rng(1).gamma(30, 0.4, 50) + 80
 
 
 @pytest.mark.parametrize(
-    "times", [TIMES, TIMES[:1], np.full(9, 5.0), np.append(TIMES, 9000.0)], ids=["50", "one", "equal", "outlier"]
+    "times, sizes",
+    [
+        (TIMES, (1, 4, 8, 16, 32, 64)),
+        (TIMES[:1], (8,)),
+        (np.full(9, 5.0), (8,)),
+        (np.append(TIMES, 9000.0), (1, 8)),
+    ],
+    ids=["six sizes", "one round", "equal rounds", "outlier"],
 )
-def test_latency_shows_every_round_and_the_percentiles(times):
-    figure = plot_latency(times, 8, title="osnet_x1_0, CPU")
-    trace, histogram = figure.axes
-    rounds, median, p90, p99 = trace.lines
-    np.testing.assert_array_equal(rounds.get_ydata(), times)
-    np.testing.assert_array_equal(rounds.get_xdata(), np.arange(1, len(times) + 1))
-    for lines in ((median, p90, p99), histogram.lines):
-        assert [line.get_ydata()[0] for line in lines] == pytest.approx(np.percentile(times, [50, 90, 99]))
-    assert len({line.get_linestyle() for line in (median, p90, p99)}) == 3
-    assert sum(bar.get_width() for bar in histogram.patches) == len(times) and len(histogram.patches) <= 60
-    assert trace.get_ylabel() == "latency of a batch of 8 / ms" and histogram.get_xlabel() == "rounds"
-    assert [entry.split()[0] for entry in legend(figure)] == ["median", "p90", "p99"]
+def test_rounds_are_a_strip_for_each_batch_size(times, sizes):
+    figure = plot_rounds([(size, times * size, "quiet") for size in sizes], title="osnet_x1_0, CPU")
+    for size, axes in zip(sizes, figure.axes, strict=True):
+        rounds, median, p99 = axes.lines
+        np.testing.assert_array_equal(rounds.get_ydata(), times * size)
+        np.testing.assert_array_equal(rounds.get_xdata(), np.arange(1, len(times) + 1))
+        assert [line.get_ydata()[0] for line in (median, p99)] == pytest.approx(np.percentile(times * size, [50, 99]))
+        assert median.get_linestyle() != p99.get_linestyle() and f"batch {size}: quiet" in texts(figure)
+    assert figure.axes[-1].get_xlabel() == "round" and "latency of a batch / ms" in texts(figure)
+    assert legend(figure) == ["median", "p99"]
     assert_legible(figure)
 
 
 @pytest.mark.parametrize("times", [[], [[1.0]], [1.0, 0.0], [1.0, float("nan")]])
-def test_latency_refuses_what_is_no_time(times):
-    with pytest.raises(ResultError, match="^times_ms: no list of positive times.*Give the milliseconds"):
-        plot_latency(times, 8)
+def test_rounds_refuse_what_is_no_time(times):
+    with pytest.raises(ResultError, match="^times_ms of batch 8: no list of positive times.*Give the milliseconds"):
+        plot_rounds([(8, times, "quiet")])
+
+
+@pytest.mark.parametrize("draw", [plot_rounds, plot_speeds])
+def test_without_a_speed_a_figure_says_so(draw):
+    assert texts(draw(iter([]))) == [NOT_MEASURED]
+
+
+def test_speeds_are_the_measured_part_of_the_throughput():
+    figure = plot_speeds(iter(MEASURED))
+    assert legend(figure) == legend(plot_throughput(MEASURED)) and set(_series(figure)) == {m[0] for m in MEASURED}
+    assert_legible(figure)
 
 
 MEASURED = [("CPU, 2 threads", 8, 23.0, 0.1), ("CPU, 2 threads", 1, 14.0, 0.05), ("CPU, 1 thread", 1, 9.0, None)]
@@ -216,11 +232,11 @@ def test_throughput_refuses(measured, message):
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("word, hollow", [("quiet", False), ("unknown", False), ("disturbed", True)])
-def test_rounds_that_were_disturbed_are_hollow(word, hollow):
-    figure = plot_latency(TIMES, 8, "osnet_x1_0, CPU", Verdict(word, ("x",), {}))
-    rounds = figure.axes[0].lines[0]
-    assert (rounds.get_markerfacecolor() == "white") is hollow and word in texts(figure)
+def test_rounds_that_were_disturbed_are_hollow():
+    words = {1: "quiet", 4: "unknown", 8: "disturbed", 16: "not judged"}
+    figure = plot_rounds([(size, TIMES, word) for size, word in words.items()])
+    hollow = [axes.lines[0].get_markerfacecolor() == "white" for axes in figure.axes]
+    assert hollow == [False, False, True, False]
     assert_legible(figure)
 
 

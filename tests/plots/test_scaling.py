@@ -53,6 +53,14 @@ def test_series_differ_in_more_than_colour():
     assert_legible(figure)
 
 
+@pytest.mark.parametrize("verdict", [None, "quiet", "disturbed"])
+def test_medians_that_were_disturbed_are_hollow(verdict):
+    result = measured()
+    result.values.update({"verdict": verdict} if verdict else {})
+    (container,) = plot_scaling([result]).axes[0].containers
+    assert (container.lines[0].get_markerfacecolor() == "white") is (verdict == "disturbed")
+
+
 def test_refuses_nothing_to_draw():
     with pytest.raises(ResultError, match="scaling: no result of the benchmark of distractors"):
         plot_scaling([])

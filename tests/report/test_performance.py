@@ -13,13 +13,15 @@ from osnet_lib.core.results import NOT_MEASURED, Result
 from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.report.features import features_table
 from osnet_lib.report.performance import (
-    benchmark_table,
-    machine_table,
+    conditions_table,
     performance_table,
     published_throughput_table,
+    rounds_series,
     session_table,
     speeds_sentence,
+    speeds_table,
     throughput_series,
+    verdicts_table,
 )
 from osnet_lib.report.provenance import provenance_table
 
@@ -30,12 +32,39 @@ def test_session_table_lists_every_condition():
     assert set(found) == set(SESSION)
 
 
-def test_benchmark_table_holds_the_figures_of_the_measurement():
-    measured = Benchmark(np.array([10.0, 20, 40, 30]), 8, 5, SESSION)
-    found = facts(benchmark_table(measured))
-    assert found["throughput, images/s"] == "320.00" and found["ave_latency, ms per image"] == "3.12500"
-    assert found["batch latency p90, ms"] == "37.000" and found["rounds after warm-up"] == "4 after 5"
-    assert "cccccccccccc" in found["model"] and found["device"] == "Some CPU"
+def timed(batch_size: int, times_ms: list[float], session: dict = SESSION, **more) -> Result:
+    """The result that a study writes of such rounds."""
+    measured = Benchmark(np.array(times_ms), batch_size, 5, session, **more)
+    conditions = {
+        **performance(batch_size).conditions,
+        "session": session,
+        "warmed_up": measured.warmup,
+        "machine": describe_machine(),
+    }
+    return Result("performance", f"bs{batch_size}", conditions, measured.values())
+
+
+def test_speeds_table_has_a_row_a_batch_with_the_figures_of_its_measurement():
+    found = rows(speeds_table([timed(8, [10.0, 20, 40, 30]), timed(1, [5.0, 5, 5, 5])]))
+    assert [row["batch"] for row in found] == [8, 1] and [row["images/s"] for row in found] == [320, 200]
+    first = found[0]
+    assert first["ave_latency, ms per image"] == 3.125 and first["p90, ms"] == pytest.approx(37)
+    assert first["rounds after warm-up"] == "4 after 5" and first["verdict"] == "unknown"
+    assert first["ave_throughputRate, samples/s"] == pytest.approx(8000 * (1 / 10 + 1 / 20 + 1 / 40 + 1 / 30) / 4)
+
+
+def test_a_result_of_before_has_its_row_too():
+    row, verdict = rows(speeds_table([performance(8)]))[0], rows(verdicts_table([performance(8)]))[0]
+    assert row["images/s"] == 100 and row["p90, ms"] is None and row["verdict"] == "not judged"
+    assert verdict["verdict"] == "not judged" and verdict["date"] is None and rounds_series([performance(8)]) == []
+
+
+def test_conditions_table_says_what_the_rows_share():
+    result = timed(8, [10.0, 20])
+    found = facts(conditions_table(result))
+    assert found["computed by"] == "onnxruntime, float32, Some CPU, 2 threads"
+    assert found["network"].startswith("osnet_x1_0") and "a1b2c3d4" in found["network"]
+    assert {"date", "processor", "cores", "memory", "governor", "container"} < set(found) and all(found.values())
 
 
 def test_performance_table_is_sorted_by_batch_within_a_condition():
@@ -97,9 +126,10 @@ def test_tables_say_that_a_simulated_device_was_not_measured():
     real, made_up = rows(performance_table([performance(8), simulated_result(8)]))[::-1]
     assert [made_up[name] for name in SPEEDS] == [NOT_MEASURED] * 5 and made_up["rounds"] == 4
     assert real["images/s"] == 100
-    found = facts(benchmark_table(Benchmark(np.arange(1.0, 5), 8, 1, SIMULATED)))
+    found = rows(speeds_table([timed(8, [1.0, 2, 3, 4], SIMULATED)]))[0]
     speeds = [value for name, value in found.items() if re.search("ms|images/s|samples/s|spread", name)]
-    assert speeds == [NOT_MEASURED] * 10
+    assert speeds == [NOT_MEASURED] * 7 and found["verdict"] == NOT_MEASURED
+    assert rounds_series([timed(8, [1.0, 2], SIMULATED)]) == []
     query = evaluation()[1]
     query.conditions.update(batch_size=4, seconds=None, not_measured=NOT_MEASURED)
     assert rows(features_table({"query": query}))[0]["seconds"] == NOT_MEASURED
@@ -112,7 +142,7 @@ def test_simulated_speeds_are_in_no_figure():
     assert throughput_series([simulated_result(8)])[0] == []
 
 
-@pytest.mark.parametrize("make", [performance_table, provenance_table])
+@pytest.mark.parametrize("make", [performance_table, provenance_table, speeds_table, verdicts_table])
 def test_no_result_yet(make):
     assert make([]).rows == ()
 
@@ -155,11 +185,7 @@ def test_the_table_has_every_verdict_and_the_figure_marks_what_was_disturbed():
 
 def test_a_measurement_that_was_timed_twice_says_so():
     slow = Benchmark(np.full(20, 20.0), 8, 5, SESSION)
-    found = facts(benchmark_table(Benchmark(np.full(20, 10.0), 8, 5, SESSION, other=slow)))
-    assert found["timed twice, the better kept"] == "the other: 400.00 images/s, unknown: nobody watched it"
-    assert found["verdict"] == "unknown: nobody watched it" and "timed twice" not in str(benchmark_table(slow))
-
-
-def test_the_machine_is_a_table():
-    found = facts(machine_table(describe_machine()))
-    assert {"date", "processor", "cores", "memory", "governor", "container"} == set(found) and all(found.values())
+    found = rows(verdicts_table([timed(8, [10.0] * 20, other=slow), timed(1, [10.0] * 20)]))
+    assert found[0]["timed once more"] == "the other: 400.00 images/s, unknown: nobody watched it"
+    assert found[0]["because"] == "nobody watched it" and found[1]["timed once more"] is None
+    assert all(row["verdict"] == "unknown" and row["date"] for row in found)

@@ -32,6 +32,7 @@ def test_three_results_are_written_with_their_conditions(work, results):
     for result in results:
         assert result.values["same"] and result.conditions["rounds"] == 1 and "conditions" not in result.values
         assert result.conditions["environment"]["versions"]["numpy"]
+        assert result.values["verdict"] in ("quiet", "disturbed", "unknown") and "counters" in result.values["evidence"]
         assert set(result.conditions["code"]["scripts"]) >= {"metrics.py", "reranking.py", "distractors.py"}
 
 

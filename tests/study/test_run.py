@@ -32,23 +32,33 @@ def work(tmp_path):
 
 
 def test_matrix_times_the_guide_s_batches_and_the_reader_s():
-    names = [run.name for run in run_matrix(Study(batch_size=64))]
+    runs = {run.notebook: run for run in run_matrix(Study(batch_size=64))}
+    names = list(runs)
     assert names == sorted(names) and names[0] == "00_one_query" and names[-1] == "11_roofline"
-    timed = [name for name in names if name.startswith("08_performance")]
-    assert timed == [f"08_performance_bs{size:03d}" for size in (1, 4, 8, 16, 32, 64)]
+    given = runs["08_performance"].parameters
+    assert given["batch_size"] == 64 and given["batch_sizes"] == [1, 4, 8, 16, 32]
 
 
 def test_a_notebook_is_given_what_it_declares():
     study = Study(dataset="there", weights="w.pth", batch_size=2, backend="torch", device=3, precision="int8")
-    given = {run.name: run.parameters for run in run_matrix(study)}
+    given = {run.notebook: run.parameters for run in run_matrix(study)}
     assert given["02_convert"] == {"weights": str(Path("w.pth").absolute()), "batch_size": 2, "progress": True}
     assert given["11_roofline"] == given["10_summary"] == {} and given["06_stages"]["stage_batches"] == [1, 2]
     assert given["05_accuracy"]["precision"] == "int8" and given["05_accuracy"]["device"] == 3
     assert {name[:2] for name, some in given.items() if "dataset" in some} == {"00", "01", "03", "04", "05", "06", "07"}
 
 
-def test_matrix_repeats_no_batch():
-    assert len(run_matrix(Study(batch_size=8))) == 16
+def test_matrix_repeats_no_notebook():
+    names = [run.notebook for run in run_matrix(Study(batch_size=8))]
+    assert len(names) == len(set(names)) == 12
+
+
+def test_copies_of_an_older_matrix_are_removed(work):
+    work.executed.mkdir()
+    for size in (1, 16):
+        (work.executed / f"08_performance_bs{size:03d}.ipynb").write_text("{}")
+    run_study(work, [Run("add")], progress=False, say=lambda _: None)
+    assert [path.name for path in work.executed.iterdir()] == ["add.ipynb"]
 
 
 @pytest.mark.parametrize(

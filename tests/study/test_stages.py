@@ -21,10 +21,10 @@ from osnet_lib.datasets.market1501 import open_market1501, parse_name
 from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.inference import extract as extraction
 from osnet_lib.network.osnet import build_model
-from osnet_lib.study import models as pipeline, runnable, stages as staging
+from osnet_lib.study import models as pipeline, runnable
 from osnet_lib.study.runnable import CALIBRATION_IMAGES, calibration_samples, spread
 from osnet_lib.study.stages import fair_share, measure_stages
-from osnet_lib.study.study import Study
+from osnet_lib.study.study import Study, distinct_batches
 from osnet_lib.study.workspace import Workspace
 from stand_ins.host import add_atc
 
@@ -159,7 +159,7 @@ def test_batch_sizes_that_are_none_are_refused(work, sizes):
 
 @pytest.mark.parametrize("sizes", [[8, 1, 8], (8, 1), range(1, 9, 7), [np.int64(8), 1]])
 def test_batch_sizes_count_once_in_order(sizes):
-    found = staging._sizes(sizes)
+    found = distinct_batches(sizes, "stage_batches")
     assert found == [1, 8] and {type(size) for size in found} == {int}
 
 
