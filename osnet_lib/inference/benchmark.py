@@ -18,7 +18,7 @@ from ..errors import SessionError
 from .session import Session
 
 SETTLE = 25  # rounds of warm-up at most beyond those asked for: caches fill in a few, a clock that ramps up takes more
-SETTLES_IN = 200.0  # milliseconds of warm-up at least: a core that slept, or that two threads share, is slow for as long
+SETTLES_IN = 200.0  # milliseconds of warm-up at least: a core that slept, or is shared, is slow for as long
 _LATEST = 3  # rounds that bring nothing new when times have settled
 _GAIN = 0.05  # how much faster the latest may be than all before; a warm-up makes rounds faster by more
 
