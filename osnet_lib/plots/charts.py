@@ -5,6 +5,7 @@ Every function returns a figure and changes nothing else. `osnet_lib.plots.image
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from ..checks import whole_number
 from ..conversion.parity import Parity, Tolerance
 from ..core.results import NOT_MEASURED
 from ..errors import MetricError, ParityError, ResultError
+from .descriptions import describe, sentence
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, VERMILLION, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
@@ -88,7 +90,11 @@ def plot_cmc(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xticks(sorted({1, *(int(t) for t in axes.get_xticks() if 1 < t <= ranks)}))
     axes.legend(loc="lower right")
-    return figure
+    curves = [
+        sentence("cmc of", label=label, first=100 * found.rank(1), last=100 * found.rank(ranks), rank=ranks)
+        for label, found in evaluations.items()
+    ]
+    return describe(figure, sentence("cmc"), *curves)
 
 
 @styled
@@ -124,7 +130,20 @@ def plot_cameras(dataset: Market1501, title: str | None = None) -> Figure:
     axes.grid(axis="x", visible=False)
     axes.margins(y=0.16)
     figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    taken = Counter(sample.camid for samples in groups.values() for sample in samples)
+    (most, most_images), *_, (least, least_images) = [*taken.most_common(), *taken.most_common()[-1:]]
+    return describe(
+        figure,
+        sentence(
+            "cameras",
+            images=taken.total(),
+            cameras=len(cameras),
+            most=most,
+            most_images=most_images,
+            least=least,
+            least_images=least_images,
+        ),
+    )
 
 
 @styled
@@ -157,7 +176,9 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
     axes.set_yticks(range(len(parities)), [f"{p.stage}, {p.batch_size}" for p in parities])
     axes.grid(axis="y", visible=False)
     figure.legend(loc="outside lower center", ncols=2)
-    return figure
+    worst = max(parities, key=lambda parity: parity.max_abs)
+    values = {"worst": worst.max_abs, "stage": worst.stage, "batch": worst.batch_size, "tolerance": tolerance.max_abs}
+    return describe(figure, sentence("parity", **values))
 
 
 @styled
@@ -182,7 +203,7 @@ def plot_latency(
     if times.ndim == 1 and times.size and np.isnan(times).all():
         figure = new_chart(1.0, title=title)
         figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
-        return figure
+        return describe(figure, sentence("latency none"))
     if times.ndim != 1 or not times.size or not (np.isfinite(times) & (times > 0)).all():
         raise ResultError(
             f"no list of positive times, but shape {times.shape}",
@@ -219,7 +240,8 @@ def plot_latency(
         for axes in (trace, histogram):
             axes.axhline(value, color=colour, linestyle=line, linewidth=1.6, label=f"{label} {value:.4g} ms")
     figure.legend(handles=trace.get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
-    return figure
+    median, p99 = np.percentile(times, (50, 99))
+    return describe(figure, sentence("latency", rounds=len(times), batch=batch_size, median=median, p99=p99))
 
 
 @styled
@@ -282,7 +304,15 @@ def plot_throughput(
     for text in figure.legend(handles=handles, loc="outside right upper").get_texts():
         if text.get_text() in groups:
             text.set_fontweight("bold")
-    return figure
+    fastest = []
+    for heading, group in groups.items():
+        if group:
+            label, batch, rate = max(
+                ((label, batch, rate) for label, line in group.items() for batch, rate, *_ in line),
+                key=lambda point: point[2],
+            )
+            fastest.append(sentence("throughput of", group=heading, label=label, batch=batch, rate=rate))
+    return describe(figure, sentence("throughput"), *fastest)
 
 
 def _by_label(rates: Iterable[Rate]) -> dict[str, list[tuple[int, float, float, bool]]]:
