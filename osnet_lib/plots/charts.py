@@ -177,8 +177,8 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
     axes.grid(axis="y", visible=False)
     figure.legend(loc="outside lower center", ncols=2)
     worst = max(parities, key=lambda parity: parity.max_abs)
-    values = {"worst": worst.max_abs, "stage": worst.stage, "batch": worst.batch_size, "tolerance": tolerance.max_abs}
-    return describe(figure, sentence("parity", **values))
+    what = {"stage": worst.stage, "batch": worst.batch_size}
+    return describe(figure, sentence("parity", worst=worst.max_abs, tolerance=tolerance.max_abs, **what))
 
 
 @styled
