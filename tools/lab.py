@@ -22,7 +22,7 @@ from pybtex.database import Person, parse_file
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ".copies.json"  # digest of each copy as it was made
 # JupyterLab shows standard error, where progress is told, on red; tracebacks keep it.
-STYLE = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr'] { background: transparent; }\n"
+STYLE = "[data-mime-type='application/vnd.jupyter.stderr'] { background: transparent !important; }\n"
 
 
 def digest(notebook: nbformat.NotebookNode) -> str:

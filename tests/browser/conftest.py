@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from helpers.chromium import ARGUMENTS, MISSING, find_chromium, serve
 from helpers.paths import ROOT
@@ -48,9 +49,26 @@ def visits(request, browser, book, address) -> list[Visit]:
     return visit_all(browser, book, address, request.param, SCREENSHOTS)
 
 
+@pytest.fixture(params=["http", "file"])
+def place(request, book) -> str:
+    """Address of the book, with ``/`` at its end: of the server, then of the disk."""
+    return request.getfixturevalue("address") if request.param == "http" else book.resolve().as_uri() + "/"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keep a picture of the page on which a test failed, and name it below the failure."""
+    report = yield
+    if report.when == "call" and report.failed and "page" in item.funcargs:
+        picture = SCREENSHOTS / (re.sub(r"\W+", "-", item.name) + ".png")
+        item.funcargs["page"].screenshot(path=str(picture), full_page=True)
+        report.sections.append(("picture", str(picture)))
+    return report
+
+
 @pytest.fixture
-def page(browser, request):
-    """A page of its own for a test that clicks; its picture is kept when the test fails."""
+def page(browser) -> Iterator[Page]:
+    """A page of its own for a test that clicks."""
     with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
         opened = context.new_page()
         opened.set_default_timeout(10_000)
