@@ -6,6 +6,7 @@ and reads well in Jupyter.
 
 from __future__ import annotations
 
+from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
@@ -18,9 +19,9 @@ class SearchWords(SphinxTransform):
 
     def apply(self, **_options: object) -> None:
         words = self.config.search_words.get(self.env.docname, ())
-        if words and self.document.children:
-            entries = [("single", word, "", "main", None) for word in words]
-            self.document.children[0].insert(0, addnodes.index(entries=entries))
+        section = next(self.document.findall(nodes.section), None)
+        if words and section is not None:
+            section += addnodes.index(entries=[("single", word, "", "main", None) for word in words])
 
 
 def setup(app: Sphinx) -> dict:
