@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   const text = Search.htmlToText;
-  const aside = ".cell, .highlight, .cell_output, table, figure, math, svg, h1, .page-files, .sig, .prev-next-area";
+  const aside = ".bd-header-article, .cell, .highlight, .cell_output, table, figure, math, svg, h1, .page-files, .sig, .prev-next-area";
   Search.htmlToText = (html, anchor) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll(aside).forEach((element) => element.remove());
