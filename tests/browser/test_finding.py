@@ -44,7 +44,7 @@ def test_a_reader_goes_from_the_first_page_to_the_next_and_to_a_chapter(page, pl
     page.wait_for_url("**/book/reading.html")
     page.locator(".bd-sidebar-primary a", has_text="Accuracy").first.click()
     page.wait_for_url("**/executed/05_accuracy.html")
-    assert page.locator("h1").inner_text().startswith("Accuracy")
+    assert page.locator("article h1").inner_text().startswith("Accuracy")
     assert not errors + requests
 
 
