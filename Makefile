@@ -14,7 +14,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
          $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
          $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION")
 
-.PHONY: help book check lint types contract outputs test test-market coverage lab wheels clean
+.PHONY: help book check lint types contract outputs test test-browser test-market coverage lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -40,6 +40,9 @@ outputs: $(VENV)/.installed  ## notebooks are stored without outputs
 test: $(VENV)/.installed  ## run the test suite
 	@$(RUN) -m pytest -q -n auto
 
+test-browser: $(VENV)/.installed  ## open every page of the built book in a Chromium (needs one, and make book before)
+	@$(RUN) -m pytest -q -m browser tests/browser
+
 coverage: $(VENV)/.installed  ## run the test suite and fail where it covers fewer branches than it did
 	@$(RUN) -m pytest -q -n auto --cov
 
@@ -49,9 +52,8 @@ test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (need
 types: $(VENV)/.installed  ## check the types
 	@$(RUN) tools/check_types.py
 
-lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
-	@$(RUN) -m jupyterlab notebooks --LabApp.news_url=None \
-	    --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+lab: $(VENV)/.installed  ## open copies of the notebooks, in lab/, in JupyterLab
+	@$(RUN) tools/lab.py
 
 wheels: $(VENV)/.installed  ## collect all wheels for a Linux host without network, in wheels/ (ARCH= PYTHON_VERSION=)
 	@$(RUN) tools/wheels.py --constraints $(CONSTRAINTS) $(if $(ARCH),--arch $(ARCH)) \
