@@ -17,7 +17,7 @@ import numpy as np
 from ..core.table import Table
 from ..errors import ResultError
 from .style import BLACK, line_styles
-from .ticks import Axis, Scale, fit_scale
+from .ticks import Axis, FittedScale, fit_scale
 from .widget import widget
 
 _HEIGHT = 320  # pixels of the plot, without the labels of its axes
@@ -159,7 +159,9 @@ class PointChart:
             for one, look in zip(self.series, looks)
         ]
 
-    def _mark(self, one: Series, point: Point, place: tuple[float, float], up: Scale, look: dict[str, str]) -> str:
+    def _mark(
+        self, one: Series, point: Point, place: tuple[float, float], up: FittedScale, look: dict[str, str]
+    ) -> str:
         name = f"{one.label} ({one.heading})" if one.heading else one.label
         words = f"{name}: {self.x.label} {self.x.words(point.x)}, {self.y.label} {_value(self.y, point)}"
         words += f"; {point.note}" * (point.note not in ("", one.heading))
@@ -216,7 +218,7 @@ def _reach(axis: Axis, scale: str, point: Point) -> Iterator[float]:
             yield end
 
 
-def _frame(x: Axis, y: Axis, across: Scale, up: Scale) -> Iterator[str]:
+def _frame(x: Axis, y: Axis, across: FittedScale, up: FittedScale) -> Iterator[str]:
     """Rules, ticks with their words, and the labels of both axes."""
     for tick in up.ticks:
         at = _HEIGHT * (1 - up.share(tick))

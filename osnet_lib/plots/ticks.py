@@ -40,7 +40,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Scale:
+class FittedScale:
     """An axis from `low` to `high`, with the labelled values."""
 
     low: float
@@ -56,7 +56,7 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
 
-def fit_scale(axis: Axis, kind: str, values: Sequence[float], pixels: float, upright: bool) -> Scale:
+def fit_scale(axis: Axis, kind: str, values: Sequence[float], pixels: float, upright: bool) -> FittedScale:
     """The scale that holds all values on `pixels` of a page; the labels of an `upright` one, y, stand above each other.
 
     A linear one begins at 0 unless a value is negative.
@@ -75,15 +75,15 @@ def fit_scale(axis: Axis, kind: str, values: Sequence[float], pixels: float, upr
             [float(tick) for tick in MaxNLocator(bins, steps=[1, 2, 5, 10]).tick_values(low, high)]
             for bins in range(8, 0, -1)
         ]
-    scale = Scale(low, high, log, ())
+    scale = FittedScale(low, high, log, ())
     if axis.ticks:
         candidates = [list(axis.ticks)]
     for ticks in candidates:
         inside = [tick for tick in ticks if low <= tick <= high]
         if len(inside) > 1 and _fit(axis, scale, inside, pixels, upright) == inside:
-            return Scale(low, high, log, tuple(inside))
+            return FittedScale(low, high, log, tuple(inside))
     inside = [tick for tick in candidates[0] if low <= tick <= high] or [values[0]]
-    return Scale(low, high, log, tuple(_fit(axis, scale, inside, pixels, upright)))
+    return FittedScale(low, high, log, tuple(_fit(axis, scale, inside, pixels, upright)))
 
 
 def _decades(low: float, high: float, steps: Sequence[int], every: int = 1) -> list[float]:
@@ -96,7 +96,7 @@ def label_room(axis: Axis, tick: float, upright: bool) -> float:
     return _LINE if upright else _LETTER * len(axis.words(tick)) + _APART
 
 
-def _fit(axis: Axis, scale: Scale, ticks: Sequence[float], pixels: float, upright: bool) -> list[float]:
+def _fit(axis: Axis, scale: FittedScale, ticks: Sequence[float], pixels: float, upright: bool) -> list[float]:
     """The ticks, without those whose label would touch the one before."""
     kept: list[float] = []
     for tick in sorted(ticks):

@@ -134,7 +134,7 @@
         "li", { class: kind, title: name },
         element("span", {}, rank ? `rank ${rank}` : "no rank"), tile,
         element("span", {}, who(pid)), element("span", { class: "said" }, `camera ${camid}`),
-        element("span", { class: "said" }, String(distance))
+        element("span", { class: "said" }, distance.toPrecision(4))
       );
     }
 
@@ -167,7 +167,7 @@
       said.textContent =
         `Query ${place + 1} of ${pick.options.length}: ${who(pid)} in camera ${camid}, ${percent(ap)}. ` +
         `Of its ${rank} nearest images ${counted(marks, "r")} are right and ${counted(marks, "w")} wrong` +
-        (aside ? `; ${aside} of those near it are dropped. ` : ". ") +
+        (aside ? `; ${aside} more near it ${aside === 1 ? "is" : "are"} left out. ` : ". ") +
         (first === 1 ? "Rank 1 is right." : first ? `The first right one has rank ${first}.` : "No image matches it.");
     }
 
@@ -197,7 +197,7 @@
     });
 
     const go = () => {
-      box.append(picks, element("div", { class: "view" }, asked, ranks), key, said);
+      box.append(picks, said, element("div", { class: "view" }, asked, ranks), key);
       box.dataset.live = "";
       refill();
     };
