@@ -36,7 +36,7 @@ _EVERY = ""  # the state of the filter in which nothing is left out
 
 
 @dataclass(frozen=True)
-class Point:
+class ChartPoint:
     """One value: where it stands, how far it may be off, and what the page says of it.
 
     Attributes
@@ -64,7 +64,7 @@ class Series:
     Attributes
     ----------
     label : str
-    points : tuple of Point
+    points : tuple of ChartPoint
     heading : str
         Under which it stands in the legend: measured here, imported, published.
     device : str
@@ -74,7 +74,7 @@ class Series:
     """
 
     label: str
-    points: tuple[Point, ...]
+    points: tuple[ChartPoint, ...]
     heading: str = ""
     device: str = ""
     joined: bool = True
@@ -160,7 +160,7 @@ class PointChart:
         ]
 
     def _mark(
-        self, one: Series, point: Point, place: tuple[float, float], up: FittedScale, look: dict[str, str]
+        self, one: Series, point: ChartPoint, place: tuple[float, float], up: FittedScale, look: dict[str, str]
     ) -> str:
         name = f"{one.label} ({one.heading})" if one.heading else one.label
         words = f"{name}: {self.x.label} {self.x.words(point.x)}, {self.y.label} {_value(self.y, point)}"
@@ -204,11 +204,11 @@ def point_chart(series: Sequence[Series], x: Axis, y: Axis, conclusion: str) -> 
     return PointChart(filled, x, y, conclusion)
 
 
-def _value(axis: Axis, point: Point) -> str:
+def _value(axis: Axis, point: ChartPoint) -> str:
     return axis.words(point.y) + ("" if point.error is None else f" ± {axis.words(float(f'{point.error:.2g}'))}")
 
 
-def _reach(axis: Axis, scale: str, point: Point) -> Iterator[float]:
+def _reach(axis: Axis, scale: str, point: ChartPoint) -> Iterator[float]:
     """A point and the ends of its bar, without what a log axis cannot show."""
     log = (scale if scale in axis.scales else axis.scales[0]) == "log"
     yield point.y

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.results import Result
 from ..errors import ResultError
 from ..plots.charts import Rate
-from ..plots.point_chart import Point, PointChart, Series, point_chart
+from ..plots.point_chart import ChartPoint, PointChart, Series, point_chart
 from ..plots.ticks import Axis
 from ..published.quoted import published_throughput
 from .performance import throughput_series
@@ -32,7 +32,7 @@ def speed_chart(results: list[Result]) -> PointChart:
     series.sort(key=lambda one: one.heading, reverse=True)  # what was measured here comes first
     published = {entry.label: entry.device for entry in published_throughput("osnet_x1_0")}
     for one in _series(throughput_series([])[1], "published", ""):
-        points = tuple(Point(p.x, p.y, p.error, "published", hollow=True) for p in one.points)
+        points = tuple(ChartPoint(p.x, p.y, p.error, "published", hollow=True) for p in one.points)
         series.append(Series(one.label, points, one.heading, published[one.label], dashed=True))
     rates = [point.y for one in series for point in one.points]
     batches = sorted({point.x for one in series for point in one.points})
@@ -46,11 +46,11 @@ def speed_chart(results: list[Result]) -> PointChart:
 
 def _series(rates: list[Rate], heading: str, device: str) -> list[Series]:
     """One series a label, its points by batch size."""
-    lines: dict[str, list[Point]] = {}
+    lines: dict[str, list[ChartPoint]] = {}
     for label, batch, rate, spread, *disturbed in rates:
         error = None if spread is None else spread * rate
         note = "disturbed" if any(disturbed) else ""
-        lines.setdefault(label, []).append(Point(batch, rate, error, note, hollow=any(disturbed)))
+        lines.setdefault(label, []).append(ChartPoint(batch, rate, error, note, hollow=any(disturbed)))
     return [
         Series(label, tuple(sorted(points, key=lambda point: point.x)), heading, device)
         for label, points in lines.items()

@@ -8,13 +8,16 @@ from xml.etree import ElementTree
 import pytest
 
 from osnet_lib.errors import ResultError
-from osnet_lib.plots.point_chart import Point, Series, point_chart
+from osnet_lib.plots.point_chart import ChartPoint, Series, point_chart
 from osnet_lib.plots.ticks import Axis
 
 LINE = Series(
-    "net, 2 threads", (Point(1, 20.0, 2.0), Point(8, 40.0, 1.0, "disturbed", hollow=True)), "measured here", "CPU"
+    "net, 2 threads",
+    (ChartPoint(1, 20.0, 2.0), ChartPoint(8, 40.0, 1.0, "disturbed", hollow=True)),
+    "measured here",
+    "CPU",
 )
-CHIP = Series("chip", (Point(1, 240.0), Point(16, 4000.0)), "published", "NPU", dashed=True)
+CHIP = Series("chip", (ChartPoint(1, 240.0), ChartPoint(16, 4000.0)), "published", "NPU", dashed=True)
 BATCH, RATE = Axis("batch size", ("log",), (1, 8, 16)), Axis("images per second", ("log", "linear"))
 LOSS = Axis("loss of mAP, points")
 
@@ -60,7 +63,7 @@ def test_one_drawing_for_each_device_and_scale():
 
 def test_points_of_engines_stand_alone_with_their_bars():
     engines = [
-        Series(name, (Point(speed, loss, 0.3),), device="CPU", joined=False)
+        Series(name, (ChartPoint(speed, loss, 0.3),), device="CPU", joined=False)
         for name, speed, loss in (("float32", 30.0, 0.0), ("int8", 70.0, 1.2), ("better", 20.0, -0.4))
     ]
     made = chart(*engines, x=RATE, y=LOSS)
@@ -87,9 +90,12 @@ def test_hollow_is_explained_where_it_occurs():
     "series, words",
     [
         ([Series("none", ())], "no point to show"),
-        ([Series("a", (Point(1, 0.0),))], "a: images per second of 0.0. It must be finite, and positive on a log axis"),
-        ([Series("a", (Point(0, 1.0),))], "a: batch size of 0"),
-        ([Series("a", (Point(1, float("nan")),))], "a: images per second of nan"),
+        (
+            [Series("a", (ChartPoint(1, 0.0),))],
+            "a: images per second of 0.0. It must be finite, and positive on a log axis",
+        ),
+        ([Series("a", (ChartPoint(0, 1.0),))], "a: batch size of 0"),
+        ([Series("a", (ChartPoint(1, float("nan")),))], "a: images per second of nan"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(series, words):
