@@ -60,7 +60,7 @@ class Ranking:
 
     @property
     def signs(self) -> str:
-        return "".join(SIGNS[mark] for mark in self.marks)
+        return " ".join(SIGNS[mark] for mark in self.marks)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -97,7 +97,7 @@ def test_the_worst_queries_are_a_table_without_a_script():
     assert len(rows) == 10
     worst = np.argsort(score.ap, kind="stable")[:10]
     assert [row["query"] for row in rows] == query.names[worst].tolist()
-    assert set("".join(row["nearest images"] for row in rows)) <= set("✓✗–∅")
+    assert set("".join(row["nearest images"] for row in rows)) <= set("✓✗–∅ ")
     assert f"{score.hits(1)} of {score.num_valid} queries" in repr(explorer)
     assert explorer._repr_html_().index("<table") < explorer._repr_html_().index("<script")
 
