@@ -36,6 +36,11 @@ pytest_plugins = ["helpers.npu"]  # its fixture
 SHARED = ROOT.parent / "shared" / "data"  # beside the repository
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs first, so that at the end no worker waits for another that has just begun a long one."""
+    items.sort(key=lambda item: not {"end_to_end", "study"} & {*item.path.parts})
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """What is kept of one run for the next goes into a folder of the tests, not into that of whoever runs them."""

@@ -105,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("output", help="the .onnx to write")
     _key_option(p)
     p.add_argument("--opset", type=int, default=11, help="operator set (default 11: older ATC reads nothing newer)")
+    p.add_argument(
+        "--fuse-streams",
+        action="store_true",
+        help="compute the streams of a block side by side: the same features by fewer, wider operators, slower or "
+        "faster by machine",
+    )
 
     p = command(
         "simplify",
@@ -188,10 +194,10 @@ def _export(o: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(_model(o.checkpoint), o.key)
     print(f"{checkpoint.path}: {checkpoint.architecture}, trained on {checkpoint.trained_on}")
     _print_origin(checkpoint.path, checkpoint.origin)
-    made = export_onnx(checkpoint, Path(o.output), o.opset)
+    made = export_onnx(checkpoint, Path(o.output), o.opset, o.fuse_streams)
     print(
         f"{made.path}: opset {made.opset}, {made.nodes} nodes, {made.input_name} {list(made.input_shape)} -> "
-        f"{made.output_name} {list(made.output_shape)}"
+        f"{made.output_name} {list(made.output_shape)}{', streams fused' * o.fuse_streams}"
     )
     with open_session(checkpoint, "torch", threads=1) as reference:  # more would only wait for each other
         _passed(pass_gate(reference, made.path, "onnx", 4))

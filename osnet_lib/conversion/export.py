@@ -21,9 +21,10 @@ if TYPE_CHECKING:  # torch takes a second to import, and looking at an ONNX file
     from ..network.checkpoint import Checkpoint
 
 OPSETS = range(9, 21)  # what the TorchScript exporter of torch 2.13 writes; ATC reads 11 to 18, older ones 11 only
+FUSED = "streams fused"  # what the metadata of such a file say under "graph"
 
 
-def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> OnnxFile:
+def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11, fuse_streams: bool = False) -> OnnxFile:
     """Write a model as ONNX: ``image [batch, 3, 256, 128]`` to ``feature [batch, 512]``, float32.
 
     The same checkpoint and library versions give the same bytes.
@@ -36,13 +37,19 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
         Replaced only when the new file is complete and checked.
     opset : int
         The default 11 is what every ATC version reads.
+    fuse_streams : bool
+        Compute the streams of a block side by side (`osnet_lib.network.fused`): the same features up to the order of
+        float additions, by fewer operators. The metadata say so under ``graph``.
 
     Raises
     ------
     ExportError
-        An opset the exporter cannot write, or did not write; a path that cannot be written.
+        An opset the exporter cannot write, or did not write; a path that cannot be written; streams that cannot be
+        fused exactly.
     """
     import torch
+
+    from ..network import fused
 
     path = Path(path)
     opset = whole_number(
@@ -54,6 +61,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
         where=path,
         cure="11 suits every ATC.",
     )
+    model = fused.fuse_streams(checkpoint.model) if fuse_streams else checkpoint.model
     stream = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # The choice of the older exporter is deliberate: the newer one, asked for opset 11, writes 18.
@@ -63,7 +71,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
         warnings.filterwarnings("ignore", "Converting a tensor to a Python", torch.jit.TracerWarning, r"torch\.nn\b")
         warnings.filterwarnings("ignore", "ONNX export mode is set to .* operator 'instance_norm'", UserWarning)
         torch.onnx.export(
-            checkpoint.model,
+            model,
             (torch.zeros(2, *IMAGE_SHAPE),),
             stream,  # type: ignore[arg-type]  # the older exporter writes to streams as well
             dynamo=False,
@@ -76,6 +84,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | Path, opset: int = 11) -> On
         "architecture": checkpoint.architecture,
         "weights_sha256": checkpoint.sha256,
         **{f"weights_{name}": words for name, words in checkpoint.origin.items()},
+        **({"graph": FUSED} if fuse_streams else {}),
         "osnet_lib": __version__,
         "torch": torch.__version__,
         "onnx": onnx.__version__,

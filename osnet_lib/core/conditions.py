@@ -54,6 +54,8 @@ class SessionFacts(Facts):
         Of onnxruntime, torch, what they need on an NPU, and numpy, as far as installed.
     input, output : str, optional
         What an ONNX file calls them.
+    graph : str, optional
+        How an ONNX file differs from the plain graph, such as ``"streams fused"``.
     exported_from : dict of str
         Name and hash of the checkpoint that a model was exported from, where a session was opened for that.
     checkpoint : dict of str
@@ -62,7 +64,7 @@ class SessionFacts(Facts):
         Of the backend, where some were given.
     """
 
-    SOMETIMES: ClassVar[tuple[str, ...]] = ("input", "output", "exported_from", "checkpoint", "options")
+    SOMETIMES: ClassVar[tuple[str, ...]] = ("input", "output", "graph", "exported_from", "checkpoint", "options")
 
     backend: str | None = None
     provider: str | None = None
@@ -76,6 +78,7 @@ class SessionFacts(Facts):
     versions: dict[str, Any] = field(default_factory=dict)
     input: str | None = None
     output: str | None = None
+    graph: str | None = None
     exported_from: dict[str, Any] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)

@@ -112,7 +112,10 @@ def _convert(data: bytes, formats: tuple[str, ...], where: str | PathLike) -> tu
                     where=where,
                     cure="Save it with 8 bits a colour",
                 )
-            return picture.convert("RGB"), picture.format or ""
+            if picture.mode != "RGB":
+                return picture.convert("RGB"), picture.format or ""
+            picture.load()  # to convert it would copy it
+            return picture, picture.format or ""
     except UnidentifiedImageError:
         raise
     except Image.DecompressionBombError as error:  # also of what lies inside, such as an icon's pictures

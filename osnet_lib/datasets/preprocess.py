@@ -70,11 +70,51 @@ def preprocess(image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
     """
     if out is None:
         out = np.empty((3, HEIGHT, WIDTH), np.float32)
-    pixels = np.asarray(_resize(image)).transpose(2, 0, 1)
-    np.divide(pixels, np.float32(255), out=out, dtype=np.float32)  # dtype: numpy 1 would divide in float16
+    if 2 * image.width == WIDTH and 2 * image.height == HEIGHT:
+        out[...] = _doubled(image if image.mode == "RGB" else image.convert("RGB"))
+    else:
+        out[...] = _lines(_resize(image)).transpose(1, 0, 2)
+    np.divide(out, np.float32(255), out=out)
     np.subtract(out, _MEAN, out=out)
     np.divide(out, _STD, out=out)
     return out
+
+
+def _lines(image: Image.Image) -> np.ndarray:
+    """The pixels of an RGB image, ``[height, 3, width]``: Pillow sorts colours within a line faster than numpy can."""
+    return np.frombuffer(image.tobytes("raw", "RGB;L"), np.uint8).reshape(image.height, 3, image.width)
+
+
+def _doubled(image: Image.Image) -> np.ndarray:
+    """What `_resize` makes of an image of half the size, as all of Market-1501 are: to the bit, in a third of the time.
+
+    A new pixel lies a quarter of the way from the centre of an old one to the next, and weighs them 3 to 1. As Pillow
+    does, lines come first and are rounded to whole numbers before columns are made of them.
+
+    Returns
+    -------
+    ndarray of uint16, [3, 256, 128]
+    """
+    lines = _lines(image)
+    height, _, width = lines.shape
+    padded = np.empty((height, 3, width + 2), np.uint16)  # beyond the edge lies the edge once more
+    padded[..., 1:-1], padded[..., 0], padded[..., -1] = lines, lines[..., 0], lines[..., -1]
+    wide = np.empty((height + 2, 3, width, 2), np.uint16)
+    _between(padded[..., :-2], padded[..., 1:-1], padded[..., 2:], wide[1:-1, ..., 0], wide[1:-1, ..., 1])
+    wide[0], wide[-1] = wide[1], wide[-2]
+    wide = wide.reshape(height + 2, 3, 2 * width)
+    tall = np.empty((height, 2, 3, 2 * width), np.uint16)
+    _between(wide[:-2], wide[1:-1], wide[2:], tall[:, 0], tall[:, 1])
+    return tall.reshape(2 * height, 3, 2 * width).transpose(1, 0, 2)
+
+
+def _between(before: np.ndarray, here: np.ndarray, after: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+    """Two new pixels for each `here`: three parts of it and one of its neighbour, rounded half up."""
+    near = here * 3
+    near += 2
+    for far, new in ((before, first), (after, second)):
+        np.add(near, far, out=new)
+        new >>= 2
 
 
 def iter_batches(

@@ -30,7 +30,8 @@ class Engine(Protocol):
         True where no such device exists and something stands in for it, so that times mean nothing.
 
     An engine that knows more of its model has ``facts``, a dict of further `SessionFacts`. One that
-    can overlap copies and execution also has ``stream(batches)``: `compute` for each, in order.
+    can overlap copies and execution, or several batches, also has ``stream(batches)``: `compute` for each, in order.
+    One that computes several batches at a time also has ``streams(batch_size)``, which says how many.
     """
 
     model: Path

@@ -100,7 +100,13 @@ def extract_features(
             raise FeatureError(error.what, where=where, cure=error.cure) from error
 
     return collect_features(
-        path, samples, extraction_conditions(session, dataset, samples, batch_size, flip), batch_size, compute, progress
+        path,
+        samples,
+        extraction_conditions(session, dataset, samples, batch_size, flip),
+        batch_size,
+        compute,
+        progress,
+        lambda: {"streams": session.streams(batch_size)},
     )
 
 
@@ -186,7 +192,7 @@ def collect_features(
     progress: bool = True,
     more_conditions: Callable[[], dict] = dict,
 ) -> Features:
-    """Write features as they come, so that a kill loses none but those of the last batch.
+    """Write features as they come, so that a kill loses none but those of the batches on their way.
 
     Parameters
     ----------

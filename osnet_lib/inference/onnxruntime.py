@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,9 @@ from .engine import SMALLER_BATCH, no_device
 # get smaller towards the end let the thread that has the core do more of it (benchmarks/threads.py measures both).
 THREADING = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
 
+# The largest batch that a stream computes on one core, others beside it; each takes memory of its own, 12 MB an image.
+SMALL = 1
+
 
 class OnnxRuntimeEngine:
     """ONNX Runtime on a CUDA device where its provider is installed and starts, else on the CPU."""
@@ -26,8 +33,6 @@ class OnnxRuntimeEngine:
     input_dtype, simulated = np.dtype(np.float32), False
 
     def __init__(self, model: Path, device: int, threads: int):
-        import onnxruntime
-
         try:
             found = inspect_onnx(model, expect_osnet=True)
         except ExportError as error:
@@ -37,17 +42,26 @@ class OnnxRuntimeEngine:
         self.gears: tuple[int, ...] = (found.batch_size,) if found.batch_size else ()
         self.precision = found.precision
         self.facts = {"input": found.input_name, "output": found.output_name}
+        if "graph" in found.metadata:
+            self.facts["graph"] = found.metadata["graph"]
+        self._threads = threads
+        self._network = self._start(self._settings(threads), device)
+        self._on_one_core: Any = None  # what `stream` runs, once it is asked for
+        self.provider = self._network.get_providers()[0]
+
+    def _settings(self, threads: int) -> Any:
+        import onnxruntime
+
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
         settings.log_severity_level = 3  # errors; they come as exceptions as well
         for name, value in THREADING.items():
             settings.add_session_config_entry(name, value)
-        if found.precision == INT8:
+        if self.precision == INT8:
             # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
             # where there is no such danger it gives the same features to the bit.
             settings.add_session_config_entry("session.x64quantprecision", "1")
-        self._network = self._start(settings, device)
-        self.provider = self._network.get_providers()[0]
+        return settings
 
     def _start(self, settings: Any, device: int) -> Any:
         """The network on its device, which gets its name here."""
@@ -74,12 +88,48 @@ class OnnxRuntimeEngine:
         return network
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
+        return self._run(self._network, batch)
+
+    def streams(self, batch_size: int) -> int:
+        """How many batches `stream` computes at a time: one on each core, or 1 where all cores share each batch."""
+        alone = self.provider == "CPUExecutionProvider" and batch_size <= SMALL
+        return self._threads if alone else 1
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """`compute` for each batch; a core that has a batch of its own never waits for another within an operator.
+
+        The features are the same to the bit, for how many threads share an operator changes no sum in it. One more
+        session is kept for it, whose runs share the weights; each run has activations of its own.
+        """
+        batches = iter(batches)
+        first = next(batches, None)
+        if first is None:
+            return
+        streams, batches = self.streams(len(first)), chain((first,), batches)
+        if streams == 1:
+            yield from map(self.compute, batches)
+            return
+        if self._on_one_core is None:
+            self._on_one_core = self._start(self._settings(1), 0)
+        running: deque[Future] = deque()
+        pool = ThreadPoolExecutor(streams, thread_name_prefix="compute")
         try:
-            return self._network.run([self.facts["output"]], {self.facts["input"]: batch})[0]
+            for batch in batches:
+                running.append(pool.submit(self._run, self._on_one_core, batch))
+                if len(running) > streams:  # one waits, so that a core which is through has its next at once
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, network: Any, batch: np.ndarray) -> np.ndarray:
+        try:
+            return network.run([self.facts["output"]], {self.facts["input"]: batch})[0]
         except Exception as error:
             raise SessionError(
                 f"ONNX Runtime failed ({first_line(error)})", where=self.model, cure=SMALLER_BATCH
             ) from error
 
     def close(self) -> None:
-        del self._network
+        del self._network, self._on_one_core

@@ -113,6 +113,10 @@ class Session:
         engine = self._open_engine()
         return self._checked(engine.compute(self._full(batch)), len(batch))
 
+    def streams(self, batch_size: int) -> int:
+        """How many batches of that size `stream` computes at a time, each on one core; 1 where all share each batch."""
+        return getattr(self._open_engine(), "streams", lambda _: 1)(batch_size)
+
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """`run` for many batches, faster where the device copies and computes at the same time.
 

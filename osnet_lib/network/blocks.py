@@ -80,8 +80,12 @@ class ChannelGate(nn.Module):
         self.fc2 = nn.Conv2d(channels // GATE_REDUCTION, channels, 1)
         self.gate_activation = nn.Sigmoid()
 
+    def weigh(self, means: Tensor) -> Tensor:
+        """Weights ``[N, C, 1, 1]`` of the channels from their averages over the places."""
+        return self.gate_activation(self.fc2(self.relu(self.fc1(means))))
+
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate_activation(self.fc2(self.relu(self.fc1(self.global_avgpool(x)))))
+        return x * self.weigh(self.global_avgpool(x))
 
 
 class Block(nn.Module):
@@ -100,13 +104,16 @@ class Block(nn.Module):
     def _add_streams(self, channels: int) -> None:
         raise NotImplementedError
 
-    def _streams(self) -> Iterable[nn.Module]:
+    def streams(self) -> Iterable[nn.Module]:
+        """The streams, the shortest first."""
         raise NotImplementedError
 
+    def _gated_sum(self, x: Tensor) -> Tensor:
+        gated = [self.gate(stream(x)) for stream in self.streams()]
+        return sum(gated[1:], gated[0])
+
     def _residual(self, x: Tensor) -> Tensor:
-        x = self.conv1(x)
-        gated = [self.gate(stream(x)) for stream in self._streams()]
-        return self.conv3(sum(gated[1:], gated[0]))
+        return self.conv3(self._gated_sum(self.conv1(x)))
 
     def _shortcut(self, x: Tensor) -> Tensor:
         return x if self.downsample is None else self.downsample(x)
@@ -125,7 +132,7 @@ class OSBlock(Block):
         self.conv2c = nn.Sequential(*(LightConv3x3(channels) for _ in range(3)))
         self.conv2d = nn.Sequential(*(LightConv3x3(channels) for _ in range(4)))
 
-    def _streams(self) -> tuple[nn.Module, ...]:
+    def streams(self) -> Iterable[nn.Module]:
         return self.conv2a, self.conv2b, self.conv2c, self.conv2d
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,7 +150,7 @@ class OSBlockAIN(Block):
     def _add_streams(self, channels: int) -> None:
         self.conv2 = nn.ModuleList(LightStream(channels, depth) for depth in range(1, STREAMS + 1))
 
-    def _streams(self) -> nn.ModuleList:
+    def streams(self) -> Iterable[nn.Module]:
         return self.conv2
 
     def forward(self, x: Tensor) -> Tensor:

@@ -68,6 +68,9 @@ class OSNet(nn.Module):
     ``[N, num_classes]`` otherwise.
     """
 
+    block: type[Block] = OSBlock
+    block_ain: type[Block] = OSBlockAIN
+
     def __init__(self, architecture: Architecture, num_classes: int = 0):
         super().__init__()
         self.architecture = architecture
@@ -77,14 +80,14 @@ class OSNet(nn.Module):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         if ain:
             norms = _AIN_NORMS
-            self.conv2, self.pool2 = self._stage(OSBlockAIN, c[0], c[1], norms[0]), self._transition(c[1])
-            self.conv3, self.pool3 = self._stage(OSBlockAIN, c[1], c[2], norms[1]), self._transition(c[2])
-            self.conv4 = self._stage(OSBlockAIN, c[2], c[3], norms[2])
+            self.conv2, self.pool2 = self._stage(self.block_ain, c[0], c[1], norms[0]), self._transition(c[1])
+            self.conv3, self.pool3 = self._stage(self.block_ain, c[1], c[2], norms[1]), self._transition(c[2])
+            self.conv4 = self._stage(self.block_ain, c[2], c[3], norms[2])
         else:
             first = (architecture.variant == "ibn",) * 2
-            self.conv2 = self._stage(OSBlock, c[0], c[1], first).append(self._transition(c[1]))
-            self.conv3 = self._stage(OSBlock, c[1], c[2], (False, False)).append(self._transition(c[2]))
-            self.conv4 = self._stage(OSBlock, c[2], c[3], (False, False))
+            self.conv2 = self._stage(self.block, c[0], c[1], first).append(self._transition(c[1]))
+            self.conv3 = self._stage(self.block, c[1], c[2], (False, False)).append(self._transition(c[2]))
+            self.conv4 = self._stage(self.block, c[2], c[3], (False, False))
         self.conv5 = ConvLayer(c[3], c[3], 1)
         self.global_avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Sequential(nn.Linear(c[3], FEATURE_DIM), nn.BatchNorm1d(FEATURE_DIM), nn.ReLU(inplace=True))

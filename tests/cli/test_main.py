@@ -133,6 +133,16 @@ def test_export_takes_an_opset(osnet, tmp_path):
     assert {entry.version for entry in onnx.load(tmp_path / "o.onnx").opset_import} == {13}
 
 
+def test_export_fuses_streams_and_simplify_keeps_that(osnet, tmp_path):
+    code, out, err = osnet("export {}/w.pth {new}/o.onnx --fuse-streams", new=tmp_path)
+    made = inspect_onnx(tmp_path / "o.onnx")
+    assert code == 0 and not err and made.nodes < inspect_onnx(networks.onnx_path()).nodes
+    assert out[1].endswith("feature ['batch', 512], streams fused") and out[2].endswith(": passed")
+    code, out, err = osnet("simplify {new}/o.onnx {new}/s.onnx --batch-size 2", new=tmp_path)
+    assert code == 0 and not err and out[1].endswith(": passed")
+    assert {inspect_onnx(tmp_path / name).metadata["graph"] for name in ("o.onnx", "s.onnx")} == {"streams fused"}
+
+
 def test_simplify_fixes_the_batch(osnet, tmp_path):
     code, out, err = osnet("simplify {}/a.onnx {new}/s.onnx --batch-size 3", new=tmp_path)
     model = inspect_onnx(tmp_path / "s.onnx")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -23,10 +25,13 @@ from onnx import TensorProto, helper, numpy_helper
 import osnet_lib
 from helpers.networks import FOLDER, checkpoint, checkpoint_path, images, onnx_path
 from helpers.refusals import refusal_of
-from osnet_lib.conversion.export import OPSETS, export_onnx, simplify_onnx
+from osnet_lib.conversion.export import FUSED, OPSETS, export_onnx, simplify_onnx
 from osnet_lib.conversion.onnx_file import inspect_onnx
+from osnet_lib.conversion.parity import Tolerance, check_parity
 from osnet_lib.core.files import sha256
 from osnet_lib.errors import ExportError
+from osnet_lib.inference.parity_gate import sample_people
+from osnet_lib.inference.session import open_session
 
 refusal = partial(refusal_of, ExportError)
 
@@ -106,6 +111,50 @@ def test_variants(tmp_path, name):
     kinds = [node.op_type for node in onnx.load(made.path).graph.node]
     assert made.metadata["architecture"] == name
     assert kinds.count("InstanceNormalization") == {"osnet_ibn_x1_0": 3, "osnet_ain_x1_0": 5}[name]
+
+
+@pytest.mark.parametrize("name", ["osnet_x0_5", "osnet_ibn_x1_0", "osnet_ain_x0_25"])
+def test_fused_streams_pass_the_gate(tmp_path, name):
+    made = export_onnx(checkpoint(name), tmp_path / "x.onnx", fuse_streams=True)
+    assert made == inspect_onnx(made.path, expect_osnet=True) and made.metadata["graph"] == FUSED
+    people = sample_people(3)
+    with open_session(checkpoint(name), "torch", threads=1) as torch_session:
+        expected = np.concatenate([torch_session.run(image[None]) for image in people])
+    exact = Tolerance(1e-5 * max(1, expected.max()))  # float32 rounds by the size of a number
+    with open_session(made.path, "onnxruntime", threads=1) as session:
+        assert session.describe()["graph"] == FUSED
+        assert check_parity(expected, session, people, "fused", exact, batch_size=2).passed
+
+
+def test_fused_streams_simplified():
+    """The graph of x0.25 is that of all widths; of ten light convolutions and four gates a block keeps four and one."""
+    made, plain = inspect_onnx(onnx_path(2, fuse_streams=True)), inspect_onnx(onnx_path(4))
+    fused, other = (Counter(node.op_type for node in onnx.load(file.path).graph.node) for file in (made, plain))
+    assert made.nodes == 253 and inspect_onnx(onnx_path(fuse_streams=True)).nodes < 280 < plain.nodes == 391
+    assert fused["Conv"] == other["Conv"] - 6 * (2 * (10 - 4) + 2 * (4 - 1)) and fused["Sigmoid"] == 6
+    same = ("architecture", "weights_sha256", "torch", "onnx", "onnxsim")
+    assert made.metadata["graph"] == FUSED and "graph" not in plain.metadata
+    assert [made.metadata[key] for key in same] == [plain.metadata[key] for key in same]
+    batch = images(2)
+    with open_session(made.path, threads=1) as one, open_session(plain.path, threads=1) as another:
+        np.testing.assert_allclose(one.run(batch), another.run(batch), rtol=0, atol=1e-5)
+        assert "graph" not in another.describe()
+
+
+@pytest.mark.parametrize("opset", [OPSETS.start, OPSETS.stop - 1])
+def test_fused_streams_in_other_opsets(tmp_path, opset):
+    made = export_onnx(checkpoint(), tmp_path / "x.onnx", opset, fuse_streams=True)
+    batch = images(2)
+    with open_session(made.path, "onnxruntime", threads=1) as one, open_session(onnx_path(), threads=1) as other:
+        assert made.opset == opset
+        np.testing.assert_allclose(one.run(batch), other.run(batch), rtol=0, atol=1e-5)
+
+
+def test_a_network_that_fusing_would_change_is_refused(tmp_path):
+    changed = copy.deepcopy(checkpoint().model)
+    changed.conv4[1].conv2c.append(torch.nn.Sigmoid())
+    message = refusal(export_onnx, replace(checkpoint(), model=changed), tmp_path / "x.onnx", fuse_streams=True)
+    assert message.startswith("conv4.1: its streams are not") and not list(tmp_path.iterdir())
 
 
 def test_two_exports_are_the_same_bytes(tmp_path):
@@ -329,8 +378,6 @@ def renamed(path):
 
 
 def test_other_names_run_and_are_simplified(tmp_path):
-    from osnet_lib.inference.session import open_session
-
     made = simplify_onnx(renamed(tmp_path / "x.onnx"), tmp_path / "y.onnx", 2)
     assert (made.input_name, made.output_name, made.batch_size) == ("images", "output", 2)
     with open_session(onnx_path(), threads=1) as ours, open_session(made.path, threads=1) as theirs:

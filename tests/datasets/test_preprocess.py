@@ -101,6 +101,13 @@ def test_random_images_have_torchvisions_bits(size, mode):
     assert image.tobytes() == before
 
 
+def test_half_the_size_is_doubled_as_pillow_does_for_every_two_neighbours():
+    pairs = np.stack(np.meshgrid(*2 * [np.arange(256, dtype=np.uint8)]), axis=-1)  # 65,536 of them
+    for pixels in np.moveaxis(np.resize(pairs, (6, 3, 128, 64)), 1, -1):
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        assert same_bits(preprocess(image), torchvision_transform(image))
+
+
 def test_writes_into_a_row_of_a_batch():
     image = Image.new("RGB", (3, 5), (10, 20, 30))
     batch = np.zeros((2, 3, 256, 128), np.float32)

@@ -58,11 +58,13 @@ def checkpoint(name: str = "osnet_x0_25") -> Checkpoint:
 
 
 @cache
-def onnx_path(batch_size: int | None = None) -> Path:
+def onnx_path(batch_size: int | None = None, fuse_streams: bool = False) -> Path:
     """The exported network; simplified to a fixed batch when one is given."""
+    stem = f"osnet{'_fused' * fuse_streams}"
     if batch_size is None:
-        return export_onnx(checkpoint(), FOLDER / "osnet.onnx").path
-    return simplify_onnx(onnx_path(), FOLDER / f"osnet_bs{batch_size}_sim.onnx", batch_size).path
+        return export_onnx(checkpoint(), FOLDER / f"{stem}.onnx", fuse_streams=fuse_streams).path
+    source = onnx_path(fuse_streams=True) if fuse_streams else onnx_path()
+    return simplify_onnx(source, FOLDER / f"{stem}_bs{batch_size}_sim.onnx", batch_size).path
 
 
 def images(count: int, seed: int = 0) -> np.ndarray:

@@ -55,6 +55,9 @@ class Fake:
     def stream(self, batches):
         return map(self.run, batches)
 
+    def streams(self, batch_size):
+        return 1
+
     def describe(self) -> dict:
         return {"backend": "fake", "model": self.model.name, "model_sha256": "0", "batch_size": self.batch_size}
 
@@ -84,7 +87,7 @@ def test_features_are_in_the_order_of_the_samples(dataset, whole):
     assert whole.camids.tolist() == [s.camid for s in dataset.query]
     assert whole.features.shape == (11, 512) and whole.features.dtype == np.float32
     assert whole.conditions["images"] == 11 and whole.conditions["batch_size"] == 4
-    assert whole.conditions["resumed_at"] == 0
+    assert whole.conditions["resumed_at"] == 0 and whole.conditions["streams"] == 1
     assert whole.conditions["dataset"] == {"file": "tiny", "sha256": dataset.digest}
     assert whole.conditions["session"]["backend"] == "fake" and re.fullmatch("[0-9a-f]{64}", whole.conditions["code"])
 

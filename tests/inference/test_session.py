@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from helpers.refusals import refusal_of
 from osnet_lib.core.files import sha256
 from osnet_lib.core.host import cpu_name, usable_cores
 from osnet_lib.errors import CheckpointError, SessionError
+from osnet_lib.inference.onnxruntime import SMALL
 from osnet_lib.inference.session import BACKENDS, Session, choose_backend, open_session
 
 FIXED = 4
@@ -128,6 +130,43 @@ def test_stream_is_run_for_many(reference, dynamic, fixed):
         for batch, features in zip(batches, session.stream(batches), strict=True):
             np.testing.assert_array_equal(features, session.run(batch))
         assert list(session.stream(iter([]))) == []
+
+
+def computing() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("compute")]
+
+
+def test_small_batches_are_computed_several_at_a_time_in_order_and_to_the_bit(dynamic):
+    batches = [images(SMALL, seed) for seed in range(6)]
+    with open_session(onnx_path(), threads=3) as session:
+        assert [session.streams(n) for n in (1, SMALL, SMALL + 1)] == [3, 3, 1]
+        assert dynamic.streams(1) == 1  # of one thread
+        for batch, features in zip(batches, session.stream(batches), strict=True):
+            assert len(computing()) <= 3
+            np.testing.assert_array_equal(features, dynamic.run(batch))
+        assert not computing()
+        asked = []
+        stream = session.stream(asked.append(batch) or batch for batch in batches)
+        next(stream)
+        assert len(asked) == 4 and computing()  # a batch for each core, and one that waits
+        stream.close()
+        assert not computing()
+
+
+def test_what_fails_in_one_of_several_streams_comes_in_its_place(monkeypatch):
+    with open_session(onnx_path(), threads=2) as session:
+        run = session._engine._run
+
+        def fails(network, batch):
+            if batch[0, 0, 0, 0] == 9:
+                raise SessionError("failed", where="here", cure="none")
+            return run(network, batch)
+
+        monkeypatch.setattr(session._engine, "_run", fails)
+        batches, got = [images(1, seed) for seed in range(6)], []
+        batches[3][0, 0, 0, 0] = 9
+        assert "here: failed" in refusal(got.extend, session.stream(batches))
+        assert len(got) == 3 and not computing()
 
 
 class Ahead(Rows):

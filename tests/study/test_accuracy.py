@@ -173,7 +173,9 @@ class TestEmbedded:
         )  # rounding may turn two
 
     def test_an_untrained_network_scores_badly(self, mini, card):
-        untrained = replace(load_checkpoint(MINI), model=build_model("osnet_x1_0", seed=1501), sha256="untrained")
+        narrow = build_model("osnet_x0_25", seed=1501)  # a fifth of the time; the card has x1.0
+        trained = load_checkpoint(MINI)
+        untrained = replace(trained, architecture="osnet_x0_25", model=narrow, sha256="untrained")
         assert rank1(mini, untrained) < 0.60
         assert card["untrained"]["rank"]["1"] < 0.60
 

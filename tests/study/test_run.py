@@ -220,20 +220,29 @@ REACH = [
 ]
 
 
-@pytest.mark.parametrize("module, line, reached", REACH)
-def test_a_changed_module_reaches_what_imports_it_and_nothing_else(module, line, reached, tmp_path):
-    package = tmp_path / "osnet_lib"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    work = Workspace(ROOT)
-
-    def keys() -> dict:
-        read_package.cache_clear()
-        return {run.notebook: run_key(work, run, package)["library"] for run in run_matrix(Study(ROOT))}
-
-    before = keys()
-    (package / module).write_text((package / module).read_text() + f"\n{line}\n")
-    after = keys()
+def library_keys(package: Path) -> dict:
+    """Per notebook, what its key says of the package."""
     read_package.cache_clear()
+    runs = {run.notebook: run for run in run_matrix(Study(ROOT))}
+    keys = {name: run_key(Workspace(ROOT), run, package)["library"] for name, run in runs.items()}
+    read_package.cache_clear()
+    return keys
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory) -> tuple[Path, dict]:
+    """A copy of the package, and the keys of the notebooks with it."""
+    package = tmp_path_factory.mktemp("copied") / "osnet_lib"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    return package, library_keys(package)
+
+
+@pytest.mark.parametrize("module, line, reached", REACH)
+def test_a_changed_module_reaches_what_imports_it_and_nothing_else(module, line, reached, copied):
+    (package, before), text = copied, (copied[0] / module).read_text()
+    (package / module).write_text(f"{text}\n{line}\n")
+    after = library_keys(package)
+    (package / module).write_text(text)
     assert {name for name in before if before[name] != after[name]} == reached
 
 
