@@ -9,10 +9,11 @@ VENV        := .venv
 RUN         := $(VENV)/bin/python
 
 # The shell reads these from the environment, so that a path may hold spaces or quotes.
-export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE PRECISION
+export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE PRECISION PICTURES
 STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
          $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
-         $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION")
+         $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION") \
+         $(if $(PICTURES),--pictures)
 
 .PHONY: help book check lint types contract outputs test test-browser test-market coverage lab wheels clean
 .DEFAULT_GOAL := help
@@ -20,7 +21,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 	    printf '  make %-12s %s\n' "$$name" "$$text"; done
-	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE= PRECISION=   Interpreter: PYTHON=   Versions: CONSTRAINTS='
+	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE= PRECISION= PICTURES=   Interpreter: PYTHON=   Versions: CONSTRAINTS='
 
 book: $(VENV)/.installed  ## run every notebook that is not current, build the book, print its index.html
 	@$(RUN) -m osnet_lib study $(STUDY)
