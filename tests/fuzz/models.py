@@ -215,7 +215,7 @@ def _messages(data: bytes, _folder: Path) -> str:
 
 TARGETS = (
     Target("checkpoint", zipped, _load, weight=3, checked=True),
-    Target("checkpoint, packed again", zipped, _load, ("zip",), weight=3),
+    Target("checkpoint, packed again", zipped, _load, ("zip",), weight=2),
     Target("checkpoint without CRC", _loose, _load, weight=3),
     Target("kind of a file", _kinds, _kind),
     Target("ONNX", _onnx, _inspect),

@@ -1,11 +1,12 @@
 """A process that reads inputs one after the other, and says of each how it ended.
 
-It is told lines of JSON on standard input, ``{"target": ..., "number": ...}`` or ``{"target": ..., "file": ...}``, and
-answers each with one. The input lies in a file before it is read, so that a process that dies leaves it.
+It is told lines of JSON on standard input, ``{"target": ..., "number": ...}`` or ``{"issue": ...}``, and answers each
+with two. The input lies in a file before it is read, so that a process that dies leaves it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -21,6 +23,7 @@ from fuzz.target import UNCHECKED, Target
 from osnet_lib.cli.outcomes import Outcome, outcome
 from osnet_lib.errors import OSNetError
 
+MOST_SECONDS = 10  # of an input
 MOST_BYTES = 1 << 30  # by which an input may raise the peak of memory
 _LIMIT = 4 << 30  # and what it gets at most, so that the machine lives on
 RESULT, REFUSED = "result", "refused"
@@ -37,12 +40,12 @@ class Reader:
         self._whole: dict[tuple[str, str], object] = {}
 
     def make(self, target: Target, number: int) -> tuple[str, bytes]:
-        """An input and the seed that it was made from; a tenth are splices of seeds or seeds as they are."""
+        """The name of a seed, and the input made from it; the first numbers are the seeds as they are."""
         seeds = self.seeds(target)
         random = Random(f"{self.seed}/{target.name}/{number}")
-        name, form = random.choice(sorted(seeds)), random.choice(target.forms)
-        if number < len(seeds):  # each as it is, once
+        if number < len(seeds):
             return sorted(seeds)[number], seeds[sorted(seeds)[number]]
+        name, form = random.choice(sorted(seeds)), random.choice(target.forms)
         return name, FORMS[form](seeds[name], random, seeds[random.choice(sorted(seeds))])
 
     def seeds(self, target: Target) -> dict[str, bytes]:
@@ -62,8 +65,7 @@ class Reader:
             if (target.name, seed) not in self._whole:
                 self._whole[target.name, seed] = self._understood(target, self.seeds(target)[seed])
             whole = self._whole[target.name, seed]
-        self.input.write_bytes(data)
-        before, started = _peak(), time.perf_counter()
+        before, started = _peak(), time.process_time()
         ended, words = RESULT, ""
         try:
             understood = target.read(data, self._home(target))
@@ -71,7 +73,7 @@ class Reader:
                 ended, words = "silent", "damaged, and understood as something else"
         except Exception as error:
             ended, words = classify(error)
-        seconds, more = time.perf_counter() - started, _peak(reset=False) - before
+        seconds, more = time.process_time() - started, _peak(reset=False) - before
         if more > MOST_BYTES:
             ended, words = "memory", f"{more >> 20} MiB more ({ended}: {words})"
         return {"class": ended, "words": words[:300], "seconds": seconds, "bytes": more}
@@ -114,15 +116,26 @@ def _peak(reset: bool = True) -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
-def _bound() -> None:
-    """Keep an input from taking the memory of the whole machine."""
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """Keep an input from taking the memory of the whole machine, and end the process after its seconds (SIGXCPU).
+
+    They are of the processor, so that a busy machine makes no input slow; who waits is the parent's to see.
+    """
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + _LIMIT, held + _LIMIT))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = {resource.RLIMIT_AS: held + _LIMIT, resource.RLIMIT_CPU: int(time.process_time()) + MOST_SECONDS + 1}
+    unbound = {kind: resource.getrlimit(kind) for kind in limits}
+    for kind, limit in limits.items():
+        resource.setrlimit(kind, (limit, unbound[kind][1]))
+    try:
+        yield
+    finally:
+        for kind, before in unbound.items():
+            resource.setrlimit(kind, before)
 
 
 def main(folder: Path, seed: int) -> None:
-    """Answer every line of standard input."""
+    """Answer every line of standard input: first that the input is there, then how it ended."""
     from fuzz.issue import INPUTS
     from fuzz.targets import TARGETS
 
@@ -133,25 +146,25 @@ def main(folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     reader = Reader(folder, seed)
-    print(json.dumps({"ready": os.getpid()}), file=answers, flush=True)
-    bound = False
+
+    def answer(**held: object) -> None:
+        print(json.dumps(held), file=answers, flush=True)
+
+    answer(ready=os.getpid())
+    warm: set[str] = set()
     for line in sys.stdin:
         asked = json.loads(line)
-        if "issue" in asked:
-            given = INPUTS[asked["issue"]]
-            target, origin, data = TARGETS[given.target], None, given.make()
-        else:
-            target = TARGETS[asked["target"]]
-            if "file" in asked:
-                origin, data = asked.get("seed"), Path(asked["file"]).read_bytes()
-                reader.seeds(target)
-            else:
-                origin, data = reader.make(target, asked["number"])
-        reader.seeds(target)
-        if not bound:
-            bound = _bound() is None
-        answer = reader.read(target, data, origin)
-        print(json.dumps({**answer, "target": target.name, "seed": origin}), file=answers, flush=True)
+        given = INPUTS.get(asked.get("issue"))
+        target = TARGETS[given.target if given else asked["target"]]
+        if target.name not in warm:  # what is imported and made at the first input is none of its time
+            reader.read(target, *reader.make(target, 0)[::-1])
+            warm.add(target.name)
+        seed_name, data = (None, given.make()) if given else reader.make(target, asked["number"])
+        reader.input.write_bytes(data)
+        answer(target=target.name, seed=seed_name)
+        with _bounded():
+            held = reader.read(target, data, seed_name)
+        answer(**held)
 
 
 if __name__ == "__main__":
