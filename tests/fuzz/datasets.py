@@ -71,7 +71,7 @@ def _tar(mode: str) -> bytes:
     return whole.getvalue()
 
 
-def _zips(_folder: Path) -> dict[str, bytes]:
+def zips(_folder: Path) -> dict[str, bytes]:
     top = "Market-1501-v15.09.15/"
     return {"stored": _zip(zipfile.ZIP_STORED), "deflated": _zip(zipfile.ZIP_DEFLATED, top)}
 
@@ -173,8 +173,8 @@ def _stamped(data: bytes, folder: Path) -> str:
 
 TARGETS = (
     Target("picture", pictures, _decode, weight=30),
-    Target("zip of images", _zips, _open(".zip"), weight=8, checked=True),
-    Target("zip, packed again", _zips, _open(".zip"), ("zip",), weight=8),
+    Target("zip of images", zips, _open(".zip"), weight=8, checked=True),
+    Target("zip, packed again", zips, _open(".zip"), ("zip",), weight=8),
     Target("packed tar", _packed_tars, _open(".tar.gz"), weight=8, checked=True),
     Target("tar", _tars, _open(".tar"), weight=5),
     Target("manifest", _manifests, _manifest, ("text",)),

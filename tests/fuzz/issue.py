@@ -131,7 +131,17 @@ def _zero_tag() -> bytes:
     return bytes(held)
 
 
+def _renamed() -> bytes:
+    """A zip in whose list one image lies in another folder than its own head says."""
+    held = _seed(datasets.zips, "stored")
+    at = held.rindex(b"bounding_box_test")
+    return held[:at] + b"boundin\1" + held[at + 8 :]
+
+
 DATASETS = {
+    "an image that the list of a zip moves away": Given("zip of images", _renamed, "DatasetError"),
+    "a name of 20,000 letters": Given("template of names", lambda: b"{}{pid}{}x{camid}{}\n" + b"1" * 20_000 + b".jpg"),
+    "a stamp that is no text": Given("stamp of mini-market", lambda: b"\xff\xfe\0"),
     "a small file of many pixels": Given("picture", _declared, "DatasetError"),
     "a list with a byte of zero": Given("ground truth", _zero_tag, "DatasetError"),
 }
@@ -153,6 +163,7 @@ def _beyond_unicode() -> np.ndarray:
 
 
 FEATURES = {
+    "an index of 5,000 digits": Given("info", lambda: b"9" * 5000 + b" ./prep/a.bin 128 256\n", "DatasetError"),
     "a feature of another model": Given(
         "dump with a record", lambda: format_feature(features(seed=9)[0], "txt"), "FeatureError"
     ),
@@ -227,6 +238,11 @@ MEASUREMENTS = {
     "a mean that is NaN": _summary("NPU_compute_time.mean", "=NaN"),
     "a negative count": _summary("NPU_compute_time.count", -4),
     "a negative median": _summary("NPU_compute_time.median", -4.0),
+    "a failed notebook that printed nothing": Given(
+        "notebook that failed",
+        lambda: _changed(_seed(results.stamps, "executed"), "cells.1.outputs.0.text", [None]),
+    ),
+    "a long row of dots": Given("printed lines", lambda: b"." * 200_000, "ResultError"),
     "a stamp of nothing": Given(
         "stamp of a notebook", lambda: _changed(_seed(results.stamps, "executed"), "metadata.study", {})
     ),
