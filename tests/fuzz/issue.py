@@ -208,6 +208,12 @@ def _without_minor() -> bytes:
     return json.dumps(held).encode()
 
 
+def _without_language() -> bytes:
+    held = json.loads(_seed(results.notebooks, "add"))
+    del held["metadata"]["kernelspec"]["language"]
+    return json.dumps(held).encode()
+
+
 _HUGE = "=" + "9" * 400
 MEASUREMENTS = {
     "a figure edited by hand": Given("result", _result("accuracy", "values.mAP", 0.99, digest=True), "ResultError"),
@@ -246,6 +252,7 @@ MEASUREMENTS = {
     "a stamp of nothing": Given(
         "stamp of a notebook", lambda: _changed(_seed(results.stamps, "executed"), "metadata.study", {})
     ),
+    "a notebook that names its kernel and no language": Given("notebook", _without_language),
     "a notebook without a minor version": Given("notebook", _without_minor, "StudyError"),
 }
 

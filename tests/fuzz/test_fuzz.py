@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import time
-from pathlib import Path
 from random import Random
 
-import numpy as np
 import pytest
 
 from fuzz import mutations, runner, worker
 from fuzz.__main__ import drawn
 from fuzz.issue import INPUTS
+from fuzz.odd import ODD
 from fuzz.report import report
-from fuzz.target import Target
 from fuzz.targets import TARGETS
-from osnet_lib.errors import DatasetError
 
 SEED = 11
 
@@ -56,31 +51,6 @@ def test_a_whole_file_is_read(ended):
 # ---- the harness itself ---------------------------------------------------------------------------------------------
 
 
-def _read(data: bytes, folder: Path) -> object:
-    """What a parser may do, by the first letter of its input."""
-    word = data.decode()
-    if word == "crash":
-        os.kill(os.getpid(), 11)
-    if word == "hang":
-        time.sleep(600)
-    while word == "spin":
-        pass
-    if word == "memory":
-        np.ones(1_300_000_000, np.uint8)
-    if word == "more memory than there is":
-        np.ones(1 << 45, np.uint8)
-    if word == "bug":
-        raise KeyError("x")
-    if word == "refuse":
-        raise DatasetError("is damaged", where="x", cure="Copy it again.")
-    if word == "two lines":
-        raise DatasetError("is\ndamaged", where="x")
-    return word
-
-
-ODD = Target("odd", lambda folder: {"whole": b"whole", "other": b"other"}, _read, checked=True)
-
-
 @pytest.mark.parametrize(
     "word, ends",
     [
@@ -102,13 +72,14 @@ def test_how_an_input_ends(tmp_path, word, ends):
 _WORKER = """
 import sys
 from pathlib import Path
-from fuzz import issue, targets, worker
-sys.path.insert(0, str(Path(targets.__file__).parent))
-from test_fuzz import ODD
-WORDS = ("whole", "crash", "hang", "spin", "refuse")
+from types import SimpleNamespace
+from fuzz import worker
+from fuzz.odd import ODD
+sys.modules["fuzz.issue"] = SimpleNamespace(INPUTS={})  # neither is needed, and both take seconds to import
+sys.modules["fuzz.targets"] = SimpleNamespace(TARGETS={"odd": ODD})
+words = ("whole", "crash", "hang", "spin", "refuse")
 worker.MOST_SECONDS = 1
-issue.INPUTS, targets.TARGETS = {}, {"odd": ODD}
-worker.Reader.make = lambda self, target, number: ("whole", WORDS[number].encode())
+worker.Reader.make = lambda self, target, number: ("whole", words[number].encode())
 worker.main(Path(sys.argv[-2]), int(sys.argv[-1]))
 """
 
