@@ -253,6 +253,11 @@ MEASUREMENTS = {
         "stamp of a notebook", lambda: _changed(_seed(results.stamps, "executed"), "metadata.study", {})
     ),
     "a notebook that names its kernel and no language": Given("notebook", _without_language),
+    "a kernel whose language is two lines": Given(
+        "notebook",
+        lambda: _changed(_seed(results.notebooks, "add"), "metadata.kernelspec.language", "a\nb"),
+        "StudyError",
+    ),
     "a notebook without a minor version": Given("notebook", _without_minor, "StudyError"),
 }
 
