@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 
 from fuzz import datasets, models, results
@@ -78,7 +79,14 @@ def _quantised(value: torch.Tensor) -> torch.Tensor:
     return torch.quantize_per_tensor(value.float(), 0.1, 0, torch.qint8)
 
 
+def _unknown_type() -> bytes:
+    model = onnx.load_model_from_string(_seed(models.networks, "small"))
+    model.graph.output[0].type.tensor_type.elem_type = 65
+    return model.SerializeToString()
+
+
 MODELS = {
+    "an output of a type that is none": Given("ONNX", _unknown_type, "ExportError"),
     "one flipped bit": Given("checkpoint", _flipped, "CheckpointError"),
     "a weight that no network has": Given(
         "checkpoint without CRC", partial(_checkpoint, _huge, **_LEGACY), "CheckpointError"

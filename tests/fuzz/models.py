@@ -84,7 +84,7 @@ def _load(data: bytes, folder: Path) -> str:
     return digest(*(value.numpy().tobytes() for value in found.model.state_dict().values()))
 
 
-def _onnx(_folder: Path) -> dict[str, bytes]:
+def networks(_folder: Path) -> dict[str, bytes]:
     value = helper.make_tensor_value_info
     nodes = [
         helper.make_node("ReduceMean", ["image"], ["mean"], axes=[2, 3], keepdims=0),
@@ -174,7 +174,7 @@ def _kinds(folder: Path) -> dict[str, bytes]:
         "page": b"<!doctype html><title>Quota</title>",
         "lfs": b"version https://git-lfs.github.com/spec/v1\nsize 9",
     }
-    return {**texts, "json": b'{"error": {"code": 404}}', **_onnx(folder), **zipped(folder)}
+    return {**texts, "json": b'{"error": {"code": 404}}', **networks(folder), **zipped(folder)}
 
 
 _ATC = b"""ATC start working now, please wait for a moment.
@@ -192,7 +192,7 @@ def _aipp_file(data: bytes, folder: Path) -> str:
 
 
 def _convert(data: bytes, folder: Path) -> str:
-    model = put(folder, "network.onnx", _onnx(folder)["small"])
+    model = put(folder, "network.onnx", networks(folder)["small"])
     aipp = put(folder, "a.cfg", data)
     return command("convert", model, folder / "out", "--soc-version", "Ascend310", "--aipp", aipp)
 
@@ -218,9 +218,9 @@ TARGETS = (
     Target("checkpoint, packed again", zipped, _load, ("zip",), weight=2),
     Target("checkpoint without CRC", _loose, _load, weight=3),
     Target("kind of a file", _kinds, _kind),
-    Target("ONNX", _onnx, _inspect),
-    Target("ONNX session", _onnx, _run, weight=4),
-    Target("simplify", _onnx, _simplify, weight=SMALL),
+    Target("ONNX", networks, _inspect),
+    Target("ONNX session", networks, _run, weight=4),
+    Target("simplify", networks, _simplify, weight=SMALL),
     Target("OM", _om_facts, _read_om, ("json",), weight=6),
     Target("AIPP", _aipp, _aipp_file, ("text",)),
     Target("card", cards, _card_of, ("json",)),
