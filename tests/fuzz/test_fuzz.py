@@ -57,7 +57,6 @@ def test_a_whole_file_is_read(ended):
         ("whole", "result"),
         ("changed", "silent"),
         ("refuse", "refused: DatasetError"),
-        ("two lines", "outside the errors"),
         ("bug", "outside the errors"),
         ("memory", "memory"),
         ("more memory than there is", "memory"),

@@ -93,16 +93,9 @@ def classify(error: BaseException) -> tuple[str, str]:
     if any(isinstance(one, MemoryError) for one in chain):
         return "memory", f"MemoryError ({error})"
     code, line = outcome(error)
-    if code is Outcome.UNFORESEEN or (isinstance(error, OSNetError) and not _is_one_line(str(error))):
+    if code is Outcome.UNFORESEEN:
         return BAD[0], f"{type(error).__name__}: {line}"
     return f"{REFUSED}: {type(error).__name__}", line
-
-
-def _is_one_line(text: str) -> bool:
-    try:
-        return "\n" not in text and bool(text.encode("utf-8", "backslashreplace"))
-    except UnicodeError:
-        return False
 
 
 def _peak(reset: bool = True) -> int:
