@@ -20,7 +20,7 @@ from storm.state import is_record, is_temporary, state
 
 MOST_SECONDS = 600  # of a command
 _STEP = 0.005  # seconds between two looks at a command
-_LATE = 0.9  # of its processor time, after which a first file is the last
+_LATE = 0.1  # of its time, within which a first file at its end is the last
 _BUSY, _TRIES = 75, 20  # what a killed run's children hold for a moment
 _SIGNALS = (*[signal.SIGKILL] * 6, signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGINT)
 
@@ -29,13 +29,14 @@ _SIGNALS = (*[signal.SIGKILL] * 6, signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 class Whole:
     """An undisturbed run: what it left, and its seconds.
 
-    `processor` are those of its process, `first` those when its first file appeared, and `after` the seconds of the
-    clock from then to its end.
+    `processor` are those of its process, `first` those when its first file appeared; `before` and `after` are seconds
+    of the clock, until then and from then to its end.
     """
 
     left: dict[str, object]
     processor: float
     first: float
+    before: float
     after: float
 
     def await_moment(self, process: subprocess.Popen[str], place: Path, known: frozenset[str], share: float) -> None:
@@ -46,7 +47,7 @@ class Whole:
         """
         if share < 0:
             _await_processor(process, self.first * (1 + 5 * share))
-        elif self.first < _LATE * self.processor:
+        elif self.after > _LATE * (self.before + self.after):
             _await_file(process, place, known)
             time.sleep(share * self.after)
         else:
@@ -111,6 +112,7 @@ def storm(
 
 def _undisturbed(command: Command, inputs: Path, folder: Path) -> Whole:
     place, known = _copy(inputs, folder)
+    started = time.perf_counter()
     process = _start(command, place)
     first = _await_file(process, place, known)
     began, spent = time.perf_counter(), first
@@ -121,7 +123,7 @@ def _undisturbed(command: Command, inputs: Path, folder: Path) -> Whole:
     said = process.communicate()[1]
     if process.returncode:
         raise RuntimeError(f"{command.name} fails undisturbed: {said.strip().splitlines()[-1:]}")
-    return Whole(state(place, known), spent, first, after)
+    return Whole(state(place, known), spent, first, began - started, after)
 
 
 def _killed(command: Command, inputs: Path, folder: Path, whole: Whole, share: float, by: signal.Signals) -> Killed:
