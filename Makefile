@@ -15,7 +15,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
          $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION") \
          $(if $(PICTURES),--pictures)
 
-.PHONY: help book check lint types contract outputs test test-browser test-market coverage lab wheels clean
+.PHONY: help book check lint types contract outputs test test-browser test-market fuzz storm coverage lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -50,6 +50,14 @@ coverage: $(VENV)/.installed  ## run the test suite and fail where it covers few
 test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (needs the data; minutes)
 	@$(RUN) -m pytest -q -m market_full --timeout 0
 
+fuzz: $(VENV)/.installed  ## read 50,000 damaged and edited files of every kind (INPUTS= SEED= TARGET= AGAIN=)
+	@PYTHONPATH=tests OMP_NUM_THREADS=1 $(RUN) -m fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(TARGET),--target '$(TARGET)') $(if $(AGAIN),--again '$(AGAIN)')
+
+storm: $(VENV)/.installed  ## kill every command at random moments, 100 times, and compare the ends (KILLS= SEED= COMMAND=)
+	@PYTHONPATH=tests $(RUN) -m storm $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(COMMAND),--command '$(COMMAND)')
+
 types: $(VENV)/.installed  ## check the types
 	@$(RUN) tools/check_types.py
 
@@ -61,7 +69,7 @@ wheels: $(VENV)/.installed  ## collect all wheels for a Linux host without netwo
 	    $(if $(PYTHON_VERSION),--python $(PYTHON_VERSION))
 
 clean:  ## remove executed notebooks, intermediates and the book; results/ and .venv stay
-	rm -rf _build executed work .pytest_cache .hypothesis
+	rm -rf _build executed work fuzz_failures .pytest_cache .hypothesis
 
 # The stamp is written last: an interrupted installation is taken up again. It names the constraints: with others it is made again.
 ifneq ($(CONSTRAINTS),$(shell cat $(VENV)/.installed 2>/dev/null))

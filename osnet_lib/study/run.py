@@ -105,6 +105,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
             where=path,
             cure="Restore it from the repository, or choose a Python kernel in Jupyter and save it.",
         )
+    kernel["language"] = language  # which papermill wants told
     return notebook
 
 
