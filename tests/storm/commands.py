@@ -1,6 +1,7 @@
 """The commands that are killed, and the small files that they work on.
 
-`osnet train` is left out, which renders and trains for minutes, and so are those that write nothing.
+`osnet train` is left out, which renders and trains for minutes, and so are those that write nothing; `study` is two toy
+notebooks through `run_study`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,6 @@ COMMANDS = (
     _osnet("infer", "infer network.onnx prep.info made --batch-size 2 --threads 1"),
     _osnet("infer, bin", "infer network.onnx prep.info made --batch-size 2 --threads 1 --format bin", 2),
     _osnet("extract", "extract network.onnx data made --batch-size 2 --threads 1"),
-    _osnet("extract, two devices", "extract network.onnx data made --batch-size 2 --threads 1 --devices 0,0", 0),
     _osnet("evaluate", "evaluate features/query.npz features/gallery.npz . made --rerank --k1 5 --k2 2"),
     _osnet("compare", "compare features features --json made.json", 2),
     _osnet(
@@ -85,7 +85,6 @@ COMMANDS = (
     _osnet("import-results", "import-results PureInfer_perf_of_osnet_x1_0_bs8_in_device_0.txt --results made", 2),
     Command("study", (sys.executable, "-c", _STUDY), 2),
 )
-COMMANDS = tuple(command for command in COMMANDS if command.weight)
 
 
 def make_inputs(folder: Path) -> Path:
