@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 BUTTONS = ("use_repository_button", "use_issues_button", "use_edit_page_button")
-_EXECUTED = re.compile(r"/executed/(\d\d_[a-z_]+?)(_bs\d+)?\.ipynb$")
+_EXECUTED = re.compile(r"(://.*)/executed/(\d\d_[a-z_]+\.ipynb)$")  # not what the book itself holds to download
 
 
 def offer(_app: Sphinx, config: Config) -> None:
@@ -30,7 +30,7 @@ def lead_to_sources(_app: Sphinx, _page: str, _template: str, context: dict, _do
     for group in context.get("header_buttons", ()):
         for button in group.get("buttons", [group]):
             if "url" in button:
-                button["url"] = _EXECUTED.sub(r"/notebooks/\1.ipynb", button["url"])
+                button["url"] = _EXECUTED.sub(r"\1/notebooks/\2", button["url"])
 
 
 def setup(app: Sphinx) -> dict:

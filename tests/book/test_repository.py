@@ -18,9 +18,9 @@ HERE = "https://github.com/somebody/study"
 @pytest.mark.parametrize("address", ["", HERE])
 def test_buttons_come_with_an_address_and_lead_to_sources(tmp_path, address):
     (tmp_path / "executed").mkdir()
-    (tmp_path / "index.rst").write_text("Title\n=====\n\n.. toctree::\n\n   executed/08_performance_bs004\n")
+    (tmp_path / "index.rst").write_text("Title\n=====\n\n.. toctree::\n\n   executed/08_performance\n")
     page = '{"cells": [{"cell_type": "markdown", "metadata": {}, "source": "# A"}], "metadata": {}, "nbformat": 4, '
-    (tmp_path / "executed" / "08_performance_bs004.ipynb").write_text(page + '"nbformat_minor": 4}')
+    (tmp_path / "executed" / "08_performance.ipynb").write_text(page + '"nbformat_minor": 4}')
     options = ("extensions=myst_nb,repository", "html_theme=sphinx_book_theme", "nb_execution_mode=off")
     done = subprocess.run(
         [
@@ -39,7 +39,8 @@ def test_buttons_come_with_an_address_and_lead_to_sources(tmp_path, address):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    html = (tmp_path / "html" / "executed" / "08_performance_bs004.html").read_text("utf-8")
+    html = (tmp_path / "html" / "executed" / "08_performance.html").read_text("utf-8")
+    assert 'href="../_sources/executed/08_performance.ipynb"' in html
     links = re.findall(rf'href="({HERE}[^"]*)"', html)
     if not address:
         assert not links and "edit-button" not in html

@@ -103,11 +103,15 @@ def watch(context: BrowserContext, address: str) -> tuple[list[str], list[str]]:
         if response.status >= 400:
             requests.append(f"{response.status}: {response.url}")
 
+    def failed(request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the visit of the next page stops what was still on its way
+            requests.append(f"failed ({request.failure}): {request.url}")
+
     context.on("console", console)
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("request", sent)
     context.on("response", answered)
-    context.on("requestfailed", lambda request: requests.append(f"failed ({request.failure}): {request.url}"))
+    context.on("requestfailed", failed)
     return errors, requests
 
 
