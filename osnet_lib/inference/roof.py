@@ -77,7 +77,7 @@ def product_model(precision: str, size: int) -> onnx.ModelProto:
         constants = {
             "scale": np.float32(1 / 127),
             "zero": np.uint8(128),
-            "out_scale": np.float32(size**0.5 / 127),
+            "out_scale": np.float32(2 * size**0.5 / 127),
             "w_scale": np.full(size, 1 / 127, np.float32),
             "w_zero": np.zeros(size, np.int8),
             "w": np.round(weights * 127).astype(np.int8),

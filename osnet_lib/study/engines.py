@@ -179,6 +179,7 @@ def _measure(
     if not (isinstance(budget, (int, float)) and 0 <= budget < float("inf")):
         raise StudyError(f"a budget of {budget!r}", where="budget", cure="Give points of mAP from 0, such as 0.1.")
     rounds = whole_number(rounds, "rounds", error=StudyError)
+    given_onnx(study)  # refuses weights that are not there before a data set is opened
     with images_of(study) as dataset:
         study = replace(study, dataset=dataset)
         query, gallery = fair_share(dataset, queries)
