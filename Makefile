@@ -9,18 +9,19 @@ VENV        := .venv
 RUN         := $(VENV)/bin/python
 
 # The shell reads these from the environment, so that a path may hold spaces or quotes.
-export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE PRECISION
+export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE PRECISION PICTURES
 STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
          $(if $(BATCH_SIZE),--batch-size "$$BATCH_SIZE") $(if $(BACKEND),--backend "$$BACKEND") \
-         $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION")
+         $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION") \
+         $(if $(PICTURES),--pictures)
 
-.PHONY: help book check lint types contract outputs test test-market coverage lab wheels clean
+.PHONY: help book check lint types contract outputs test test-browser test-market fuzz storm coverage lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 	    printf '  make %-12s %s\n' "$$name" "$$text"; done
-	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE= PRECISION=   Interpreter: PYTHON=   Versions: CONSTRAINTS='
+	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE= PRECISION= PICTURES=   Interpreter: PYTHON=   Versions: CONSTRAINTS='
 
 book: $(VENV)/.installed  ## run every notebook that is not current, build the book, print its index.html
 	@$(RUN) -m osnet_lib study $(STUDY)
@@ -40,25 +41,35 @@ outputs: $(VENV)/.installed  ## notebooks are stored without outputs
 test: $(VENV)/.installed  ## run the test suite
 	@$(RUN) -m pytest -q -n auto
 
+test-browser: $(VENV)/.installed  ## open every page of the built book in a Chromium (needs one, and make book before)
+	@$(RUN) -m pytest -q -m browser tests/browser
+
 coverage: $(VENV)/.installed  ## run the test suite and fail where it covers fewer branches than it did
 	@$(RUN) -m pytest -q -n auto --cov
 
 test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (needs the data; minutes)
 	@$(RUN) -m pytest -q -m market_full --timeout 0
 
+fuzz: $(VENV)/.installed  ## read 50,000 damaged and edited files of every kind (INPUTS= SEED= TARGET= AGAIN=)
+	@PYTHONPATH=tests OMP_NUM_THREADS=1 $(RUN) -m fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(TARGET),--target '$(TARGET)') $(if $(AGAIN),--again '$(AGAIN)')
+
+storm: $(VENV)/.installed  ## kill every command at random moments, 100 times, and compare the ends (KILLS= SEED= COMMAND=)
+	@PYTHONPATH=tests $(RUN) -m storm $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(COMMAND),--command '$(COMMAND)')
+
 types: $(VENV)/.installed  ## check the types
 	@$(RUN) tools/check_types.py
 
-lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
-	@$(RUN) -m jupyterlab notebooks --LabApp.news_url=None \
-	    --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+lab: $(VENV)/.installed  ## open copies of the notebooks, in lab/, in JupyterLab
+	@$(RUN) tools/lab.py
 
 wheels: $(VENV)/.installed  ## collect all wheels for a Linux host without network, in wheels/ (ARCH= PYTHON_VERSION=)
 	@$(RUN) tools/wheels.py --constraints $(CONSTRAINTS) $(if $(ARCH),--arch $(ARCH)) \
 	    $(if $(PYTHON_VERSION),--python $(PYTHON_VERSION))
 
 clean:  ## remove executed notebooks, intermediates and the book; results/ and .venv stay
-	rm -rf _build executed work .pytest_cache .hypothesis
+	rm -rf _build executed work fuzz_failures .pytest_cache .hypothesis
 
 # The stamp is written last: an interrupted installation is taken up again. It names the constraints: with others it is made again.
 ifneq ($(CONSTRAINTS),$(shell cat $(VENV)/.installed 2>/dev/null))

@@ -5,7 +5,10 @@ A message answers three questions on one line: where, what, and what to do.
 
 from __future__ import annotations
 
+import re
 from os import PathLike
+
+_CONTROL = re.compile("[\0-\x1f\x7f]")  # a file may hold them, and a line break would make two lines of a message
 
 
 class OSNetError(Exception):
@@ -24,7 +27,8 @@ class OSNetError(Exception):
     def __init__(self, what: str, *, where: str | PathLike[str] | None = None, cure: str | None = None):
         self.what, self.where, self.cure = what, where, cure
         message = f"{where}: {what}" if where is not None else what
-        super().__init__(f"{message}. {cure}" if cure else message)
+        message = f"{message}. {cure}" if cure else message
+        super().__init__(_CONTROL.sub(lambda sign: repr(sign[0])[1:-1], message))
 
 
 class CheckpointError(OSNetError):

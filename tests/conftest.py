@@ -24,6 +24,7 @@ from helpers.market import TINY, in_subsample, write_ground_truth
 from helpers.paths import ROOT
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import World, render_minimarket
+from osnet_lib.inference import benchmark
 from osnet_lib.network.checkpoint import Checkpoint, load_checkpoint
 from osnet_lib.network.osnet import build_model
 from osnet_lib.study.workspace import Workspace
@@ -34,6 +35,14 @@ settings.load_profile("shared machine")
 
 pytest_plugins = ["helpers.npu"]  # its fixture
 SHARED = ROOT.parent / "shared" / "data"  # beside the repository
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting():
+    """No warm-up lasts for its own sake: no test looks at a speed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benchmark, "SETTLES_IN", 0.0)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

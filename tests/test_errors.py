@@ -38,3 +38,8 @@ def test_one_base_class(error):
 
 def test_a_failed_gate_is_an_export_error():
     assert issubclass(ParityError, ExportError)
+
+
+def test_a_message_is_one_line_whatever_a_file_holds():
+    error = OSNetError("is for a\nb\x1b[2J", where="c\td", cure="Do.")
+    assert str(error) == "c\\td: is for a\\nb\\x1b[2J. Do." and error.what == "is for a\nb\x1b[2J"

@@ -32,6 +32,11 @@ def add_study_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
         default="float32",
         help="float32 (default), bfloat16, float16 or int8, as backend and CPU have it",
     )
+    p.add_argument(
+        "--pictures",
+        action="store_true",
+        help="let the ranking explorer show pictures of DATASET; keep such a book to yourself",
+    )
     p.add_argument("--no-book", action="store_true", help="run the notebooks only")
 
     p = command("train", _train, "train the embedded weights on mini-market", "train weights/mini.safetensors")
@@ -46,7 +51,7 @@ def _study(o: argparse.Namespace) -> None:
     from ..study.run import run_matrix, run_study
     from ..study.study import Study
 
-    study = Study("", o.dataset, o.weights, o.batch_size, o.backend, o.device, o.precision, progress=False)
+    study = Study("", o.dataset, o.weights, o.batch_size, o.backend, o.device, o.precision, False, o.pictures)
     run_study(study.place, run_matrix(study))
     if not o.no_book:
         print(build_book(study.place))

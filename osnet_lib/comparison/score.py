@@ -136,7 +136,7 @@ def read_score(path: str | Path) -> Score:
     try:
         values = {entry["key"]: float(entry["value"]) for entry in document["value"]}
         score = Score(path.name, values["R1"], values["mAP"], _FLOAT32_DECIMALS, source="the guide's metrics file")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ResultError(
             "neither a result of this study nor the guide's, which has the keys R1 and mAP",
             where=path,

@@ -243,7 +243,7 @@ def _misfit(inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto
             return f"it has {len(values)} {side}s ({names}), not one", "Export the bare network."
         value, shape = values[0], _shape(values[0])
         if value.type.tensor_type.elem_type != TensorProto.FLOAT:
-            held = TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+            held = _type_name(value)
             return f"its {side} {value.name} is {held}, not float", "Export it with float32 inputs and outputs."
         if shape[1:] != expected or len(shape) != len(expected) + 1:
             wanted = ", ".join(map(str, ("N", *expected)))
@@ -274,8 +274,11 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
     )
 
 
+def _type_name(value: onnx.ValueInfoProto) -> str:
+    number = value.type.tensor_type.elem_type
+    known = number in TensorProto.DataType.values()
+    return TensorProto.DataType.Name(number).lower() if known else f"of the unknown type {number}"
+
+
 def _signature(values: list[onnx.ValueInfoProto]) -> str:
-    return ", ".join(
-        f"{TensorProto.DataType.Name(v.type.tensor_type.elem_type).lower()} {v.name} [{', '.join(map(str, _shape(v)))}]"
-        for v in values
-    )
+    return ", ".join(f"{_type_name(v)} {v.name} [{', '.join(map(str, _shape(v)))}]" for v in values)

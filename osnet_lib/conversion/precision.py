@@ -68,14 +68,15 @@ def to_float16(source: str | Path, target: str | Path) -> OnnxFile:
 
 
 def to_int8(source: str | Path, target: str | Path, calibration: Iterable[np.ndarray]) -> OnnxFile:
-    """Quantise weights (one scale a channel, symmetric) and activations (one scale a tensor, asymmetric) to 8 bits.
+    """Quantise the dense convolutions to 8 bits: weights with one scale a channel, symmetric, activations with one.
 
-    Static quantisation by ONNX Runtime in QDQ form (Jacob et al., CVPR 2018, for the arithmetic): every convolution,
-    the fully connected layer, the sigmoid gates, the residual sums and the pooling compute in 8 bits with 32-bit
-    sums, the feature included; nothing is left out to look better. The range of an activation is the smallest and
-    largest value seen (MinMax): on this network percentile and entropy calibration gave the same mAP to within 0.2
-    points and clip what the calibration images happen not to show. On x86 without VNNI the session must not add in 16
-    bits; `osnet_lib.inference.engine` sees to it.
+    Static quantisation by ONNX Runtime in QDQ form (Jacob et al., CVPR 2018, for the arithmetic). In 8 bits with 32-bit
+    sums compute the first layer and the 1x1 convolutions between whole maps, which do nearly all multiplications. What
+    loses most by 8 bits and saves little time stays in float: depthwise convolutions, the gates and what else is
+    computed of a pooled map, the last layer with them; and so do sums, so that no rounding is between a convolution
+    and its activation. `osnet_lib.inference.openvino` computes these in bfloat16 where the CPU has it. ONNX Runtime
+    multiplies in 8 bits only where the sum is rounded too, and here in float with the rounded values: it shows the loss
+    and not the speed. The range of an activation is the smallest and largest value seen (MinMax).
 
     Parameters
     ----------
@@ -84,8 +85,9 @@ def to_int8(source: str | Path, target: str | Path, calibration: Iterable[np.nda
     target : path
         Replaced only when the new file is complete and checked.
     calibration : iterable of float32 array, [n, 3, 256, 128]
-        Images as the network sees them; no labels are needed. Take none that are scored. For a source of fixed batch
-        n is at most that; a batch that is not full is filled up with its own images. The order does not matter.
+        Training images as the network sees them; no labels are needed. Take none that are scored. For a source of
+        fixed batch n is at most that; a batch that is not full is filled up with its own images. The order does not
+        matter.
 
     Returns
     -------
@@ -113,10 +115,13 @@ def to_int8(source: str | Path, target: str | Path, calibration: Iterable[np.nda
             before,
             after,
             reader,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=_sensitive(model.graph),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Conv"]},
         )
         model = onnx.load(after)
     expected = max(found.opset, PER_CHANNEL_OPSET), found.input_shape, found.output_shape
@@ -169,9 +174,27 @@ def _metadata(source: OnnxFile, precision: str) -> dict[str, str]:
     return {**source.metadata, **versions, "precision": precision, "source_sha256": source.sha256}
 
 
+def _sensitive(graph: onnx.GraphProto) -> list[str]:
+    """The convolutions that stay in float: depthwise ones, and those of a pooled map. Every node gets a name.
+
+    What is computed of a pooled map alone is pooled too; a gate ends where it is multiplied with a map.
+    """
+    weights = {tensor.name: tensor.dims for tensor in graph.initializer}
+    pooled: set[str] = set()
+    found = []
+    for number, node in enumerate(graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"
+        inputs = {name for name in node.input if name and name not in weights}
+        if node.op_type == "GlobalAveragePool" or (inputs and inputs <= pooled):
+            pooled.update(node.output)
+        if node.op_type == "Conv" and (inputs <= pooled or weights.get(node.input[1], (0, 0))[1] == 1):
+            found.append(node.name)
+    return found
+
+
 def _unshare(graph: onnx.GraphProto) -> None:
-    """Give every input weights of its own: the four streams of a block share one gate, and ONNX Runtime, asked to avoid
-    16-bit sums (see `osnet_lib.inference.engine`), refuses to rewrite the same weights twice."""
+    """Give every input weights of its own: ONNX Runtime, asked to avoid 16-bit sums (see
+    `osnet_lib.inference.onnxruntime`), refuses to rewrite the same weights twice."""
     weights, used = {tensor.name: tensor for tensor in graph.initializer}, set()
     for number, node in enumerate(graph.node):
         for position, name in enumerate(node.input):

@@ -190,6 +190,8 @@ def read_result(path: str | Path) -> Result:
         raise ResultError("was changed after it was written: its digest does not fit", where=path, cure=cure)
     if result.kind not in KINDS:
         raise ResultError(f"unknown kind {result.kind!r}", where=path, cure=cure)
+    if not isinstance(result.name, str):
+        raise ResultError(f"has the name {str(result.name)[:40]!r}, which is no text", where=path, cure=cure)
     missing = [name for name in NEEDED[result.kind] if not _holds(document, name)]
     if missing:
         raise ResultError(f"lacks {', '.join(missing)}", where=path, cure=cure)
@@ -255,11 +257,11 @@ class _Facts(dict[str, Any]):
 
     def __init__(self, held: dict[str, Any], path: Path):
         super().__init__({name: _facts(value, path) for name, value in held.items()})
-        self._path = path
+        self.path = path
 
     def __missing__(self, name: object) -> Any:
         cure = "It is of another version: delete it and run the notebook that writes it again."
-        raise ResultError(f"lacks {name}", where=self._path, cure=cure)
+        raise ResultError(f"lacks {name}", where=self.path, cure=cure)
 
 
 def _facts(value: Any, path: Path) -> Any:

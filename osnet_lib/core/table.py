@@ -218,7 +218,7 @@ def _text(cell: Cell, format_spec: str | None, column: str) -> str:
     if format_spec is not None:
         try:
             return format_spec.format(cell) if "{" in format_spec else format(cell, format_spec)
-        except (ValueError, LookupError, AttributeError) as error:
+        except (ValueError, LookupError, AttributeError, OverflowError) as error:
             raise ResultError(
                 f"format {format_spec!r} does not fit {cell!r} ({error})",
                 where=f"table column {column!r}",

@@ -116,8 +116,8 @@ class PackedArchive(Archive):
             raise self.no_root([shown("/".join(root)) for root in outer])
         self.prefix = outer[0]
 
-    def add(self, parts: tuple[str, ...], size: int, location: object, fault: str | None = None) -> None:
-        """List a file if it lies in a wanted folder; refuse one that must not be there.
+    def add(self, parts: tuple[str, ...], size: int, location: object, fault: str | None = None) -> bool:
+        """List a file if it lies in a wanted folder, and say whether it does; refuse one that must not be there.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class PackedArchive(Archive):
         """
         depth = len(self.prefix)
         if parts[:depth] != self.prefix or len(parts) < depth + 2 or parts[depth] not in self.files:
-            return
+            return False
         folder, name, *deeper = parts[depth:]
         where = self.where(folder, "/".join([name, *deeper]))
         if deeper:
@@ -148,6 +148,7 @@ class PackedArchive(Archive):
                 cure=f"Download the {self.kind} again from a source that you trust",
             )
         self.files[folder][name] = location
+        return True
 
     def inner_path(self, name: str) -> tuple[str, ...]:
         """A member's path in parts; empty for litter.

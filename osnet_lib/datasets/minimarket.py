@@ -260,7 +260,7 @@ def render_minimarket(
         target, stamp = folder / FOLDERS[split], folder / f".{split}"
         held = {path.name for path in target.iterdir()} if target.is_dir() else set()
         missing = [p for p in pictures if p.split == split and p.name not in held]
-        found = read_text(stamp) if stamp.is_file() else ""
+        found = read_text(stamp, errors="replace") if stamp.is_file() else ""
         if found == wanted and not missing:
             continue
         if held and not found:

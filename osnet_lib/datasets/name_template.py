@@ -31,6 +31,7 @@ PUBLIC_TEMPLATES = {
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _ANY = ("field", "")
 _NUMBER = {"pid": re.compile(r"-1|[0-9]{1,18}"), "camid": re.compile(r"[0-9]{1,9}")}
+_LONGEST = 255  # letters of a file's name: no system has more, and the ways to read one grow with its square
 _NEEDED = "A template is written like {pid}_c{camid}_{}.jpg, {} for any text"
 
 
@@ -98,7 +99,7 @@ class NameTemplate:
         """
         folders = self.text.count("/")
         name = "/".join(path.split("/")[-folders - 1 :])
-        if self.suffix and not name.lower().endswith(self.suffix):
+        if (self.suffix and not name.lower().endswith(self.suffix)) or len(name) > _LONGEST * (folders + 1):
             return set()
         name = stem(name)
         states: set[tuple[int, tuple[str, ...], str]] = {(0, (), "")}  # place in the name, what was read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 import zipfile
 from dataclasses import dataclass, field
@@ -123,6 +124,8 @@ def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> Non
             raise FeatureError(
                 f"array {name} is {arrays[name].dtype} of shape {arrays[name].shape}", where=path, cure=_AGAIN
             )
+    if not _is_text(arrays["names"]):
+        raise FeatureError("array names holds characters that no text has", where=path, cure=_AGAIN)
     for name in ("pids", "camids"):
         if (beyond := arrays[name] > np.iinfo(np.int64).max).any():
             raise FeatureError(f"array {name} holds {arrays[name][beyond][0]}, no int64", where=path, cure=_AGAIN)
@@ -145,6 +148,11 @@ def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> Non
             where=path,
             cure="Check the model's precision and its input normalisation, then extract again.",
         )
+
+
+def _is_text(names: np.ndarray) -> bool:
+    """Whether Python can hold every character; numpy reads any number as one."""
+    return not (np.frombuffer(names.astype(names.dtype.newbyteorder("=")).tobytes(), np.uint32) > sys.maxunicode).any()
 
 
 def check_pair(query: Features, gallery: Features) -> None:

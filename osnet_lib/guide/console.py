@@ -28,7 +28,7 @@ _SPLIT = re.compile(
 )
 _MSAME = re.compile(rf"Inference average time(?: without first time)? ?: ?{_N} ?ms", _FLAGS)
 _CALL = re.compile(rf"Inference time ?: ?{_N} ?ms", _FLAGS)
-_MODEL = re.compile(r"([\w.-]+)\.om\b", re.ASCII)
+_MODEL = re.compile(r"(?<![\w.-])([\w.-]+)\.om\b", re.ASCII)
 _DEVICE = re.compile(r"(?<![\w-])(?:--device|-d|-?-device_id)[ =\"']+(\d{1,4})(?![\d,])", re.ASCII)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -17,7 +17,7 @@ from ..datasets.preprocess import HEIGHT, WIDTH
 from ..errors import DatasetError
 from .binfiles import SHAPES, bin_bytes
 
-_LINE = re.compile(r"(\d+) (\S+) (\d+) (\d+)", re.ASCII)
+_LINE = re.compile(r"(\d{1,18}) (\S+) (\d{1,18}) (\d{1,18})", re.ASCII)
 _AGAIN = "Write it again with osnet info."
 
 

@@ -18,6 +18,7 @@ from ..errors import SessionError
 from .session import Session
 
 SETTLE = 25  # rounds of warm-up at most beyond those asked for: caches fill in a few, a clock that ramps up takes more
+SETTLES_IN = 200.0  # milliseconds of warm-up at least: a core that slept, or is shared, is slow for as long
 _LATEST = 3  # rounds that bring nothing new when times have settled
 _GAIN = 0.05  # how much faster the latest may be than all before; a warm-up makes rounds faster by more
 
@@ -267,9 +268,17 @@ def time_round(session: Session, images: np.ndarray) -> float:
 def warm_up(
     call: Callable[[], float], least: int, settle: int = SETTLE, advance: Callable[[int], object] = lambda index: None
 ) -> int:
-    """Call until times have settled, `least` times and at most `settle` more; returns how often. None at all for 0."""
+    """Call until times have settled; returns how often.
+
+    `least` times, then until `SETTLES_IN` is over and times have settled, or after `settle` more calls without; for a
+    `least` of 0 none at all, for a `settle` of 0 no more than `least`.
+    """
     times: list[float] = []
-    while len(times) < least or (least and len(times) < least + settle and not has_settled(times)):
+
+    def unsettled() -> bool:
+        return sum(times) < SETTLES_IN or (len(times) < least + settle and not has_settled(times))
+
+    while len(times) < least or (least and settle and unsettled()):
         times.append(call())
         advance(-1)
     return len(times)

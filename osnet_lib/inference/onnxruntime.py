@@ -23,8 +23,9 @@ from .onnx_model import facts_of, read_model
 # get smaller towards the end let the thread that has the core do more of it (benchmarks/threads.py measures both).
 THREADING = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
 
-# The largest batch that a stream computes on one core, others beside it; each takes memory of its own, 12 MB an image.
-SMALL = 1
+# The largest batch that a stream computes on one core, others beside it: at 16 a wide network gains nothing more
+# (benchmarks/extraction.py), and each takes memory of its own, 12 MB an image.
+SMALL = 8
 
 
 def session_options(threads: int, int8: bool = False) -> Any:

@@ -80,3 +80,9 @@ def activation_map(checkpoint: Checkpoint | OSNet, batch: np.ndarray) -> np.ndar
     strength = np.stack(maps)
     length = np.sqrt(np.square(strength, dtype=np.float64).sum(axis=(1, 2), keepdims=True))
     return np.divide(strength, length, out=np.zeros_like(strength), where=length > 0, casting="same_kind")
+
+
+def quantised(maps: np.ndarray) -> np.ndarray:
+    """Activation maps (N, h, w) as whole numbers from 0 to 15, each relative to its own largest value."""
+    largest = maps.max(axis=(1, 2), keepdims=True, initial=0)
+    return np.round(15 * np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)).astype(np.uint8)

@@ -5,6 +5,7 @@ Every function returns a figure and changes nothing else. `osnet_lib.plots.image
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ..conversion.parity import Parity, Tolerance
 from ..core.disturbance import DISTURBED
 from ..core.results import NOT_MEASURED
 from ..errors import MetricError, ParityError, ResultError
+from .descriptions import describe, sentence
 from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
@@ -91,7 +93,11 @@ def plot_cmc(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xticks(sorted({1, *(int(t) for t in axes.get_xticks() if 1 < t <= ranks)}))
     axes.legend(loc="lower right")
-    return figure
+    curves = [
+        sentence("cmc of", label=label, first=100 * found.rank(1), last=100 * found.rank(ranks), rank=ranks)
+        for label, found in evaluations.items()
+    ]
+    return describe(figure, sentence("cmc"), *curves)
 
 
 @styled
@@ -127,7 +133,20 @@ def plot_cameras(dataset: Market1501, title: str | None = None) -> Figure:
     axes.grid(axis="x", visible=False)
     axes.margins(y=0.16)
     figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    taken = Counter(sample.camid for samples in groups.values() for sample in samples)
+    (most, most_images), *_, (least, least_images) = [*taken.most_common(), *taken.most_common()[-1:]]
+    return describe(
+        figure,
+        sentence(
+            "cameras",
+            images=taken.total(),
+            cameras=len(cameras),
+            most=most,
+            most_images=most_images,
+            least=least,
+            least_images=least_images,
+        ),
+    )
 
 
 @styled
@@ -160,7 +179,9 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
     axes.set_yticks(range(len(parities)), [f"{p.stage}, {p.batch_size}" for p in parities])
     axes.grid(axis="y", visible=False)
     figure.legend(loc="outside lower center", ncols=2)
-    return figure
+    worst = max(parities, key=lambda parity: parity.max_abs)
+    what = {"stage": worst.stage, "batch": worst.batch_size}
+    return describe(figure, sentence("parity", worst=worst.max_abs, tolerance=tolerance.max_abs, **what))
 
 
 @styled
@@ -182,6 +203,7 @@ def plot_rounds(measured: Iterable[Rounds], title: str | None = None) -> Figure:
         return _not_measured(title)
     figure = new_chart(0.7 + 1.25 * len(strips), title=title)
     rows = figure.subplots(len(strips), 1, sharex=True, squeeze=False)[:, 0]
+    said = [sentence("rounds")]
     for axes, (batch, times, word) in zip(rows, strips):
         axes.plot(
             np.arange(1, len(times) + 1),
@@ -192,8 +214,10 @@ def plot_rounds(measured: Iterable[Rounds], title: str | None = None) -> Figure:
             markerfacecolor="white" if word == DISTURBED else BLUE,
             linewidth=0.8,
         )
-        for label, percent, line, colour in (("median", 50, "-", BLACK), ("p99", 99, ":", GREEN)):
-            axes.axhline(np.percentile(times, percent), color=colour, linestyle=line, linewidth=1.4, label=label)
+        median, p99 = (float(value) for value in np.percentile(times, (50, 99)))
+        for label, value, line, colour in (("median", median, "-", BLACK), ("p99", p99, ":", GREEN)):
+            axes.axhline(value, color=colour, linestyle=line, linewidth=1.4, label=label)
+        said.append(sentence("rounds of", batch=batch, verdict=word, rounds=len(times), median=median, p99=p99))
         axes.set_title(f"batch {batch}: {word}", loc="left", fontsize=9)
         axes.margins(y=0.15)
         axes.yaxis.set_major_locator(MaxNLocator(3))
@@ -202,7 +226,7 @@ def plot_rounds(measured: Iterable[Rounds], title: str | None = None) -> Figure:
     rows[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     figure.supylabel("latency of a batch / ms", fontsize=9)
     figure.legend(handles=rows[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=2)
-    return figure
+    return describe(figure, *said)
 
 
 @styled
@@ -215,7 +239,7 @@ def plot_speeds(measured: Iterable[Rate], title: str | None = None) -> Figure:
 def _not_measured(title: str | None) -> Figure:
     figure = new_chart(1.0, title=title)
     figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
-    return figure
+    return describe(figure, sentence("not measured"))
 
 
 def _positive(times_ms: ArrayLike, batch: int) -> np.ndarray:
@@ -289,7 +313,15 @@ def plot_throughput(
     for text in figure.legend(handles=handles, loc="outside right upper").get_texts():
         if text.get_text() in groups:
             text.set_fontweight("bold")
-    return figure
+    fastest = []
+    for heading, group in groups.items():
+        if group:
+            label, batch, rate = max(
+                ((label, batch, rate) for label, line in group.items() for batch, rate, *_ in line),
+                key=lambda point: point[2],
+            )
+            fastest.append(sentence("throughput of", group=heading, label=label, batch=batch, rate=rate))
+    return describe(figure, sentence("throughput"), *fastest)
 
 
 def _by_label(rates: Iterable[Rate]) -> dict[str, list[tuple[int, float, float, bool]]]:

@@ -13,6 +13,7 @@ from PIL import Image
 from ..checks import whole_number
 from ..datasets.preprocess import HEIGHT, WIDTH, to_uint8
 from ..errors import DatasetError, MetricError
+from .descriptions import describe, sentence
 from .sheet import PITCH, Sheet, who
 from .style import LIGHTNESS, new_chart, styled
 
@@ -38,7 +39,8 @@ def plot_samples(dataset: Market1501, samples: Sequence[Sample], columns: int = 
         x, y = i % columns * PITCH, sheet.top(i // columns)
         sheet.show(dataset.image(sample), x, y)
         sheet.caption(x, y, f"{who(sample)}\ncamera {sample.camid}")
-    return sheet.figure
+    people, cameras = len({sample.pid for sample in samples}), len({sample.camid for sample in samples})
+    return describe(sheet.figure, sentence("samples", images=len(samples), people=people, cameras=cameras))
 
 
 @styled
@@ -77,7 +79,8 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
         axes.grid(False)
         axes.spines[["top", "right"]].set_visible(True)
     figure.colorbar(shown, ax=channels, label="(value / 255 − mean) / std", aspect=30)
-    return figure
+    sizes = {"width": image.width, "height": image.height, "to_width": WIDTH, "to_height": HEIGHT}
+    return describe(figure, sentence("input", **sizes, low=low, high=high))
 
 
 @styled
@@ -132,4 +135,6 @@ def plot_activation(
     sheet.figure.colorbar(
         shown, ax=sheet.axes, label="share of the map's largest value", aspect=40, shrink=0.6, pad=0.01
     )
-    return sheet.figure
+    strong = 100 * (maps > maps.max(axis=(1, 2), keepdims=True) / 2).mean(axis=(1, 2))
+    shares = {"share": strong.mean(), "least": strong.min(), "most": strong.max()}
+    return describe(sheet.figure, sentence("activation", images=len(samples), **shares))

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from ..errors import MetricError
+from .descriptions import describe, sentence
 from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
 
 if TYPE_CHECKING:
@@ -71,7 +72,28 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
         title=f"{explained.sum():.1f} % of the variance\nof {identities.metric} features",
     )
     _number(figure, axes, points, identities.camids, np.flatnonzero(identities.is_query))
-    return figure
+    return describe(
+        figure,
+        sentence(
+            "map",
+            people=len(pids),
+            explained=explained.sum(),
+            astray=_astray(points, identities),
+            queries=np.count_nonzero(identities.is_query),
+        ),
+    )
+
+
+def _astray(points: np.ndarray, identities: IdentityMap) -> int:
+    """Queries that lie nearer to the middle of another identity's gallery images than to that of their own."""
+    gallery = ~identities.is_query
+    pids = np.unique(identities.pids[gallery])
+    middles = np.array([points[gallery & (identities.pids == pid)].mean(axis=0) for pid in pids]).reshape(-1, 2)
+    queries = points[identities.is_query]
+    if not len(pids):
+        return 0
+    nearest = pids[np.square(queries[:, None] - middles).sum(axis=2).argmin(axis=1)]
+    return int(np.count_nonzero(nearest != identities.pids[identities.is_query]))
 
 
 def _number(figure: Figure, axes: Axes, points: np.ndarray, camids: np.ndarray, queries: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..errors import MetricError
+from .descriptions import describe, sentence
 from .style import BLACK, BLUE, LINES, VERMILLION, new_chart, styled
 
 if TYPE_CHECKING:
@@ -88,7 +89,20 @@ def plot_pairs(histogram: PairHistogram, verification: Verification | None = Non
     )
     figure.align_ylabels()
     figure.legend(*shares.get_legend_handles_labels(), loc="outside lower center", ncols=1 + (verification is None))
-    return figure
+    same, different = histogram.same, histogram.different
+    values = {"same": same.sum(), "different": different.sum()}
+    medians = {"same_median": _median(same, histogram.edges), "different_median": _median(different, histogram.edges)}
+    said = [sentence("pairs", **values, **medians)]
+    if verification is not None and len(verification.fprs):
+        strictest = int(np.argmin(verification.fprs))
+        tpr, fpr = 100 * verification.tprs[strictest], 100 * verification.fprs[strictest]
+        said.append(sentence("pairs at", tpr=tpr, fpr=fpr))
+    return describe(figure, *said)
+
+
+def _median(counts: np.ndarray, edges: np.ndarray) -> float:
+    """Upper edge of the bin that holds the middle pair."""
+    return float(edges[1 + np.searchsorted(np.cumsum(counts), counts.sum() / 2)])
 
 
 def _count(value: float, _place: object = None) -> str:

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..checks import whole_number
 from ..errors import MetricError
+from .descriptions import describe, sentence
 from .style import BLACK, COLOURS, GREY, HATCHES, LIGHTNESS, LINES, new_chart, styled
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
     axes = figure.add_subplot()
     edges = np.linspace(0, 100, bins + 1)
     width = 0.9 * edges[1] / len(evaluations)
+    said = [sentence("ap")]
     for i, (label, evaluation) in enumerate(evaluations.items()):
         ap = 100 * evaluation.ap[evaluation.valid]
         if not len(ap):
@@ -75,11 +77,13 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
             linewidth=1.8,
             label=f"{label}: mAP {100 * evaluation.mAP:.1f} %",
         )
+        shares = {"mean": ap.mean(), "median": np.median(ap), "low": np.count_nonzero(ap < 50)}
+        said.append(sentence("ap of", label=label, queries=len(ap), **shares))
     axes.set(xlabel=f"average precision of a query / %; a bin is {edges[1]:.4g} wide", ylabel="queries", xlim=(0, 100))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", visible=False)
     figure.legend(loc="outside lower center", ncols=1 if len(evaluations) == 1 else 2)
-    return figure
+    return describe(figure, *said)
 
 
 @styled
@@ -128,7 +132,12 @@ def plot_camera_pairs(pairs: CameraPairs, title: str | None = None) -> Figure:
     axes.grid(False)
     axes.spines[:].set_visible(False)
     figure.colorbar(shown, ax=axes, label=f"Rank-1 / %, {pairs.metric}{' of unit features' * pairs.normalized}")
-    return figure
+    values: dict[str, object] = {}
+    for name, place in (("worst", np.nanargmin(percent)), ("best", np.nanargmax(percent))):
+        row, column = np.unravel_index(place, percent.shape)
+        values[name], values[f"{name}_queries"] = percent[row, column], pairs.queries[row, column]
+        values[f"{name}_from"], values[f"{name}_to"] = pairs.query_cameras[row], pairs.gallery_cameras[column]
+    return describe(figure, sentence("camera pairs", **values))
 
 
 def _lightness(share: float) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from ..errors import DatasetError, MetricError
+from .descriptions import describe, sentence
 from .sheet import PITCH, Sheet, who
 from .style import GREEN, GREY, VERMILLION, styled
 
@@ -68,7 +69,9 @@ def plot_ranked_lists(dataset: Market1501, rows: Sequence[RankedRow], title: str
             "ranked; ranks do not count them."
         )
     _add_notes(sheet.figure, notes)
-    return sheet.figure
+    answers = [[right for right, rank in zip(row.correct, row.ranks) if rank] for row in rows]
+    values = {"first": sum(some[0] for some in answers if some), "right": sum(map(sum, answers))}
+    return describe(sheet.figure, sentence("ranked", queries=len(rows), ranked=sum(map(len, answers)), **values))
 
 
 def _places(ranks: Sequence[int]) -> tuple[list[tuple[float, float, float]], float]:

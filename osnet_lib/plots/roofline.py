@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ..errors import ResultError
+from .descriptions import describe, sentence
 from .style import BLACK, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
     for axis in (axes.xaxis, axes.yaxis):
         plain_decades(axis)
     intensity = np.geomspace(1, 4096, 400)
+    said = [sentence("roofline", chips=len(chips))]
     for chip, look in zip(chips, line_styles(len(chips))):
         known = bool(chip.bandwidth_gbs)
         roof = [chip.attainable_tflops(i) for i in intensity]
@@ -62,6 +64,8 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
             label=f"published, {chip.name}, {columns} columns, batch {batches}",
         )
         first, best = min(mine, key=lambda p: p.tflops), max(mine, key=lambda p: p.tflops)
+        reached = {"tflops": best.tflops, "share": 100 * best.share_of_peak, "batch": best.batch_size}
+        said.append(sentence("roofline of", chip=chip.name, **reached))
         for point in dict.fromkeys((first, best)):
             axes.annotate(
                 f"batch {point.batch_size}: {point.tflops:.2f} TFLOPS, {point.share_of_peak:.1%}",
@@ -76,7 +80,7 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axis.set_minor_formatter(NullFormatter())
     figure.legend(loc="outside lower center", ncols=2)
-    return figure
+    return describe(figure, *said)
 
 
 @styled
@@ -94,6 +98,7 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
             "no published point", where="points", cure="Give osnet_lib.published.roofline.roofline_points()"
         )
     figure = new_chart(3.6, title=title)
+    said = [sentence("best batch")]
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
         mine = sorted((p for p in points if p.chip.name == name), key=lambda p: p.batch_size)
         batches = sorted({p.batch_size for p in mine})
@@ -116,6 +121,8 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
             )
             best = max(line, key=lambda p: p.throughput)
             axes.axvline(best.batch_size, color=BLACK, linewidth=0.8, linestyle=":")
+            at_best = {"batch": best.batch_size, "rate": best.throughput}
+            said.append(sentence("best batch of", label=label, chip=name, **at_best))
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set(xlabel="batch size / images", ylabel="images per second", title=name)
@@ -126,4 +133,4 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
         axes.yaxis.set_minor_formatter(NullFormatter())
     handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2)
-    return figure
+    return describe(figure, *said)

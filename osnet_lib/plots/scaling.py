@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from ..core.disturbance import DISTURBED
 from ..errors import ResultError
+from .descriptions import describe, sentence
 from .style import line_styles, new_chart, styled
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
         )
     figure = new_chart(3.4, title=title)
     time, memory = figure.subplots(1, 2)
+    said = [sentence("scaling")]
     for result, look in zip(results, line_styles(len(results))):
         sizes, line = result.values["sizes"], result.values["line"]
         gallery = np.array([size["gallery"] for size in sizes]) / 1e3
@@ -71,6 +73,17 @@ def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
             markerfacecolor="none",
             label="of which features",
         )
+        largest = max(sizes, key=lambda size: size["gallery"])
+        said.append(
+            sentence(
+                "scaling of",
+                queries=result.conditions["queries"],
+                gallery=largest["gallery"],
+                seconds=largest["seconds"]["median"],
+                gigabytes=largest["peak_rss_bytes"] / 1e9,
+                microseconds=1e6 * line["seconds_per_image"],
+            )
+        )
     time.set(ylabel="seconds")
     memory.set(ylabel="memory / GB")
     for axes in (time, memory):
@@ -78,7 +91,7 @@ def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
         axes.legend(loc="upper left")
-    return figure
+    return describe(figure, *said)
 
 
 def _thousands(value: float, _: int) -> str:

@@ -65,16 +65,22 @@ def _rules():
 
 
 class Chart(Figure):
-    """A figure that keeps its style when it is drawn later, and that a notebook shows without pyplot."""
+    """A figure that keeps its style when it is drawn later, and that a notebook shows without pyplot.
+
+    `alt` is its alternative text (`osnet_lib.plots.descriptions`); it goes with the picture into a notebook, under the
+    key that nbconvert reads too.
+    """
+
+    alt = ""
 
     def draw(self, renderer):
         with _rules():  # ticks are made when they are first drawn
             super().draw(renderer)
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=self.dpi, bbox_inches="tight")
-        return buffer.getvalue()
+        return buffer.getvalue(), {"alt": self.alt} if self.alt else {}
 
 
 P = ParamSpec("P")

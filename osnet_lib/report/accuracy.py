@@ -11,6 +11,7 @@ from ..core.conditions import short
 from ..core.table import Table
 from ..errors import ResultError
 from ..published.quoted import PublishedAccuracy, published_accuracy
+from .result_tables import of_results
 
 if TYPE_CHECKING:
     from ..comparison.assessment import Assessment, Variant
@@ -97,6 +98,7 @@ def variants_table(variants: Sequence[Variant]) -> Table:
     return Table.from_records(records, formats=formats)
 
 
+@of_results
 def accuracy_table(results: list[Result], network: str | None = None) -> Table:
     """Measured scores first, then the published ones of the same network, each with its conditions."""
     records = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..core.table import Table
+from .result_tables import of_results
 
 if TYPE_CHECKING:
     from ..core.results import Result
@@ -21,6 +22,7 @@ WORDS = {  # what the contestants of the scripts are
 }
 
 
+@of_results
 def evaluation_speed_table(results: Sequence[Result]) -> Table:
     """Every contestant of evaluation and re-ranking: seconds, how many times ours that is, memory, measured or scaled.
 
@@ -54,6 +56,7 @@ def evaluation_speed_table(results: Sequence[Result]) -> Table:
     return Table.from_records(records, formats=formats if records else None)
 
 
+@of_results
 def gallery_size_table(results: Sequence[Result]) -> Table:
     """Time and memory of the evaluation as distractors are added, one row a size of the gallery."""
     records = [
@@ -91,6 +94,7 @@ def gallery_size_table(results: Sequence[Result]) -> Table:
     return Table.from_records(records, formats=formats)
 
 
+@of_results
 def evaluation_conditions_table(results: Sequence[Result]) -> Table:
     """Under what the benchmarks ran, one row a result file."""
     records = []

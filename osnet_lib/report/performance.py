@@ -10,6 +10,7 @@ from ..core.machine import machine_facts
 from ..core.results import NOT_MEASURED, Result
 from ..core.table import Table
 from ..published.quoted import published_throughput
+from .result_tables import of_results
 
 
 def speed_cell(value: object, values: dict) -> object:
@@ -100,6 +101,7 @@ def verdict_of(result: Result) -> str | None:
     return result.values.get("verdict")
 
 
+@of_results
 def speeds_sentence(results: Sequence[Result]) -> str:
     """Whether the speeds measured here are to be trusted: the sentence at the head of a book."""
     here = [r for r in results if "imported" not in r.conditions and r.values["throughput"] is not None]
@@ -119,6 +121,7 @@ def speeds_sentence(results: Sequence[Result]) -> str:
     return f"Whether the speeds of this edition were disturbed is unknown: {quiet} {counted} are known to be quiet."
 
 
+@of_results
 def performance_table(results: list[Result]) -> Table:
     """Measured speeds of every condition, by network, backend and batch."""
     records = []
@@ -191,6 +194,7 @@ def published_throughput_table() -> Table:
     return Table.from_records(records, formats={f"{label} (published)": ".10g" for label in labels})
 
 
+@of_results
 def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], list[tuple]]:
     """Measured, published and imported points for `plots.plot_throughput`.
 

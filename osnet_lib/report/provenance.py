@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from ..core.conditions import short
 from ..core.table import Table
+from .result_tables import of_results
 
 if TYPE_CHECKING:
     from ..core.results import Result
 
 
+@of_results
 def provenance_table(results: list[Result]) -> Table:
     """Which model, data and versions each result file was made with."""
     records = []

@@ -150,13 +150,13 @@ def _errors(notebook: Path) -> str:
     try:
         cells = read_json(notebook)["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
+        lines = [
+            "".join(output["text"]) if "text" in output else "\n".join([*output.get("traceback", ()), ""])
+            for output in outputs
+            if output.get("output_type") in ("stream", "error")
+        ]
     except (ValueError, KeyError, TypeError, AttributeError):
         return "not a notebook\n"
-    lines = [
-        "".join(output["text"]) if "text" in output else "\n".join([*output.get("traceback", ()), ""])
-        for output in outputs
-        if output.get("output_type") in ("stream", "error")
-    ]
     return re.sub(r"\x1b\[[\d;]*m", "", "".join(lines))  # colours of a terminal
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +10,10 @@ from tqdm import tqdm
 
 from ..conversion.onnx_file import inspect_onnx
 from ..core.host import usable_cores
-from ..datasets.market1501 import Market1501, Sample
 from ..errors import OSNetError, SessionError
 from ..inference.backends import BACKENDS
 from ..inference.session import Session, open_session
+from .calibration import Calibration
 from .models import fix_batch, given_onnx, network_label, simplify_model, weights_file
 from .runnable import float16_model, int8_model
 from .study import Study
@@ -69,7 +68,7 @@ def combinations() -> list[Candidate]:
     return sorted(found, key=lambda one: (one.backend, one.precision, one.graph) != ("onnxruntime", "float32", PLAIN))
 
 
-def model_file(study: Study, candidate: Candidate, dataset: Market1501, calibration: Sequence[Sample]) -> Path:
+def model_file(study: Study, candidate: Candidate, calibration: Calibration) -> Path:
     """The file that a candidate opens at the study's batch size, made where it is missing.
 
     Raises
@@ -93,14 +92,14 @@ def model_file(study: Study, candidate: Candidate, dataset: Market1501, calibrat
             raise SessionError("int8 is made of a checkpoint and images", where=str(candidate))
         return _given_file(study)
     if precision == "int8":
-        return int8_model(study, dataset, calibration)
+        return int8_model(study, calibration)
     if (candidate.backend, precision) == ("onnxruntime", "float16"):
         return float16_model(study)
     return simplify_model(study, fuse_streams=fused).path
 
 
 def open_all(
-    study: Study, dataset: Market1501, calibration: Sequence[Sample], stack: ExitStack
+    study: Study, calibration: Calibration, stack: ExitStack
 ) -> tuple[list[tuple[Candidate, Session]], dict[str, str]]:
     """Sessions of all candidates that work here, the reference first, closed by `stack`; why the others do not.
 
@@ -113,7 +112,7 @@ def open_all(
     left_out: dict[str, str] = {}
     for tried in tqdm(combinations(), desc="engines", unit="candidate", disable=not study.progress):
         try:
-            candidate = replace(tried, file=model_file(study, tried, dataset, calibration))
+            candidate = replace(tried, file=model_file(study, tried, calibration))
             ready.append((candidate, stack.enter_context(candidate.open())))
         except OSNetError as error:
             if not ready:

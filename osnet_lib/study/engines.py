@@ -29,10 +29,10 @@ from ..inference.session import Session
 from ..inference.side_by_side import Ratio, paired_ratio, run_side_by_side
 from ..inference.startup import Startup, measure_startup
 from ..inference.tuned import Choice, write_tuning
+from .calibration import calibration_of, spread
 from .candidates import PLAIN, Candidate, fewer_threads, open_all
 from .dataset import images_of
 from .models import checkpoint_of, given_onnx, network_label, weights_file
-from .runnable import calibration_samples, spread
 from .stages import fair_share, stage_features
 from .study import Study
 
@@ -183,9 +183,8 @@ def _measure(
     with images_of(study) as dataset:
         study = replace(study, dataset=dataset)
         query, gallery = fair_share(dataset, queries)
-        calibration, _ = calibration_samples(dataset, gallery)
         with ExitStack() as stack:
-            ready, left_out = open_all(study, dataset, calibration, stack)
+            ready, left_out = open_all(study, calibration_of(dataset), stack)
             ready, slow = _in_the_race(ready)
             rows = _faster_graphs(_timed(study, ready, rounds))
         scored = _Prices(study, dataset, query, gallery, metric)

@@ -18,6 +18,7 @@ from ..core.host import environment
 from ..datasets.collection import open_collection
 from ..errors import BusyError, ParityError, StudyError
 from ..network.weights import find_weights
+from .descriptions import pass_on_descriptions
 from .kernel import quiet, run_notebook
 from .models import GUIDE_BATCHES
 from .study import Study
@@ -105,6 +106,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
             where=path,
             cure="Restore it from the repository, or choose a Python kernel in Jupyter and save it.",
         )
+    kernel["language"] = language  # which papermill wants told
     return notebook
 
 
@@ -207,9 +209,11 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
         stamps = sorted(_stamps(workspace.results).items())
         written = {name: sha256(workspace.results / name) for name, stamp in stamps if before.get(name) != stamp}
         notebook = read_notebook(temporary)
+        pass_on_descriptions(notebook)
         # The key is of before the run, so that an edit meanwhile is seen; results that it wrote and read belong to it.
         key |= results_key(workspace, run)
-        notebook.metadata["study"] = {"key": fingerprint(key), "results": written}
+        shown = sorted(key.get("results", ()))
+        notebook.metadata["study"] = {"key": fingerprint(key), "results": written, "shown": shown}
         notebook.metadata.pop("papermill", None)  # holds absolute paths and times, nothing the book shows
         nbformat.write(notebook, temporary)
     broken.unlink(missing_ok=True)

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from ..conversion.precision import to_float16, to_int8
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
 from ..core.files import fingerprint
 from ..core.host import environment
-from ..datasets.market1501 import Market1501, Sample
 from ..datasets.preprocess import iter_batches
 from ..inference.backends import BACKENDS, check_precision, choose_backend
 from ..inference.session import Session, open_session
+from .calibration import Calibration, calibration_of
 from .dataset import images_of
 from .models import atc_commands, checkpoint_of, make_om, simplify_model
 from .study import Study
-
-CALIBRATION_IMAGES = 32
-
-_T = TypeVar("_T")
-
-
-def spread(items: Sequence[_T], count: int) -> list[_T]:
-    """`count` of the items, evenly spread, in their order."""
-    return [items[i * len(items) // count] for i in range(count)]
-
-
-def calibration_samples(dataset: Market1501, scored: Sequence[Sample]) -> tuple[list[Sample], str]:
-    """Images that fix the ranges of int8, evenly spread, and where they are from.
-
-    The train split where there is one, else gallery images that are not scored, else any of the gallery: ranges need no
-    labels, so that even these give nothing away but the look of the pictures.
-    """
-    rest = sorted(set(dataset.gallery) - set(scored), key=lambda sample: sample.name)
-    for pool, source in ((dataset.train, "train"), (rest, "gallery, not scored")):
-        if len(pool) >= CALIBRATION_IMAGES:
-            return spread(pool, CALIBRATION_IMAGES), source
-    return spread(dataset.gallery, min(CALIBRATION_IMAGES, len(dataset.gallery))), "gallery, scored"
 
 
 def float16_model(study: Study, opset: int = 11) -> Path:
@@ -51,19 +27,18 @@ def float16_model(study: Study, opset: int = 11) -> Path:
     )
 
 
-def int8_model(study: Study, dataset: Market1501, calibration: Sequence[Sample], opset: int = 11) -> Path:
+def int8_model(study: Study, calibration: Calibration, opset: int = 11) -> Path:
     """The simplified ONNX of the study's batch size in int8, its ranges from the calibration images."""
     source = simplify_model(study, opset=opset)
     key = {
         "source": source.sha256,
-        "dataset": dataset.digest,
-        "images": fingerprint([s.name for s in calibration]),
+        "calibration": fingerprint(calibration.key),
         "code": code_digest(to_int8, iter_batches),
         "versions": environment()["versions"],
     }
 
     def make(target: Path) -> None:
-        to_int8(source.path, target, (images for _, images in iter_batches(dataset, calibration, study.batch_size)))
+        to_int8(source.path, target, calibration.batches(study.batch_size))
 
     return artefact(source.path.with_name(f"{source.path.stem}_int8.onnx"), key, make)
 
@@ -95,5 +70,5 @@ def runnable_model(study: Study, opset: int = 11) -> Path:
         return float16_model(study, opset)
     if study.precision == "int8":
         with images_of(study) as dataset:
-            return int8_model(study, dataset, calibration_samples(dataset, dataset.gallery)[0], opset)
+            return int8_model(study, calibration_of(dataset), opset)
     return simplify_model(study, opset=opset).path

@@ -19,9 +19,10 @@ from ..inference.extract import kept_features
 from ..inference.session import open_session
 from ..network.checkpoint import Checkpoint
 from ..network.osnet import OSNet
+from .calibration import calibration_of, spread
 from .dataset import images_of
 from .models import checkpoint_of, export_model, model_label, network_label, simplify_model
-from .runnable import calibration_samples, float16_model, int8_model, runnable_model, spread
+from .runnable import float16_model, int8_model, runnable_model
 from .study import Study, distinct_batches
 
 DEVICE_STAGES = {  # those of a backend, which must be asked for
@@ -127,7 +128,7 @@ def measure_stages(
 def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, metric: str, opset: int) -> list[Stage]:
     checkpoint, chosen = checkpoint_of(study), choose_backend(study.backend)
     query, gallery = fair_share(dataset, queries)
-    calibration, calibrated_on = calibration_samples(dataset, gallery)
+    calibration = calibration_of(dataset)
 
     def model(name: str, size: int) -> Path:
         sized = replace(study, batch_size=size)
@@ -138,7 +139,7 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
         if name == "fp16":
             return float16_model(sized, opset)
         if name == "int8":
-            return int8_model(sized, dataset, calibration, opset)
+            return int8_model(sized, calibration, opset)
         return runnable_model(replace(sized, backend="ascend"), opset)
 
     def features(name: str, size: int) -> tuple[Features, Features]:
@@ -185,7 +186,7 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
                 "gallery": len(gallery),
                 "whole_split": len(query) == len(dataset.query),
                 "images": fingerprint([sample.name for sample in (*query, *gallery)]),
-                "calibration": {"images": len(calibration), "split": calibrated_on, "method": "MinMax"},
+                "calibration": {"images": len(calibration.samples), "split": calibration.split, "method": "MinMax"},
                 "tolerance": asdict(Tolerance()),
             },
             {

@@ -42,6 +42,8 @@ class Study:
         files of `osnet_lib.conversion.precision`. With the default an OM and CANN compute as they were told elsewhere.
     progress : bool
         Show progress bars.
+    pictures : bool
+        Let the ranking explorer hold pictures of a data set other than mini-market. Such a page shows people: keep it.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class Study:
     device: int = 0
     precision: str = "float32"
     progress: bool = True
+    pictures: bool = False
 
     def __post_init__(self) -> None:
         whole_number(self.batch_size, "batch_size", error=StudyError, cure="Give the number of images a call.")

@@ -259,13 +259,17 @@ def test_a_card_is_the_sum_of_devices_timed_together():
         (0, 25, [], 0),  # none is asked for
         (5, 25, [10.0] * 5, 5),
         (1, 25, [10.0] * 4, 4),  # fewer cannot tell
+        (5, 25, [2.0] * 20, 20),  # all alike, yet as slow as a core is that has just woken
+        (5, 1, [2.0] * 20, 20),
+        (5, 0, [2.0] * 5, 5),
         (5, 25, [90, 50, 30, 20, 15, 12, 10, 10, 10.2, 10.0], 10),  # until the latest three bring nothing new
         (5, 25, [10, 10, 10, 10, 11], 5),  # a slow round is no warm-up
         (2, 4, [64.0, 32, 16, 8, 4, 2], 6),  # bounded
         (3, 0, [9.0, 6, 3], 3),
     ],
 )
-def test_warm_up_ends_when_times_have_settled(least, settle, times, calls):
+def test_warm_up_ends_when_times_have_settled(least, settle, times, calls, monkeypatch):
+    monkeypatch.setattr(benchmark, "SETTLES_IN", 40.0)
     pending, heard = list(times), []
     assert warm_up(lambda: pending.pop(0), least, settle, heard.append) == calls
     assert not pending and heard == [-1] * calls

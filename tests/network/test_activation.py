@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from osnet_lib.errors import SessionError
-from osnet_lib.network.activation import activation_map
+from osnet_lib.network.activation import activation_map, quantised
 from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.network.osnet import build_model
 
@@ -101,3 +101,8 @@ def test_a_failure_leaves_no_hook(batch):
     with pytest.raises(SessionError, match="^activation map: PyTorch failed"):
         activation_map(model, batch[:1])
     assert not model.conv5._forward_hooks
+
+
+def test_maps_become_sixteen_steps_of_their_own_largest_value():
+    maps = np.array([[[0, 1], [0.5, 0.25]], [[0, 0], [0, 0]]], np.float32)
+    np.testing.assert_array_equal(quantised(maps), [[[0, 15], [8, 4]], [[0, 0], [0, 0]]])

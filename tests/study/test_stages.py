@@ -22,7 +22,7 @@ from osnet_lib.errors import DatasetError, ParityError, SessionError
 from osnet_lib.inference import extract as extraction
 from osnet_lib.network.osnet import build_model
 from osnet_lib.study import models as pipeline, runnable
-from osnet_lib.study.runnable import CALIBRATION_IMAGES, calibration_samples, spread
+from osnet_lib.study.calibration import CALIBRATION_IMAGES, spread
 from osnet_lib.study.stages import fair_share, measure_stages
 from osnet_lib.study.study import Study, distinct_batches
 from osnet_lib.study.workspace import Workspace
@@ -132,18 +132,6 @@ def test_a_split_of_one_identity_is_refused(queries):
         fair_share(table({4: (5, 9)}, 3), queries)
 
 
-def test_calibration_images_are_not_scored_where_that_can_be():
-    whole = table(EVEN, 100)
-    _, scored = fair_share(whole, 20)
-    images, source = calibration_samples(whole, scored)
-    assert source == "gallery, not scored" and len(set(images)) == CALIBRATION_IMAGES and not set(images) & set(scored)
-    images, source = calibration_samples(whole, whole.gallery)
-    assert source == "gallery, scored" and len(images) == CALIBRATION_IMAGES
-    whole.train = whole.gallery[:40]
-    assert calibration_samples(whole, scored)[1] == "train"
-    assert len(calibration_samples(table({1: (1, 2)}, 0), ())[0]) == 2
-
-
 @pytest.mark.parametrize(
     "sizes", ["[1, 8]", "8", b"8", 8, None, 2.0, [1, "8"], [2.0], [0], [-1], [True], [[1]], [None], [np.float32(2)]]
 )
@@ -194,7 +182,7 @@ def test_one_result_is_written(work, stages, dataset, checkpoint):
     assert conditions["queries"] == stages[0].queries <= QUERIES < len(dataset.query)
     assert not conditions["whole_split"]
     assert conditions["queries"] + conditions["gallery"] == stages[0].images
-    assert conditions["calibration"] == {"images": 32, "split": "gallery, scored", "method": "MinMax"}
+    assert conditions["calibration"] == {"images": 32, "split": "train of mini-market", "method": "MinMax"}
     assert (conditions["metric"], conditions["batch_sizes"], conditions["opset"]) == ("euclidean", [2], 11)
     assert conditions["model"]["sha256"] == checkpoint.sha256
 
