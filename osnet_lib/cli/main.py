@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import OSNetError
 from ..version import __version__
-from . import compare, convert, diagnose, doctor, guide, manifest, study
+from . import compare, convert, diagnose, doctor, guide, manifest, study, tune
 from .outcomes import MEANINGS, Outcome, outcome
 from .streams import flush_streams, named, patient_streams, prepare_streams, say
 
@@ -144,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_compare_command(command)
     diagnose.add_diagnose_command(command, _session_options)
 
+    tune.add_tune_command(command)
     study.add_study_commands(command)
     doctor.add_doctor_commands(command)
     return parser
@@ -151,7 +152,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--backend", default="auto", help="auto (default), onnxruntime, openvino, torch, ascend, cann or torch_npu"
+        "--backend",
+        default="auto",
+        help="auto (default), onnxruntime, openvino, torch, ascend, cann or torch_npu; tuned: as osnet tune found",
     )
     parser.add_argument(
         "--precision",

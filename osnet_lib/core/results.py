@@ -48,6 +48,16 @@ NEEDED = {
         "values.relative_spread",
         "values.rounds",
     ),
+    "engines": (
+        *_ALWAYS,
+        "conditions.dataset.file",
+        "conditions.batch_size",
+        "conditions.budget",
+        "conditions.machine",
+        "values.candidates",
+        "values.left_out",
+        "values.recommendation.ratio.median",
+    ),
     "evaluation": (
         "conditions.benchmark",
         "conditions.arguments",
@@ -63,10 +73,10 @@ KINDS = tuple(NEEDED)
 # Of what type they are, by the last part of the name; others may be anything.
 _NUMBERS = frozenset(
     {"1", "mAP", "num_valid", "throughput", "ave_latency", "median", "p99", "relative_spread", "rounds"}
-    | {"batch_size", "queries", "cores", "threads"}
+    | {"batch_size", "queries", "cores", "threads", "budget"}
 )
 _TEXTS = frozenset({"architecture", "sha256", "file", "metric", "backend", "device", "precision", "benchmark"})
-_LISTS = frozenset({"stages", "variants"})
+_LISTS = frozenset({"stages", "variants", "candidates"})
 
 _DIGEST = "sha256:"  # how a digest starts; one that starts otherwise is of a version to come
 
@@ -127,7 +137,7 @@ def _figures(values: dict[str, Any]) -> list[str]:
     figures = [f"{name} {100 * share:.2f} %" for name, share in shares.items() if share is not None]
     if (rate := _number(values, "throughput")) is not None:
         figures.append(f"{rate:.1f} images/s")
-    figures += [f"{len(values[name])} {name}" for name in ("stages", "variants") if isinstance(values.get(name), list)]
+    figures += [f"{len(values[name])} {name}" for name in sorted(_LISTS) if isinstance(values.get(name), list)]
     figures += [str(values[name]) for name in ("verdict", "not_measured") if values.get(name)]
     if "same" in values:
         figures.append("the same figures" if values["same"] else "other figures")

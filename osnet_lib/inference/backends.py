@@ -85,6 +85,9 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
         An unknown name; a file of another backend, or of none.
     """
     known = ", ".join(["auto", *BACKENDS])
+    if backend == "tuned":
+        cure = "Name the backend and the precision that osnet tune recommends."
+        raise SessionError("tuned stands for what one file is opened with, and cannot here", where="backend", cure=cure)
     if backend not in ("auto", *BACKENDS):
         raise SessionError(f"{backend!r} is not a backend", where="backend", cure=f"Choose one of {known}.")
     readers: list[str] = []

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import SessionError
 
 SMALLER_BATCH = "Try a smaller batch."  # what helps where memory ran out
+LIBRARIES = ("onnxruntime", "onnxruntime-cann", "openvino", "torch", "torch-npu", "numpy")  # that compute
 PRECISIONS = ("float32", "bfloat16", "float16", "int8")  # that can be asked for, see `Backend.precisions`
 
 

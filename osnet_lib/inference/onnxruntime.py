@@ -28,6 +28,22 @@ THREADING = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base
 SMALL = 8
 
 
+def session_options(threads: int, int8: bool = False) -> Any:
+    """How ONNX Runtime runs whatever runs here."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    settings.log_severity_level = 3  # errors; they come as exceptions as well
+    for name, value in THREADING.items():
+        settings.add_session_config_entry(name, value)
+    if int8:
+        # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
+        # where there is no such danger it gives the same features to the bit.
+        settings.add_session_config_entry("session.x64quantprecision", "1")
+    return settings
+
+
 class OnnxRuntimeEngine:
     """ONNX Runtime on a CUDA device where its provider is installed and starts, else on the CPU."""
 
@@ -52,18 +68,7 @@ class OnnxRuntimeEngine:
         self.provider = self._network.get_providers()[0]
 
     def _settings(self, threads: int) -> Any:
-        import onnxruntime
-
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
-        settings.log_severity_level = 3  # errors; they come as exceptions as well
-        for name, value in THREADING.items():
-            settings.add_session_config_entry(name, value)
-        if self.precision == INT8:
-            # x86 without VNNI adds products in 16 bits, which overflow unnoticed; this avoids it at half the speed, and
-            # where there is no such danger it gives the same features to the bit.
-            settings.add_session_config_entry("session.x64quantprecision", "1")
-        return settings
+        return session_options(threads, int8=self.precision == INT8)
 
     def _start(self, settings: Any, device: int) -> Any:
         """The network on its device, which gets its name here."""

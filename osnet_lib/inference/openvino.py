@@ -60,15 +60,8 @@ class OpenVinoEngine:
             names = ", ".join(name for name, capability in CAPABILITIES.items() if capability in has)
             raise SessionError(f"this CPU has no {asked}", where="precision", cure=f"For OpenVINO it has {names}.")
         rest = asked if asked in _HINT else "bfloat16" if "BF16" in has else "float32"
-        settings = {
-            "INFERENCE_PRECISION_HINT": _HINT[rest],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,  # all threads on one batch, as the other backends
-            "ENABLE_HYPER_THREADING": True,  # or it takes fewer threads than are given
-            "ENABLE_CPU_PINNING": False,  # two processes would be pinned to the same cores
-        }
         try:
-            compiled = core.compile_model(core.read_model(model), "CPU", settings)
+            compiled = core.compile_model(core.read_model(model), "CPU", compile_settings(rest, threads))
         except Exception as error:  # RuntimeError and others, which have no base class of their own
             raise SessionError(
                 f"OpenVINO cannot load it ({_said(error)})",
@@ -87,6 +80,17 @@ class OpenVinoEngine:
 
     def close(self) -> None:
         del self._request
+
+
+def compile_settings(precision: str, threads: int) -> dict[str, Any]:
+    """How OpenVINO compiles whatever runs here, for everything that a file does not hold in int8."""
+    return {
+        "INFERENCE_PRECISION_HINT": _HINT[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,  # all threads on one batch, as the other backends
+        "ENABLE_HYPER_THREADING": True,  # or it takes fewer threads than are given
+        "ENABLE_CPU_PINNING": False,  # two processes would be pinned to the same cores
+    }
 
 
 def executed(compiled: Any) -> Counter[str]:

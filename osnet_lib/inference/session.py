@@ -15,21 +15,19 @@ from ..checks import whole_number
 from ..conversion.interface import FEATURE_SHAPE
 from ..core.conditions import SessionFacts
 from ..core.file_kind import file_kind
-from ..core.files import absolute, special
+from ..core.files import absolute, sha256, special
 from ..core.host import package_versions, usable_cores
 from ..core.imports import ForeignNumpyError, import_compiled, install_command
 from ..core.line import one_line
 from ..errors import SessionError, first_line
 from ..network.weights import NAMED, find_weights
 from .backends import BACKENDS, check_precision, choose_backend, is_checkpoint
-from .engine import Engine
+from .engine import LIBRARIES, Engine
 from .exported import exported_onnx, quickest
+from .tuned import TUNED, read_tuning
 
 if TYPE_CHECKING:
     from ..network.checkpoint import Checkpoint
-
-
-_LIBRARIES = ("onnxruntime", "onnxruntime-cann", "openvino", "torch", "torch-npu", "numpy")
 
 
 class Session:
@@ -73,7 +71,7 @@ class Session:
             batch_size=self.batch_size,
             model=self.model.name,
             model_sha256=engine.sha256,
-            versions=package_versions(_LIBRARIES),
+            versions=package_versions(LIBRARIES),
             options=dict(options or {}),
             **getattr(engine, "facts", {}),
         )
@@ -261,7 +259,8 @@ def open_session(
         a checkpoint.
     backend : str
         See `choose_backend`; ``"auto"`` goes by the content. It and the backends that read ONNX run a checkpoint as the
-        ONNX that `osnet_lib.inference.exported` keeps of it. ``"torch"`` is the reference.
+        ONNX that `osnet_lib.inference.exported` keeps of it. ``"torch"`` is the reference. ``"tuned"`` opens what
+        ``osnet tune`` recommended for this very file, see `osnet_lib.inference.tuned`.
     device : int
         Of several accelerators; the CPU is device 0.
     threads : int, optional
@@ -277,26 +276,22 @@ def open_session(
     Raises
     ------
     SessionError
-        An unknown backend, or one that does not read this file, is not installed or has no such option or precision; no
-        such file, a damaged one, another network; no such device; a thread count below 1. AclError where a call of
-        pyACL fails.
+        An unknown backend, or one that does not read this file, is not installed or has no such option or precision; a
+        model that was not tuned, or whose tuning is stale; no such file, a damaged one, another network; no such
+        device; a thread count below 1. AclError where a call of pyACL fails.
     CheckpointError
         A checkpoint that `load_checkpoint` refuses.
     ParityError
         An export of the checkpoint that does not compute the same.
     """
+    if backend == TUNED:
+        chosen_there = {"threads": threads, "key": key, "options": options, "precision": precision, "device": device}
+        return _open_tuned(model, [name for name, value in chosen_there.items() if value])
     threads = usable_cores() if threads is None else threads
     device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
     threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     if isinstance(model, (str, os.PathLike)):
-        path = model = find_weights(model) if str(model) in NAMED else absolute(model)
-        if backend in ("auto", *BACKENDS) and not path.is_file():
-            where_there = file_kind(path) if path.is_dir() or special(path) else None
-            raise SessionError(
-                f"no such model file{f': it is {where_there.what}' if where_there else ''}",
-                where=path,
-                cure=where_there.cure if where_there else "Give the path of an .onnx file, an .om or a checkpoint.",
-            )
+        path = model = _found(model, missing_ok=backend not in ("auto", *BACKENDS))
         name = choose_backend(backend, path)
         loadable = BACKENDS[name].reads_checkpoints or is_checkpoint(path)
     else:
@@ -328,6 +323,34 @@ def open_session(
         given["precision"] = precision
     engine = BACKENDS[name].engine(model, device, threads, **given)
     return Session(name, engine, threads, source if not BACKENDS[name].reads_checkpoints else None, options)
+
+
+def _found(model: str | os.PathLike[str], missing_ok: bool = False) -> Path:
+    """The model file behind a name or path."""
+    path = find_weights(model) if str(model) in NAMED else absolute(model)
+    if not missing_ok and not path.is_file():
+        where_there = file_kind(path) if path.is_dir() or special(path) else None
+        raise SessionError(
+            f"no such model file{f': it is {where_there.what}' if where_there else ''}",
+            where=path,
+            cure=where_there.cure if where_there else "Give the path of an .onnx file, an .om or a checkpoint.",
+        )
+    return path
+
+
+def _open_tuned(model: str | Path | Checkpoint, given: list[str]) -> Session:
+    """The session that was recommended for a model file, `given` nothing that the recommendation chooses."""
+    if not isinstance(model, (str, os.PathLike)):
+        raise SessionError("the tuned backend opens a file", where=model.path, cure="Give the path of the checkpoint.")
+    if given:
+        cure = "Leave it out, or name a backend."
+        raise SessionError(f"the tuned backend chooses the {', '.join(given)} itself", where="backend", cure=cure)
+    path = _found(model)
+    choice = read_tuning(path)
+    session = open_session(choice.file, choice.backend, threads=choice.threads, precision=choice.precision)
+    if choice.file != path:
+        session.facts = replace(session.facts, exported_from={"file": path.name, "sha256": sha256(path)})
+    return session
 
 
 def _check_options(backend: str, options: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from .charts import plot_cameras, plot_cmc, plot_parity, plot_rounds, plot_speed
 from .images import plot_activation, plot_network_input, plot_samples
 from .maps import plot_map
 from .pairs import plot_pairs
+from .pareto import plot_engines
 from .queries import plot_ap, plot_camera_pairs
 from .ranked import plot_ranked_lists
 from .roofline import plot_best_batch, plot_roofline
@@ -16,6 +17,7 @@ __all__ = [
     "plot_camera_pairs",
     "plot_cameras",
     "plot_cmc",
+    "plot_engines",
     "plot_map",
     "plot_network_input",
     "plot_pairs",

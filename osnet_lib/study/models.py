@@ -16,7 +16,8 @@ from ..conversion.export import export_onnx, simplify_onnx
 from ..conversion.onnx_file import OnnxFile, inspect_onnx
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
-from ..core.files import sha256
+from ..core.file_kind import ONNX, file_kind
+from ..core.files import file_stem, sha256
 from ..core.host import environment
 from ..errors import ConvertError
 from ..network.checkpoint import Checkpoint, load_checkpoint
@@ -46,23 +47,47 @@ def model_label(checkpoint: Checkpoint) -> str:
     return f"{checkpoint.architecture}-{checkpoint.sha256[:8]}"
 
 
-def export_model(study: Study, opset: int = 11) -> OnnxFile:
+def weights_file(study: Study) -> Path:
+    """The file that a study's weights are, which may also be an ONNX."""
+    return find_weights(study.weights) if isinstance(study.weights, (str, PathLike)) else study.weights.path
+
+
+def given_onnx(study: Study) -> bool:
+    """Whether that is an ONNX, of which there is one graph and no checkpoint."""
+    return file_kind(weights_file(study)).name == ONNX
+
+
+def network_label(study: Study) -> str:
+    """`model_label` of the study's weights; of an ONNX its name and the first digits of its hash."""
+    if not given_onnx(study):
+        return model_label(checkpoint_of(study))
+    path = weights_file(study)
+    return f"{file_stem(path.name)}-{sha256(path)[:8]}"
+
+
+def export_model(study: Study, opset: int = 11, fuse_streams: bool = False) -> OnnxFile:
     """The ONNX with a dynamic batch axis."""
     checkpoint = checkpoint_of(study)
-    path = study.place.models / f"{model_label(checkpoint)}-opset{opset}.onnx"
+    path = study.place.models / f"{model_label(checkpoint)}-opset{opset}{'-fused' * fuse_streams}.onnx"
     key = {
         "weights": checkpoint.sha256,
         "opset": opset,
         "code": code_digest(export_onnx, type(checkpoint.model)),
         "versions": environment()["versions"],
     }
-    return inspect_onnx(artefact(path, key, lambda target: export_onnx(checkpoint, target, opset)))
+    return inspect_onnx(artefact(path, key, lambda target: export_onnx(checkpoint, target, opset, fuse_streams)))
 
 
-def simplify_model(study: Study, batch_size: int | None = None, opset: int = 11) -> OnnxFile:
+def simplify_model(
+    study: Study, batch_size: int | None = None, opset: int = 11, fuse_streams: bool = False
+) -> OnnxFile:
     """The simplified ONNX of a fixed batch, ``osnet_x1_0-…_bs{N}_sim.onnx``; by default that of the study."""
-    source, size = export_model(study, opset), batch_size or study.batch_size
-    path = source.path.with_name(f"{source.path.stem}_bs{size}_sim.onnx")
+    return fix_batch(study, export_model(study, opset, fuse_streams), batch_size or study.batch_size)
+
+
+def fix_batch(study: Study, source: OnnxFile, size: int, name: str = "") -> OnnxFile:
+    """An ONNX simplified for a batch size, in the study's folder of models; by default it is called as the source."""
+    path = study.place.models / f"{name or source.path.stem}_bs{size}_sim.onnx"
     key = {
         "source": source.sha256,
         "batch_size": size,

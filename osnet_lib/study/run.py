@@ -81,6 +81,7 @@ def run_matrix(study: Study) -> list[Run]:
         replace(chapter("09_evaluation_speed", reads=("evaluation",)), files=("benchmarks/*.py",)),
         chapter("10_summary", reads=("accuracy", "performance")),
         chapter("11_roofline"),
+        chapter("12_engines"),
     ]
 
 

@@ -18,9 +18,10 @@ from ..inference.backends import choose_backend
 from ..inference.extract import kept_features
 from ..inference.session import open_session
 from ..network.checkpoint import Checkpoint
+from ..network.osnet import OSNet
 from .calibration import calibration_of, spread
 from .dataset import images_of
-from .models import checkpoint_of, export_model, model_label, simplify_model
+from .models import checkpoint_of, export_model, model_label, network_label, simplify_model
 from .runnable import float16_model, int8_model, runnable_model
 from .study import Study, distinct_batches
 
@@ -151,7 +152,7 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
         sized = replace(study, batch_size=size)
         try:
             of_query, of_gallery = (
-                _features(sized, dataset, source, samples, f"{name}-bs{size}-{split}", runs)
+                stage_features(sized, dataset, source, samples, f"{name}-bs{size}-{split}", runs)
                 for split, samples in (("query", query), ("gallery", gallery))
             )
             return of_query, of_gallery
@@ -198,26 +199,37 @@ def _measure(study: Study, dataset: Market1501, sizes: list[int], queries: int, 
     return stages
 
 
-def _features(
+def stage_features(
     study: Study,
     dataset: Market1501,
     source: Checkpoint | Path,
     samples: Sequence[Sample],
     name: str,
     runs: tuple[str, int, int | None],
+    precision: str | None = None,
 ) -> Features:
-    """Features of one model on one split; `runs` is backend, device and threads."""
-    checkpoint = checkpoint_of(study)
+    """Features of one model on one split, kept for all who ask for the same of it.
+
+    Parameters
+    ----------
+    name : str
+        Of the file: stage, batch size and split.
+    runs : tuple
+        Backend, device and threads.
+    precision : str, optional
+        That is asked for; by default the file's.
+    """
     facts = {
-        "model": checkpoint.sha256 if isinstance(source, Checkpoint) else sha256(source),
+        "model": source.sha256 if isinstance(source, Checkpoint) else sha256(source),
         "runs": runs,
-        "network": code_digest(type(checkpoint.model)),
+        **({"precision": precision} if precision else {}),
+        "network": code_digest(OSNet),
     }
-    file = f"{result_name(dataset.path.stem, model_label(checkpoint), 'stage', name, f'n{len(samples)}')}.npz"
+    file = f"{result_name(dataset.path.stem, network_label(study), 'stage', name, f'n{len(samples)}')}.npz"
     return kept_features(
         study.place.features / file,
         facts,
-        lambda: open_session(source, *runs),
+        lambda: open_session(source, *runs, precision=precision),
         dataset,
         samples,
         study.batch_size,

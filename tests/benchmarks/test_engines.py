@@ -10,6 +10,7 @@ import pytest
 
 from helpers.paths import ROOT
 from osnet_lib.errors import SessionError
+from osnet_lib.inference.session import open_session
 
 
 @pytest.fixture
@@ -42,6 +43,23 @@ def test_engines_run_side_by_side_and_a_row_is_all_that_one_more_takes(engines, 
         assert all(session["threads"] == 1 for session in found["sessions"].values())
         assert 0 < found["apart"]["another"] < 1e-4 and found["first_call_seconds"]["another"] > 0
     assert measured["conditions"]["machine"]["date"] and measured["conditions"]["environment"]["versions"]["torch"]
+
+
+def test_fewer_bits_need_not_give_the_same_features(engines, small_weights, tmp_path, monkeypatch):
+    def short(checkpoint, threads):
+        return open_session(checkpoint, "torch", threads=threads, precision="bfloat16")
+
+    rows = {name: engines.ENGINES[name] for name in ("torch, eager", "ONNX Runtime")} | {"in bfloat16": short}
+    monkeypatch.setattr(engines, "ENGINES", rows)
+    target = tmp_path / "e.json"
+    words = ["--model", str(small_weights), "--batches", "1", "--rounds", "1", "--threads", "1", "--json", str(target)]
+    assert engines.main(words) == 0
+    (found,) = json.loads(target.read_text())["batches"]
+    assert found["same"] and found["apart"]["in bfloat16"] > 1e-4
+
+
+def test_openvino_has_rows(engines):
+    assert [name for name in engines.ENGINES if name.startswith("OpenVINO")] == ["OpenVINO", "OpenVINO, bfloat16"]
 
 
 def test_the_report_says_ratios_reasons_and_verdicts(engines):

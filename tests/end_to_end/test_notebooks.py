@@ -124,6 +124,11 @@ SMALL = {
     ),
     "10_summary": ({}, ["published", "962.488", "fastest published chip"], 0),
     "11_roofline": ({}, ["Ascend 310P3", "published", "computed"], 2),
+    "12_engines": (
+        {"batch_size": 2, "engine_queries": 6, "rounds": 1},
+        ["onnxruntime float32", "points of mAP", "left out: ", "GFLOP/s", "McNemar", "6 queries"],
+        1,
+    ),
     "09_evaluation_speed": (
         {"queries": 40, "gallery": 240, "share": 0.5, "distractors": [0, 200, 500], "rounds": 1},
         ["published numpy algorithm", "measured", "distractors"],

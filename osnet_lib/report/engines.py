@@ -1,0 +1,179 @@
+"""Tables and sentences of the engines side by side: how fast each is, and what it costs in accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.disturbance import DISTURBED, QUIET
+from ..core.results import Result
+from ..core.table import Table
+from ..plots.pareto import Mark
+
+REFERENCE = "ONNX Runtime in float32"
+
+
+def recommendation_sentence(result: Result) -> str:
+    """What to take, how much faster it is, and its price."""
+    found, facts = result.values["recommendation"], result.conditions
+    at = f"at batch {facts['batch_size']}"
+    if found["ratio"]["median"] == 1:
+        return (
+            f"Nothing that was found here is shown to be faster than {REFERENCE} {at} and costs at most "
+            f"{facts['budget']:g} points of mAP: stay with it."
+        )
+    ratio = found["ratio"]
+    low, high = ratio["interval"]
+    interval = "" if low is None else f" (95 % interval {low:.2f} to {high:.2f})"
+    return (
+        f"{_name(found)}, {found['threads']} thread{'s' * (found['threads'] > 1)}: {ratio['median']:.2f} times as fast "
+        f"as {REFERENCE} {at}{interval}; {_price(found)}. {_undisturbed(found['verdict'])}"
+    )
+
+
+def engines_table(result: Result) -> Table:
+    """Every engine and precision on the faster of its graphs: speed, scores, and what it takes."""
+    records = []
+    for row in result.values["candidates"]:
+        price, startup = row["price"], row["startup"]
+        paired = price["paired"] if price else None
+        taken = {}
+        if any(one["startup"] for one in result.values["candidates"]):
+            memory = startup and startup["memory_bytes"]
+            taken = {"start, s": startup and startup["seconds"], "memory, MB": memory and memory / 1e6}
+        records.append(
+            {
+                "engine": _name(row),
+                "images/s": row["throughput"],
+                "ratio": _ratio(row["ratio"]),
+                "verdict": row["verdict"],
+                "mAP, points": _points(row["loss"]),
+                "mAP": _share(price and price["mAP"]),
+                "Rank-1": _share(price and price["rank1"]),
+                "lost, won": f"{paired['lost']}, {paired['won']}" if paired else None,
+                "McNemar p": paired["p"] if paired else None,
+                "max error": row["features"]["max_abs"] if row["features"] else None,
+                "MB": row["size_bytes"] / 1e6,
+                **taken,
+                "front": row["front"],
+            }
+        )
+    facts = result.conditions
+    caption = (
+        f"{result.model.architecture} at batch {facts['batch_size']}, {facts['threads']} threads, {facts['rounds']} "
+        f"rounds in turn; {facts['queries']:,} queries and {facts['gallery']:,} gallery images of "
+        f"{result.dataset.file}, {facts['metric']} distance, 95 % intervals over identities"
+    )
+    formats = {"images/s": ".1f", "McNemar p": ".2g", "max error": ".1e", "MB": ".1f"}
+    if records and "start, s" in records[0]:
+        formats |= {"start, s": ".1f", "memory, MB": ".0f"}
+    return Table.from_records(records, caption=caption, formats=formats)
+
+
+def finalists_table(result: Result) -> Table:
+    """The fastest within the budget, timed again with fewer threads as well."""
+    records = [
+        {
+            "engine": _name(row),
+            "threads": row["threads"],
+            "images/s": row["throughput"],
+            "ratio": _ratio(row["ratio"]),
+            "verdict": row["verdict"],
+        }
+        for row in result.values["finalists"]
+    ]
+    caption = f"Within {result.conditions['budget']:g} points of mAP, and the reference, timed again in turn"
+    return Table.from_records(records, caption=caption, formats={"images/s": ".1f"} if records else None)
+
+
+def left_out_text(result: Result) -> str:
+    """What could not be tried on this machine, and why, in a line each; by reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in result.values["left_out"].items():
+        reasons.setdefault(reason, []).append(name)
+    return "\n".join(f"left out: {', '.join(names)}: {reason}" for reason, names in reasons.items())
+
+
+def used_sentence(result: Result) -> str:
+    """On which images the prices were found."""
+    facts = result.conditions
+    part = "the whole test split" if facts["whole_split"] else "a fair share of the test split"
+    return f"Prices are of {part} of {result.dataset.file}: {facts['queries']:,} queries, {facts['gallery']:,} images."
+
+
+def engine_marks(result: Result) -> list[Mark]:
+    """One mark an engine and precision for `plots.plot_engines`."""
+    return [
+        (
+            _name(row),
+            row["backend"],
+            row["precision"],
+            row["throughput"],
+            tuple(row["loss"]),
+            row["front"],
+            row["verdict"] == DISTURBED,
+        )
+        for row in result.values["candidates"]
+        if row["loss"]
+    ]
+
+
+def roofs_table(result: Result) -> Table:
+    """What each engine reaches of the roof that its library has on this machine."""
+    operations = 2 * result.model.multiply_adds / 1e9 if result.model.multiply_adds else None
+    speeds = {(row["backend"], row["precision"]): row["throughput"] for row in result.values["candidates"]}
+    records = []
+    for roof in result.values["roofs"]:
+        speed = speeds.get((roof["backend"], roof["precision"]))
+        reached = speed * operations if speed and operations else None
+        records.append(
+            {
+                "engine": f"{roof['backend']} {roof['precision']}",
+                "roof, GFLOP/s": roof["gflops"],
+                "network, GFLOP/s": reached,
+                "of the roof": reached / roof["gflops"] if reached and roof["gflops"] else None,
+                "no roof, because": roof["reason"],
+            }
+        )
+    caption = (
+        f"Matrices of {result.values['roof_size']:,} rows and columns multiplied, the fastest of some calls; of the "
+        f"network 2 operations a multiply-add, {operations or 0:.2f} GFLOP an image"
+    )
+    formats = {"roof, GFLOP/s": ".0f", "network, GFLOP/s": ".1f", "of the roof": ".0%"}
+    return Table.from_records(records, caption=caption, formats=formats if records else None)
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['backend']} {row['precision']}{', ' + row['graph'] if row['graph'] != 'plain' else ''}"
+
+
+def _ratio(ratio: dict[str, Any]) -> str:
+    low, high = ratio["interval"]
+    return (
+        f"{ratio['median']:.2f}" if low is None or low == high else f"{ratio['median']:.2f} ({low:.2f} to {high:.2f})"
+    )
+
+
+def _points(loss: tuple[float, float, float] | None) -> str | None:
+    """The change of mAP, which is the loss with its sign turned."""
+    if loss is None:
+        return None
+    value, least, most = (0.0 - points for points in loss)
+    return "0" if not any(loss) else f"{value:+.2g} ({most:+.2g} to {least:+.2g})"
+
+
+def _share(interval: list[float] | None) -> str | None:
+    return (
+        None if interval is None else f"{100 * interval[0]:.2f} % ({100 * interval[1]:.1f} to {100 * interval[2]:.1f})"
+    )
+
+
+def _price(row: dict[str, Any]) -> str:
+    if row["price"] is None:
+        return f"the same features within {row['features']['max_abs']:.1e} on {row['features']['images']} images"
+    return f"mAP changes by {_points(row['loss'])} points on {row['price']['queries']:,} queries"
+
+
+def _undisturbed(verdict: str) -> str:
+    if verdict == QUIET:
+        return "The timing was quiet."
+    return f"The timing was {verdict}: run it again." if verdict == DISTURBED else "Whether it was quiet is unknown."
