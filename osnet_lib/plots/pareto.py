@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..errors import ResultError
+from .descriptions import describe, sentence
 from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
 
 #: engine, backend, precision, images/s, points of mAP lost (value, least, most), on the front, disturbed
@@ -70,4 +71,6 @@ def plot_engines(marks: Sequence[Mark], budget: float | None = None, title: str 
     axes.margins(y=0.15)
     handles = [*axes.get_legend_handles_labels()[0], *(one for one in extra if one not in axes.lines)]
     figure.legend(handles=list(dict.fromkeys(handles)), loc="outside lower center", ncols=3)
-    return figure
+    name, _, _, speed, (loss, *_), *_ = max(marks, key=lambda mark: mark[3])
+    fastest = sentence("engines of", name=name, speed=speed, loss=loss, disturbed=sum(mark[-1] for mark in marks))
+    return describe(figure, sentence("engines", engines=len(marks)), fastest)

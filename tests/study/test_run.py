@@ -45,7 +45,16 @@ def test_a_notebook_is_given_what_it_declares():
     assert given["02_convert"] == {"weights": str(Path("w.pth").absolute()), "batch_size": 2, "progress": True}
     assert given["11_roofline"] == given["10_summary"] == {} and given["06_stages"]["stage_batches"] == [1, 2]
     assert given["05_accuracy"]["precision"] == "int8" and given["05_accuracy"]["device"] == 3
-    assert {name[:2] for name, some in given.items() if "dataset" in some} == {"00", "01", "03", "04", "05", "06", "07"}
+    assert {name[:2] for name, some in given.items() if "dataset" in some} == {
+        "00",
+        "01",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "12",
+    }
 
 
 def test_matrix_repeats_no_notebook():
