@@ -12,7 +12,7 @@ def add_tune_command(command: Callable[..., argparse.ArgumentParser]) -> None:
         "tune",
         _tune,
         "find the fastest engine and precision within a budget of accuracy, for --backend tuned",
-        "tune mini --batch-size 8 --budget 0.1",
+        "tune mini --budget 0.1 --batch-size 8",
     )
     p.add_argument("model", help="mini, market1501, a checkpoint or a float32 .onnx")
     p.add_argument(

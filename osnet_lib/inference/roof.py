@@ -16,7 +16,7 @@ from .backends import BACKENDS
 from .onnxruntime import session_options
 from .openvino import CAPABILITIES, compile_settings
 
-SIZE = 2048  # rows and columns: large enough that the arithmetic takes the time, and not the memory
+ROOF_SIZE = 2048  # rows and columns: large enough that the arithmetic takes the time, and not the memory
 CALLS = 8  # of which the fastest counts: a roof is what the machine can do when nothing is in its way
 ENOUGH = 2.0  # seconds after which it is not called again
 
@@ -33,7 +33,9 @@ class Roof:
     reason: str | None = None
 
 
-def measure_roofs(engines: list[tuple[str, str]], threads: int, size: int = SIZE, progress: bool = True) -> list[Roof]:
+def measure_roofs(
+    engines: list[tuple[str, str]], threads: int, size: int = ROOF_SIZE, progress: bool = True
+) -> list[Roof]:
     """The roof of each backend and precision: ``2 size³`` operations over the time of the fastest call.
 
     In int8 the activations are quantised on the way in and the result on the way out, as in the network; weights are

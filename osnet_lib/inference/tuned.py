@@ -20,7 +20,7 @@ _AGAIN = "Run osnet tune on it again, or name a backend."
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedEngine:
     """What was recommended: the file to open, by which backend, in which precision, with how many threads."""
 
     file: Path
@@ -44,7 +44,7 @@ def tuning_path(model: Path, digest: str) -> Path:
     return _folder() / f"{model.stem}-{digest[:16]}.json"
 
 
-def write_tuning(model: Path, choice: Choice, found: dict[str, Any]) -> Path:
+def write_tuning(model: Path, choice: TunedEngine, found: dict[str, Any]) -> Path:
     """Keep a choice for a model.
 
     Parameters
@@ -68,7 +68,7 @@ def write_tuning(model: Path, choice: Choice, found: dict[str, Any]) -> Path:
     return write_json(tuning_path(model, digest), document)
 
 
-def read_tuning(model: Path) -> Choice:
+def read_tuning(model: Path) -> TunedEngine:
     """What was recommended for a model.
 
     Raises
@@ -86,7 +86,7 @@ def read_tuning(model: Path) -> Choice:
     try:
         document = read_json(path)
         held = document["open"]
-        choice = Choice(Path(held["file"]), *(held[name] for name in ("sha256", "backend", "precision", "threads")))
+        choice = TunedEngine(Path(held["file"]), *map(held.__getitem__, ("sha256", "backend", "precision", "threads")))
         changes = [change for kind, now in surroundings().items() for change in _changes(kind, document[kind], now)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SessionError(f"no tuning file ({type(error).__name__}: {error})", where=path, cure=_AGAIN) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..conversion.export import FUSED
 from ..conversion.onnx_file import inspect_onnx
 from ..core.host import usable_cores
 from ..errors import OSNetError, SessionError
@@ -18,7 +19,7 @@ from .models import fix_batch, given_onnx, network_label, simplify_model, weight
 from .runnable import float16_model, int8_model
 from .study import Study
 
-PLAIN, FUSED = "plain", "streams fused"
+PLAIN = "plain"
 
 
 @dataclass(frozen=True)

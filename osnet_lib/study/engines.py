@@ -24,11 +24,11 @@ from ..datasets.preprocess import iter_batches
 from ..errors import FeatureError, SessionError, StudyError
 from ..features.store import Features
 from ..inference.benchmark import Benchmark, random_batch, time_round
-from ..inference.roof import SIZE, measure_roofs
+from ..inference.roof import ROOF_SIZE, measure_roofs
 from ..inference.session import Session
 from ..inference.side_by_side import Ratio, paired_ratio, run_side_by_side
 from ..inference.startup import Startup, measure_startup
-from ..inference.tuned import Choice, write_tuning
+from ..inference.tuned import TunedEngine, write_tuning
 from .calibration import calibration_of, spread
 from .candidates import PLAIN, Candidate, fewer_threads, open_all
 from .dataset import images_of
@@ -53,7 +53,7 @@ _TORCH_BATCH = 16  # as the stages have it, for torch's rows do not depend on it
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredEngine:
     """A candidate with what was found of it; `ratio` is to the reference, of neighbouring rounds.
 
     `images` is on how many its features were compared; `price` is None where it was not scored; `agrees` is whether
@@ -164,17 +164,17 @@ def tune(study: Study, budget: float = 0.1, queries: int = 0, rounds: int = 10) 
             cure=f"There is {there}; or stay with the backend auto, which costs none.",
         )
     one, model = recommended.candidate, weights_file(study)
-    choice = Choice(one.path, sha256(one.path), one.backend, one.precision, one.threads)
+    choice = TunedEngine(one.path, sha256(one.path), one.backend, one.precision, one.threads)
     return result, write_tuning(model, choice, {"conditions": result.conditions, "values": result.values})
 
 
-def _most(row: Measured) -> str:
+def _most(row: MeasuredEngine) -> str:
     return f"up to {row.loss[2]:.2f} points" if row.loss else "not scored"
 
 
 def _measure(
     study: Study, budget: float, queries: int, rounds: int, every: bool, metric: str
-) -> tuple[Result, list[Measured], Measured]:
+) -> tuple[Result, list[MeasuredEngine], MeasuredEngine]:
     """The result; the candidates that stayed, the reference first; the recommended one."""
     if not (isinstance(budget, (int, float)) and 0 <= budget < float("inf")):
         raise StudyError(f"a budget of {budget!r}", where="budget", cure="Give points of mAP from 0, such as 0.1.")
@@ -206,7 +206,7 @@ def _measure(
         "finalists": [row.as_dict() for row in finalists],
         "recommendation": recommended.as_dict(),
         "roofs": roofs,
-        "roof_size": SIZE,
+        "roof_size": ROOF_SIZE,
     }
     conditions = {
         "model": _describe(study),
@@ -229,12 +229,12 @@ def _measure(
     return read_result(path), kept, recommended
 
 
-def _timed(study: Study, ready: Sequence[tuple[Candidate, Session]], rounds: int) -> list[Measured]:
+def _timed(study: Study, ready: Sequence[tuple[Candidate, Session]], rounds: int) -> list[MeasuredEngine]:
     """All sessions in turn; the first is what the others are compared with."""
     sessions = [session for _, session in ready]
     timed = run_side_by_side(sessions, study.batch_size, rounds, 3, study.progress, pause=PAUSE)
     return [
-        Measured(candidate, speed, paired_ratio(timed[0].times, speed.times))
+        MeasuredEngine(candidate, speed, paired_ratio(timed[0].times, speed.times))
         for (candidate, _), speed in zip(ready, timed)
     ]
 
@@ -257,7 +257,7 @@ def _in_the_race(
     return [one for one in ready if str(one[0]) not in slow], slow
 
 
-def _faster_graphs(rows: Sequence[Measured]) -> list[Measured]:
+def _faster_graphs(rows: Sequence[MeasuredEngine]) -> list[MeasuredEngine]:
     """Of every engine and precision the faster graph; the first row, the reference, stays as it is."""
     best = {row.candidate.engine: row for row in sorted(rows, key=lambda row: row.ratio.median)}
     return [row for row in rows if row is rows[0] or row is best[row.candidate.engine]]
@@ -278,7 +278,7 @@ class _Prices:
         self._splits = {"query": query, "gallery": gallery}
         self._reference: tuple[Features, Features] | None = None
 
-    def of(self, row: Measured, fully: bool) -> Measured:
+    def of(self, row: MeasuredEngine, fully: bool) -> MeasuredEngine:
         """The row with its difference and, `fully` or where it has fewer bits, its price."""
         try:
             if self._reference and row.candidate.precision == "float32" and not fully:
@@ -296,7 +296,7 @@ class _Prices:
             price=found,
         )
 
-    def _sampled(self, row: Measured) -> Measured:
+    def _sampled(self, row: MeasuredEngine) -> MeasuredEngine:
         assert self._reference is not None  # since the first row
         query, _ = self._reference
         samples = spread(self._splits["query"], min(SAMPLE, len(self._splits["query"])))
@@ -328,13 +328,13 @@ class _Prices:
         return query, gallery
 
 
-def _agrees(row: Measured, difference: Difference) -> bool:
+def _agrees(row: MeasuredEngine, difference: Difference) -> bool:
     allowed = Tolerance()
     within = difference.max_abs <= allowed.max_abs and difference.min_cosine >= allowed.min_cosine
     return within and row.candidate.precision == "float32"
 
 
-def _again(study: Study, rows: Sequence[Measured], rounds: int) -> list[Measured]:
+def _again(study: Study, rows: Sequence[MeasuredEngine], rounds: int) -> list[MeasuredEngine]:
     """The reference, which comes first, and the others also with fewer threads; what is known of each stays."""
     tried = [(one, row) for row in rows[1:] for one in (row.candidate, *fewer_threads(row.candidate))]
     tried = [(rows[0].candidate, rows[0]), *tried]

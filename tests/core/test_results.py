@@ -65,6 +65,12 @@ EXAMPLES = {
         {"stages": []},
     ),
     "variants": Result("variants", "x", accuracy().conditions, {"variants": []}),
+    "engines": Result(
+        "engines",
+        "x",
+        {**accuracy().conditions, "batch_size": 8, "budget": 0.1, "machine": {}},
+        {"candidates": [], "left_out": [], "recommendation": {"ratio": {"median": 1.7}}},
+    ),
     "evaluation": Result(
         "evaluation",
         "x",

@@ -16,7 +16,7 @@ from osnet_lib.errors import SessionError
 from osnet_lib.inference import tuned
 from osnet_lib.inference.backends import choose_backend
 from osnet_lib.inference.session import open_session
-from osnet_lib.inference.tuned import Choice, read_tuning, tuning_path, write_tuning
+from osnet_lib.inference.tuned import TunedEngine, read_tuning, tuning_path, write_tuning
 
 refusal = partial(refusal_of, SessionError)
 
@@ -28,7 +28,7 @@ def model(tmp_path, monkeypatch):
     for source, name in ((checkpoint_path(), "net[1].pt"), (onnx_path(2, fuse_streams=True), "fused.onnx")):
         shutil.copy(source, tmp_path / name)
     path, file = tmp_path / "net[1].pt", tmp_path / "fused.onnx"
-    write_tuning(path, Choice(file, sha256(file), "onnxruntime", "float32", 1), {"budget": 0.1})
+    write_tuning(path, TunedEngine(file, sha256(file), "onnxruntime", "float32", 1), {"budget": 0.1})
     return path
 
 

@@ -25,6 +25,7 @@ from osnet_lib.study import accuracy
 from osnet_lib.study.dataset import open_dataset
 from osnet_lib.study.features import measure_features
 from osnet_lib.study.parity import sample_images
+from osnet_lib.study.runnable import open_runnable
 from osnet_lib.study.study import Study
 from osnet_lib.study.workspace import Workspace
 
@@ -148,18 +149,21 @@ def test_a_model_that_normalises_on_the_device_is_diagnosed_by_its_onnx(work, ch
     """Features of an OM with AIPP: no wrong input could be given to it, so the ONNX behind it stands in."""
     opened = []
 
+    def on_the_device(study):
+        session = open_runnable(study)
+        session.input_dtype = np.dtype(np.uint8)
+        return session
+
     def spy(model, *arguments):
         opened.append(model)
-        session = open_session(model, *arguments)
-        if len(opened) == 1:
-            session.input_dtype = np.dtype(np.uint8)
-        return session
+        return open_session(model, *arguments)
 
     study = Study(work, small_market, checkpoint, 4, progress=False)
     query, gallery = measure_features(study)
+    monkeypatch.setattr("osnet_lib.study.accuracy.open_runnable", on_the_device)
     monkeypatch.setattr("osnet_lib.study.accuracy.open_session", spy)
     found = accuracy.diagnose_features(study, query, gallery)
-    assert len(opened) == 2 and opened[1].name.endswith("_bs4_sim.onnx")
+    assert len(opened) == 1 and opened[0].name.endswith("_bs4_sim.onnx")
     assert {"query: agrees", "gallery: agrees"} <= {finding.name for finding in found}
 
 

@@ -151,7 +151,7 @@ def test_what_is_far_slower_is_out_after_a_trial(study, milliseconds):
 
 def test_every_one_is_scored_and_started_on_request(study, milliseconds, monkeypatch):
     milliseconds["torch", PLAIN] = 60.0
-    monkeypatch.setattr(engines, "SIZE", 32)
+    monkeypatch.setattr(engines, "ROOF_SIZE", 32)
     result = measure_engines(study, queries=6, rounds=6, every=True)
     for row in result.values["candidates"]:
         assert row["price"]["queries"] == 6 and row["startup"]["seconds"] > 0

@@ -213,9 +213,10 @@ REACH = [
     (
         "metrics/reranking.py",
         "changed = 1",
-        {"00_one_query", "04_inference", "05_accuracy", "06_stages", "07_ranking", "09_evaluation_speed", "10_summary"},
+        {"00_one_query", "04_inference", "05_accuracy", "06_stages"}
+        | {"07_ranking", "09_evaluation_speed", "10_summary", "12_engines"},
     ),
-    ("inference/benchmark.py", "changed = 1", {"08_performance"}),
+    ("inference/benchmark.py", "changed = 1", {"08_performance", "12_engines"}),
     ("report/roofline.py", "changed = 1", {"11_roofline"}),
     ("report/stages.py", "changed = 1", {"06_stages"}),
     (
@@ -230,6 +231,7 @@ REACH = [
             "06_stages",
             "07_ranking",
             "08_performance",
+            "12_engines",
         },
     ),
     ("network/training.py", "changed = 1", set()),
