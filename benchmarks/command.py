@@ -31,6 +31,12 @@ def parse(
     return options
 
 
+def ratio_words(ratio: dict[str, Any]) -> str:
+    """The values of a paired ratio: the median and, where there are pairs enough, its interval."""
+    low, high = ratio["interval"]
+    return f"{ratio['median']:.3f}" + ("" if low is None else f" ({low:.3f} to {high:.3f})")
+
+
 @contextmanager
 def refusals(parser: argparse.ArgumentParser) -> Iterator[None]:
     """What the library refuses ends in one line and exit code 2."""

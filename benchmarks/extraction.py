@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from command import command, finish, parse, refusals
+from command import command, finish, parse, ratio_words, refusals
 from PIL import Image
 from process import peak_rss
 
@@ -143,9 +143,11 @@ def report(measured: dict[str, Any]) -> str:
         )
         for step, speed in found["images_per_second"].items():
             lines.append(f"  {step}: {speed['median']:.1f} ({speed['min']:.1f} to {speed['max']:.1f})")
-        lines.append(f"  of what both allow together: {_said(found['of_what_both_allow'])}")
+        lines.append(f"  of what both allow together: {ratio_words(found['of_what_both_allow'])}")
         if found["streams_against_one"]:
-            lines.append(f"  a batch on each core against each batch on all: {_said(found['streams_against_one'])}")
+            lines.append(
+                f"  a batch on each core against each batch on all: {ratio_words(found['streams_against_one'])}"
+            )
         lines.append(f"  {found['verdict']}")
     each = ", ".join(f"{name} {took:.0f}" for name, took in decoders["microseconds"].items())
     lines.append(f"microseconds a JPEG to pixels, of {decoders['images']} images: {each}")
@@ -157,11 +159,6 @@ def report(measured: dict[str, Any]) -> str:
     lines.append("same features to the bit" if measured["same"] else "THE FEATURES DIFFER")
     lines.append(f"extraction reaches {NEEDED} of what both allow: {'yes' if measured['fits'] else 'NO'}")
     return "\n".join(lines)
-
-
-def _said(ratio: dict[str, Any]) -> str:
-    low, high = ratio["interval"]
-    return f"{ratio['median']:.3f}" + ("" if low is None else f" ({low:.3f} to {high:.3f})")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import command, finish, parse, refusals
+from command import command, finish, parse, ratio_words, refusals
 
 from osnet_lib.core.cgroup import control_groups
 from osnet_lib.core.host import environment, usable_cores
@@ -170,16 +170,13 @@ def report(measured: dict[str, Any]) -> str:
         best, spin = found["default_against_best"], found["default_against_spinning"]
         by = f" ({found['quota_by']})" if found["quota_by"] else ""
         lines.append(f"{name}{by}: {found['default_threads']} threads by default, {found['best_threads']} are best")
-        lines.append(f"  default against best {_said(best)}; against the same threads spinning {_said(spin)}")
+        lines.append(
+            f"  default against best {ratio_words(best)}; against the same threads spinning {ratio_words(spin)}"
+        )
         lines.append(f"  {found['verdict']}")
     lines.append("same features to the bit" if measured["same"] else "THE FEATURES DIFFER")
     lines.append(f"the default reaches {NEEDED} of the best: {'yes' if measured['fits'] else 'NO'}")
     return "\n".join(lines)
-
-
-def _said(ratio: dict[str, Any]) -> str:
-    low, high = ratio["interval"]
-    return f"{ratio['median']:.3f}" + ("" if low is None else f" ({low:.3f} to {high:.3f})")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from .onnxruntime import OnnxRuntimeEngine
 from .openvino import OpenVinoEngine
 from .torch import TorchEngine
 from .torch_npu import TorchNpuEngine
+from .tuned import TUNED
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def choose_backend(backend: str = "auto", model: str | Path | None = None) -> st
         An unknown name; a file of another backend, or of none.
     """
     known = ", ".join(["auto", *BACKENDS])
-    if backend == "tuned":
+    if backend == TUNED:
         cure = "Name the backend and the precision that osnet tune recommends."
         raise SessionError("tuned stands for what one file is opened with, and cannot here", where="backend", cure=cure)
     if backend not in ("auto", *BACKENDS):

@@ -285,8 +285,9 @@ def open_session(
         An export of the checkpoint that does not compute the same.
     """
     if backend == TUNED:
-        chosen_there = {"threads": threads, "key": key, "options": options, "precision": precision, "device": device}
-        return _open_tuned(model, [name for name, value in chosen_there.items() if value])
+        chosen_there = {"threads": threads, "key": key, "options": options or None, "precision": precision}
+        names = [name for name, value in chosen_there.items() if value is not None] + ["device"] * (device != 0)
+        return _open_tuned(model, names)
     threads = usable_cores() if threads is None else threads
     device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
     threads = whole_number(threads, "threads", cure="Leave it out or give 1.")

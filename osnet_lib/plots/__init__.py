@@ -1,6 +1,6 @@
 """Every figure of the book, one call each: a function returns a figure and changes nothing else."""
 
-from .charts import plot_cameras, plot_cmc, plot_parity, plot_rounds, plot_speeds, plot_throughput
+from .charts import plot_cameras, plot_cmc, plot_parity, plot_rounds, plot_speeds
 from .images import plot_activation, plot_network_input, plot_samples
 from .maps import plot_map
 from .pairs import plot_pairs
@@ -28,5 +28,4 @@ __all__ = [
     "plot_samples",
     "plot_scaling",
     "plot_speeds",
-    "plot_throughput",
 ]

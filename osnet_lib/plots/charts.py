@@ -229,13 +229,6 @@ def plot_rounds(measured: Iterable[Rounds], title: str | None = None) -> Figure:
     return describe(figure, *said)
 
 
-@styled
-def plot_speeds(measured: Iterable[Rate], title: str | None = None) -> Figure:
-    """`plot_throughput` of what was measured; without any point, as of a simulated device, the figure says so."""
-    points = list(measured)
-    return plot_throughput(points, title=title) if points else _not_measured(title)
-
-
 def _not_measured(title: str | None) -> Figure:
     figure = new_chart(1.0, title=title)
     figure.text(0.5, 0.4, NOT_MEASURED, ha="center", va="center", fontsize=11)
@@ -254,74 +247,56 @@ def _positive(times_ms: ArrayLike, batch: int) -> np.ndarray:
 
 
 @styled
-def plot_throughput(
-    measured: Iterable[Rate], published: Iterable[Rate] = (), imported: Iterable[Rate] = (), title: str | None = None
-) -> Figure:
-    """Throughput over batch size: measured quietly filled, disturbed hollow; published hollow too, on a dashed line.
+def plot_speeds(measured: Iterable[Rate], title: str | None = None) -> Figure:
+    """Throughput over batch size, a line a label: quietly measured points filled, disturbed ones hollow.
 
     Parameters
     ----------
-    measured, published, imported : iterable of `Rate`
-        Points of one label make a line. The spread is a standard deviation over the mean (``relative_spread`` of a
-        result), drawn as error bar; None where it is not known.
+    measured : iterable of `Rate`
+        The spread is a standard deviation over the mean (``relative_spread`` of a result), drawn as error bar; None
+        where it is not known. Without any point, as of a simulated device, the figure says so.
 
     Raises
     ------
     ResultError
-        No point, or a batch size or rate that is not positive.
+        A batch size or rate that is not positive.
     """
-    groups = {"measured here": _by_label(measured), "imported": _by_label(imported), "published": _by_label(published)}
-    points = [point for group in groups.values() for line in group.values() for point in line]
-    if not points:
-        raise ResultError("no throughput to show", where="measured", cure="Run the benchmark for a batch size first")
-    batches, rates = np.array([p[0] for p in points]), np.array([p[1] for p in points])
+    lines = _by_label(measured)
+    if not lines:
+        return _not_measured(title)
     figure = new_chart(4.6, title=title)
     axes = figure.add_subplot()
     handles: list[Any] = []
-    styles = iter(line_styles(sum(map(len, groups.values()))))
     any_disturbed = False
-    for heading, group in groups.items():
-        if group:
-            handles.append(Line2D([], [], linestyle="none", label=heading))
-        for label, line in group.items():
-            look = next(styles)
-            if heading == "published":
-                look |= {"linestyle": "--", "markerfacecolor": "white", "markersize": 7, "linewidth": 1.0}
-            x, y, spread, disturbed = (np.array(column, np.float64) for column in zip(*line))
-            bars = None if np.isnan(spread).all() else np.nan_to_num(spread) * y
-            handles.append(axes.errorbar(x, y, yerr=bars, capsize=3, label=label, **look))
-            if disturbed.any():
-                hollow = disturbed.astype(bool)
-                marks = {**look, "linestyle": "none", "markerfacecolor": "white"}
-                axes.plot(x[hollow], y[hollow], **marks, zorder=handles[-1].lines[0].get_zorder() + 0.1)
-                any_disturbed = True
+    for (label, line), look in zip(lines.items(), line_styles(len(lines))):
+        x, y, spread, disturbed = (np.array(column, np.float64) for column in zip(*line))
+        bars = None if np.isnan(spread).all() else np.nan_to_num(spread) * y
+        handles.append(axes.errorbar(x, y, yerr=bars, capsize=3, label=label, **look))
+        if disturbed.any():
+            hollow = disturbed.astype(bool)
+            marks = {**look, "linestyle": "none", "markerfacecolor": "white"}
+            axes.plot(x[hollow], y[hollow], **marks, zorder=handles[-1].lines[0].get_zorder() + 0.1)
+            any_disturbed = True
     if any_disturbed:
         mark = Line2D([], [], color=BLACK, linestyle="none", marker="o", markerfacecolor="white")
         mark.set_label("hollow: disturbed")
         handles.append(mark)
+    points = [(rate, batch, label) for label, line in lines.items() for batch, rate, *_ in line]
+    rates, batches = [rate for rate, *_ in points], sorted({batch for _, batch, _ in points})
     axes.set_xscale("log", base=2)
-    if rates.max() > 20 * rates.min():
+    if max(rates) > 20 * min(rates):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     else:
         axes.set_ylim(bottom=0)
     axes.set(xlabel="batch size / images", ylabel="throughput / images per second")
-    axes.set_xticks(sorted(set(batches.tolist())), [str(b) for b in sorted(set(batches.tolist()))])
+    axes.set_xticks(batches, [str(batch) for batch in batches])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    for text in figure.legend(handles=handles, loc="outside right upper").get_texts():
-        if text.get_text() in groups:
-            text.set_fontweight("bold")
-    fastest = []
-    for heading, group in groups.items():
-        if group:
-            label, batch, rate = max(
-                ((label, batch, rate) for label, line in group.items() for batch, rate, *_ in line),
-                key=lambda point: point[2],
-            )
-            fastest.append(sentence("throughput of", group=heading, label=label, batch=batch, rate=rate))
-    return describe(figure, sentence("throughput"), *fastest)
+    figure.legend(handles=handles, loc="outside right upper")
+    rate, batch, label = max(points)
+    return describe(figure, sentence("throughput"), sentence("throughput of", label=label, batch=batch, rate=rate))
 
 
 def _by_label(rates: Iterable[Rate]) -> dict[str, list[tuple[int, float, float, bool]]]:

@@ -48,7 +48,7 @@ SENTENCES = {
     "scaling of": "{queries:,} queries against {gallery:,} images take {seconds:.2g} s and {gigabytes:.2g} GB, and "
     "each further image {microseconds:.1f} µs.",
     "throughput": "Images per second against the batch size.",
-    "throughput of": "Of what is {group}, the fastest is {label} at batch {batch}, with {rate:,.0f}.",
+    "throughput of": "The fastest is {label} at batch {batch}, with {rate:,.0f}.",
 }
 
 

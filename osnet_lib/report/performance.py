@@ -196,7 +196,7 @@ def published_throughput_table() -> Table:
 
 @of_results
 def throughput_series(results: list[Result]) -> tuple[list[tuple], list[tuple], list[tuple]]:
-    """Measured, published and imported points for `plots.plot_throughput`.
+    """Measured, published and imported points for `plots.plot_speeds` and `speed_chart`.
 
     A point is (label, batch, images/s, spread or None, whether it was disturbed); a published one says nothing of that.
     A label names network, backend and threads, and what else differs where two lines would share it. Results without a

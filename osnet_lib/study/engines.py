@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from ..checks import whole_number
-from ..comparison.engines import Price, on_front, price
+from ..comparison.engines import on_front
 from ..conversion.onnx_file import inspect_onnx
-from ..conversion.parity import Difference, Tolerance, feature_difference
+from ..conversion.parity import Tolerance
 from ..core.code_digest import code_digest
 from ..core.files import fingerprint, sha256
 from ..core.machine import describe_machine
 from ..core.results import Result, read_result, result_name, write_result
-from ..datasets.market1501 import Market1501, Sample
-from ..datasets.preprocess import iter_batches
-from ..errors import FeatureError, SessionError, StudyError
-from ..features.store import Features
-from ..inference.benchmark import Benchmark, random_batch, time_round
+from ..errors import SessionError, StudyError
+from ..inference.benchmark import random_batch, time_round
 from ..inference.roof import ROOF_SIZE, measure_roofs
 from ..inference.session import Session
-from ..inference.side_by_side import Ratio, paired_ratio, run_side_by_side
+from ..inference.side_by_side import paired_ratio, run_side_by_side
 from ..inference.startup import Startup, measure_startup
 from ..inference.tuned import TunedEngine, write_tuning
-from .calibration import calibration_of, spread
-from .candidates import PLAIN, Candidate, fewer_threads, open_all
+from .calibration import calibration_of
+from .candidates import Candidate, fewer_threads, open_all
 from .dataset import images_of
 from .models import checkpoint_of, given_onnx, network_label, weights_file
-from .stages import fair_share, stage_features
+from .prices import MeasuredEngine, Prices
+from .stages import fair_share
 from .study import Study
 
 PAUSE = 0.02  # seconds before a round, longer than threads spin that the engine before has left
@@ -41,73 +38,6 @@ SLOWEST = 3  # times as long as the reference a call may take in a trial
 GIVEN_UP_MS = 5000.0  # of the first call of a trial, after which there is no other
 TRIALS = 3  # calls, of which the fastest counts
 FASTEST = 3  # candidates of which fewer threads are tried
-SAMPLE = 64  # images on which a float32 engine must agree with the reference
-_STAGE = {  # by what the features of the stages chapter are called
-    ("onnxruntime", "float32"): "simplified",
-    ("onnxruntime", "float16"): "fp16",
-    ("onnxruntime", "int8"): "int8",
-    ("openvino", "float32"): "openvino",
-    ("torch", "float32"): "torch",
-}
-_TORCH_BATCH = 16  # as the stages have it, for torch's rows do not depend on it
-
-
-@dataclass(frozen=True)
-class MeasuredEngine:
-    """A candidate with what was found of it; `ratio` is to the reference, of neighbouring rounds.
-
-    `images` is on how many its features were compared; `price` is None where it was not scored; `agrees` is whether
-    its features stay within the tolerance of float32.
-    """
-
-    candidate: Candidate
-    speed: Benchmark
-    ratio: Ratio
-    difference: dict[str, float] | None = None
-    images: int = 0
-    agrees: bool = False
-    price: Price | None = None
-    startup: Startup | None = None
-
-    @property
-    def loss(self) -> tuple[float, float, float] | None:
-        """Points of mAP that it costs, least and most by the paired interval; none where it agrees in float32."""
-        if self.price:
-            return self.price.loss
-        return (0.0, 0.0, 0.0) if self.agrees else None
-
-    @property
-    def faster(self) -> bool:
-        """Whether it is shown to be faster than the reference."""
-        return (self.ratio.median if self.ratio.low is None else self.ratio.low) > 1
-
-    def meets(self, budget: float) -> bool:
-        return self.loss is not None and self.loss[2] <= budget
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        one, verdict = self.candidate, self.speed.verdict
-        assert verdict is not None  # a simulated device is refused
-        return {
-            "backend": one.backend,
-            "precision": one.precision,
-            "computes": self.speed.session.precision,
-            "graph": one.graph,
-            "threads": one.threads,
-            "file": one.path.name,
-            "file_sha256": sha256(one.path),
-            "size_bytes": one.path.stat().st_size,
-            "throughput": self.speed.throughput,
-            "latency_ms": float(np.median(self.speed.times)),
-            "ratio": self.ratio.values(),
-            "verdict": verdict.word,
-            "reasons": list(verdict.reasons),
-            "features": self.difference and {**self.difference, "images": self.images},
-            "agrees": self.agrees,
-            "price": self.price and self.price.as_dict(),
-            "loss": self.loss,
-            "startup": self.startup and asdict(self.startup),
-        }
 
 
 def measure_engines(
@@ -187,7 +117,7 @@ def _measure(
             ready, left_out = open_all(study, calibration_of(dataset), stack)
             ready, slow = _in_the_race(ready)
             rows = _faster_graphs(_timed(study, ready, rounds))
-        scored = _Prices(study, dataset, query, gallery, metric)
+        scored = Prices(study, dataset, query, gallery, metric)
         shown = tqdm(rows, desc="features", unit="engine", disable=not study.progress)
         kept = [scored.of(row, every) if every or row.faster or row is rows[0] else row for row in shown]
     fastest = sorted((row for row in kept[1:] if row.meets(budget)), key=lambda row: -row.ratio.median)[:FASTEST]
@@ -261,77 +191,6 @@ def _faster_graphs(rows: Sequence[MeasuredEngine]) -> list[MeasuredEngine]:
     """Of every engine and precision the faster graph; the first row, the reference, stays as it is."""
     best = {row.candidate.engine: row for row in sorted(rows, key=lambda row: row.ratio.median)}
     return [row for row in rows if row is rows[0] or row is best[row.candidate.engine]]
-
-
-class _Prices:
-    """Features of each candidate beside those of the reference."""
-
-    def __init__(
-        self,
-        study: Study,
-        dataset: Market1501,
-        query: Sequence[Sample],
-        gallery: Sequence[Sample],
-        metric: str,
-    ):
-        self._study, self._dataset, self._metric = study, dataset, metric
-        self._splits = {"query": query, "gallery": gallery}
-        self._reference: tuple[Features, Features] | None = None
-
-    def of(self, row: MeasuredEngine, fully: bool) -> MeasuredEngine:
-        """The row with its difference and, `fully` or where it has fewer bits, its price."""
-        try:
-            if self._reference and row.candidate.precision == "float32" and not fully:
-                return self._sampled(row)
-            own = self._features(row.candidate)
-            self._reference = self._reference or own  # the first row is the reference
-            found = price(self._reference, own, self._metric)
-        except (FeatureError, SessionError) as error:
-            raise StudyError(error.what, where=str(row.candidate), cure=error.cure) from error
-        return replace(
-            row,
-            difference=found.difference._asdict(),
-            images=found.images,
-            agrees=_agrees(row, found.difference),
-            price=found,
-        )
-
-    def _sampled(self, row: MeasuredEngine) -> MeasuredEngine:
-        assert self._reference is not None  # since the first row
-        query, _ = self._reference
-        samples = spread(self._splits["query"], min(SAMPLE, len(self._splits["query"])))
-        with row.candidate.open() as session:
-            batches = iter_batches(self._dataset, samples, self._study.batch_size)
-            own = np.concatenate([session.run(images) for _, images in batches])
-        rows = dict(zip(query.names.tolist(), query.features))
-        difference = feature_difference(np.stack([rows[sample.name] for sample in samples]), own)
-        return replace(row, difference=difference._asdict(), images=len(samples), agrees=_agrees(row, difference))
-
-    def _features(self, one: Candidate) -> tuple[Features, Features]:
-        stage = _STAGE.get((one.backend, one.precision)) if one.graph == PLAIN else None
-        torch = stage == "torch"
-        source = checkpoint_of(self._study) if torch else one.path
-        size = _TORCH_BATCH if torch else self._study.batch_size
-        label = stage or result_name(one.backend, one.precision, *["fused"] * (one.graph != PLAIN))
-        query, gallery = (
-            stage_features(
-                replace(self._study, batch_size=size),
-                self._dataset,
-                source,
-                samples,
-                f"{label}-bs{size}-{split}",
-                (one.backend, 0, 1 if torch else None),
-                None if stage else one.precision,
-            )
-            for split, samples in self._splits.items()
-        )
-        return query, gallery
-
-
-def _agrees(row: MeasuredEngine, difference: Difference) -> bool:
-    allowed = Tolerance()
-    within = difference.max_abs <= allowed.max_abs and difference.min_cosine >= allowed.min_cosine
-    return within and row.candidate.precision == "float32"
 
 
 def _again(study: Study, rows: Sequence[MeasuredEngine], rounds: int) -> list[MeasuredEngine]:

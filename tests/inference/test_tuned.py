@@ -90,7 +90,9 @@ def test_a_damaged_file(model, text):
     assert "no tuning file (" in refusal(open_session, model, "tuned")
 
 
-@pytest.mark.parametrize("given", [{"threads": 1}, {"precision": "float32"}, {"key": "a"}, {"device": 1}])
+@pytest.mark.parametrize(
+    "given", [{"threads": 1}, {"threads": 0}, {"precision": "float32"}, {"key": "a"}, {"device": 1}]
+)
 def test_it_chooses_the_rest_itself(model, given):
     assert f"the tuned backend chooses the {next(iter(given))} itself" in refusal(open_session, model, "tuned", **given)
 

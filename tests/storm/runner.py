@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import queue
 import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -74,39 +73,28 @@ def storm(
     random = Random(seed)
     drawn = [*commands, *random.choices(commands, [one.weight for one in commands], k=kills)][:kills]
     moments = [(one, random.uniform(-0.1, 1.0), random.choice(_SIGNALS)) for one in drawn]
-    waiting: queue.SimpleQueue = queue.SimpleQueue()
     ended: list[Killed] = []
-    raised: list[BaseException] = []
     with tempfile.TemporaryDirectory(prefix="osnet-storm-") as place:
         inputs = make_inputs(Path(place, "inputs"))
         chosen = {one.name: one for one in drawn}
         whole = {
             name: _undisturbed(one, inputs, Path(place, f"whole{n}")) for n, (name, one) in enumerate(chosen.items())
         }
-        for number, moment in enumerate(moments):
-            waiting.put((number, *moment))
 
-        def work() -> None:
+        def kill(number: int, command: Command, share: float, by: signal.Signals) -> Killed:
+            folder = Path(place, f"kill{number}")
+            one = _killed(command, inputs, folder, whole[command.name], share, by)
+            shutil.rmtree(folder)
+            return one
+
+        with ThreadPoolExecutor(workers) as pool:
             try:
-                while not raised:
-                    number, command, share, by = waiting.get_nowait()
-                    folder = Path(place, f"kill{number}")
-                    one = _killed(command, inputs, folder, whole[command.name], share, by)
-                    shutil.rmtree(folder)
-                    ended.append(one)
-                    say(one)
-            except queue.Empty:
-                pass
-            except BaseException as error:
-                raised.append(error)
-
-        threads = [threading.Thread(target=work) for _ in range(workers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    if raised:
-        raise raised[0]
+                for job in as_completed(pool.submit(kill, number, *moment) for number, moment in enumerate(moments)):
+                    ended.append(job.result())
+                    say(ended[-1])
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     return ended
 
 
