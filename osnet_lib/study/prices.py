@@ -53,6 +53,10 @@ class MeasuredEngine:
     price: Price | None = None
     startup: Startup | None = None
 
+    def __repr__(self) -> str:
+        loss = "no price" if self.loss is None else f"loses {self.loss[0]:.3f} points of mAP"
+        return f"{self.candidate}: {self.ratio.median:.2f} times the reference, {loss}"
+
     @property
     def loss(self) -> tuple[float, float, float] | None:
         """Points of mAP that it costs, least and most by the paired interval; none where it agrees in float32."""
