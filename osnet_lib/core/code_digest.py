@@ -9,7 +9,7 @@ who imports the root reaches the modules of the names that are used, and only wh
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,21 +29,28 @@ class _Module:
     strings: frozenset[str]
 
 
-@lru_cache(maxsize=4)
-def read_package(package: Path = PACKAGE) -> dict[str, _Module]:
-    """Every module of a package by dotted name; read once in a process, whose own code does not change either.
+class _Package(Mapping[str, _Module]):
+    """The modules of a package by dotted name; each is parsed when it is asked for, and once."""
 
-    Raises
-    ------
-    StudyError
-        A file that Python cannot parse.
-    """
-    paths = {
-        ".".join((package.name, *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
-        for path in sorted(package.rglob("*.py"))
-    }
-    modules = {}
-    for name, path in paths.items():
+    def __init__(self, package: Path):
+        self._paths = {
+            ".".join((package.name, *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
+            for path in sorted(package.rglob("*.py"))
+        }
+        self._parsed: dict[str, _Module] = {}
+
+    def __getitem__(self, name: str) -> _Module:
+        if name not in self._parsed:
+            self._parsed[name] = self._parse(name, self._paths[name])
+        return self._parsed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def _parse(self, name: str, path: Path) -> _Module:
         try:
             tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError) as error:
@@ -51,17 +58,29 @@ def read_package(package: Path = PACKAGE) -> dict[str, _Module]:
                 f"is no Python source ({error})", where=path, cure="Correct it; the library cannot be imported."
             ) from error
         home = name if path.stem == "__init__" else name.rpartition(".")[0]
-        modules[name] = _Module(fingerprint(_code(tree)), frozenset(_imports(tree, home, set(paths))), _strings(tree))
-    return modules
+        return _Module(fingerprint(_code(tree)), frozenset(_imports(tree, home, self._paths.keys())), _strings(tree))
+
+
+@lru_cache(maxsize=4)
+def read_package(package: Path = PACKAGE) -> Mapping[str, _Module]:
+    """Every module of a package by dotted name; read once in a process, whose own code does not change either.
+
+    A module that Python cannot parse raises StudyError when it is looked up.
+    """
+    return _Package(package)
+
+
+_BLOCKS = "body", "orelse", "finalbody", "handlers", "cases"  # where a node holds statements, which are no expressions
 
 
 def _code(tree: ast.Module) -> str:
     """The syntax tree without positions and, unless the module reads them, without docstrings and bare strings."""
-    if not any(getattr(node, "id", getattr(node, "attr", None)) == "__doc__" for node in ast.walk(tree)):
-        for node in ast.walk(tree):
-            for field, value in ast.iter_fields(node):
-                if isinstance(value, list):
-                    setattr(node, field, [item for item in value if not _is_text(item)])
+    nodes = list(ast.walk(tree))
+    if not any(getattr(node, "id", getattr(node, "attr", None)) == "__doc__" for node in nodes):
+        for node in nodes:
+            for block in _BLOCKS:
+                if isinstance(held := getattr(node, block, None), list):
+                    setattr(node, block, [item for item in held if not _is_text(item)])
     return ast.dump(tree)
 
 
@@ -69,18 +88,19 @@ def _is_text(node: object) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node but those that only a type checker sees."""
-    yield node
-    if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-        children: Iterable[ast.AST] = node.orelse
-    else:
-        children = ast.iter_child_nodes(node)
-    for child in children:
-        yield from _running(child)
+def _running(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement but those that only a type checker sees."""
+    queue: list[ast.AST] = [tree]
+    while queue:
+        node = queue.pop()
+        yield node
+        typing = isinstance(node, ast.If) and ast.unparse(node.test).removeprefix("typing.") == "TYPE_CHECKING"
+        for block in ("orelse",) if typing else _BLOCKS:
+            held = getattr(node, block, None)
+            queue += held if isinstance(held, list) else []
 
 
-def _imports(tree: ast.Module, home: str, known: set[str]) -> Iterator[str]:
+def _imports(tree: ast.Module, home: str, known: AbstractSet[str]) -> Iterator[str]:
     """The modules that code imports, each with the packages around it, which run first; the root where it is all."""
     root = min(known, key=len)
     for node in _running(tree):
@@ -154,7 +174,7 @@ def source_closure(source: str, package: Path = PACKAGE) -> dict[str, str]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return closure({package.name}, package)
-    return closure(_imports(_Unfold(package).visit(tree), "", set(read_package(package))), package)
+    return closure(_imports(_Unfold(package).visit(tree), "", read_package(package).keys()), package)
 
 
 class _Unfold(ast.NodeTransformer):

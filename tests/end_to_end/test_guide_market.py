@@ -6,57 +6,55 @@ with ``make test-market``.
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from helpers.market import FULL, SUBSAMPLE, SUBSAMPLE_QUERIES
-from osnet_lib.study.workspace import REPOSITORY
+from osnet_lib.cli.main import main
 
 FORMS = "txt", "bin"
 QUERIES, GALLERY, JUNK = 3368, 15913, 3819
 
 
-def osnet(folder: Path, line: str, **names: Path) -> str:
-    """Run a command in a process of its own in `folder`; what it printed."""
-    arguments = [word.format(**names) for word in line.split()]
-    done = subprocess.run(
-        [sys.executable, "-m", "osnet_lib", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )
-    assert done.returncode == 0, f"osnet {line}: {done.stderr[-500:]}"
-    return done.stdout
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def osnet(line: str, **names: Path) -> str:
+    """Run a command as the shell would; what it printed."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main([word.format(**names) for word in line.split()]) == 0, f"osnet {line}"
+    return printed.getvalue()
 
 
 def six_steps(folder: Path, weights: Path, market: Path) -> dict[str, tuple[str, float, float]]:
     """Do what the guide does; by form of the features, what is shown of Rank-1, and Rank-1 and mAP of the JSON."""
-    osnet(folder, "export {weights} osnet_x0_25.onnx", weights=weights)
-    osnet(folder, "simplify osnet_x0_25.onnx osnet_x0_25_bs16_sim.onnx --batch-size 16")
+    osnet("export {weights} osnet_x0_25.onnx", weights=weights)
+    osnet("simplify osnet_x0_25.onnx osnet_x0_25_bs16_sim.onnx --batch-size 16")
     for split, source in (("query", "query"), ("gallery", "bounding_box_test")):
-        osnet(folder, f"preprocess {{source}} ./{split}_prep_dataset/", source=market / source)
-        osnet(folder, f"info bin ./{split}_prep_dataset ./{split}_prep_bin.info 128 256")
+        osnet(f"preprocess {{source}} ./{split}_prep_dataset/", source=market / source)
+        osnet(f"info bin ./{split}_prep_dataset ./{split}_prep_bin.info 128 256")
         for form in FORMS:
             osnet(
-                folder,
                 f"infer osnet_x0_25_bs16_sim.onnx ./{split}_prep_bin.info {form}/{split} --batch-size 16 "
                 f"--device-id 0 --format {form}",
             )
     pairs = {form: (f"{form}/query/dumpOutput_device0/", f"{form}/gallery/dumpOutput_device0/") for form in FORMS}
-    osnet(folder, "extract osnet_x0_25_bs16_sim.onnx {market} . --batch-size 16", market=market)
+    osnet("extract osnet_x0_25_bs16_sim.onnx {market} . --batch-size 16", market=market)
     pairs["npz"] = ("query.npz", "gallery.npz")
     found = {}
     for form, (query, gallery) in pairs.items():
-        shown = osnet(
-            folder, f"evaluate {query} {gallery} ./ result_{form}.json --info query_prep_bin.info gallery_prep_bin.info"
-        )
+        line = f"evaluate {query} {gallery} ./ result_{form}.json"
+        shown = osnet(f"{line} --info query_prep_bin.info gallery_prep_bin.info")
         values = [float(entry["value"]) for entry in json.loads((folder / f"result_{form}.json").read_text())["value"]]
         found[form] = (shown.splitlines()[1], *values)
     return found
@@ -72,20 +70,20 @@ def check(found: dict[str, tuple[str, float, float]], expected: tuple[int, float
 
 
 @pytest.mark.market
-def test_six_steps_on_the_subsample(subset, market_weights, tmp_path):
-    check(six_steps(tmp_path, market_weights, subset), SUBSAMPLE["euclidean"], SUBSAMPLE_QUERIES)
+def test_six_steps_on_the_subsample(subset, market_weights, folder):
+    check(six_steps(folder, market_weights, subset), SUBSAMPLE["euclidean"], SUBSAMPLE_QUERIES)
 
 
 @pytest.mark.market_full
-def test_six_steps_on_the_whole_test_split(market_zip, market_weights, tmp_path):
+def test_six_steps_on_the_whole_test_split(market_zip, market_weights, folder):
     try:
-        check(six_steps(tmp_path, market_weights, market_zip), FULL["euclidean"], QUERIES)
+        check(six_steps(folder, market_weights, market_zip), FULL["euclidean"], QUERIES)
         for split, images in (("query", QUERIES), ("gallery", GALLERY + JUNK)):
-            sizes = [path.stat().st_size for path in (tmp_path / f"{split}_prep_dataset").iterdir()]
+            sizes = [path.stat().st_size for path in (folder / f"{split}_prep_dataset").iterdir()]
             assert sizes == [393_216] * images
             for form in FORMS:
-                names = [path.name for path in (tmp_path / form / split / "dumpOutput_device0").iterdir()]
+                names = [path.name for path in (folder / form / split / "dumpOutput_device0").iterdir()]
                 assert len(names) == images and all(name.endswith(f"_1.{form}") for name in names)
     finally:
-        for folder in tmp_path.glob("*_prep_dataset"):
-            shutil.rmtree(folder)  # pytest keeps the folders of its last runs, and this is 9 GB
+        for prepared in folder.glob("*_prep_dataset"):
+            shutil.rmtree(prepared)  # pytest keeps the folders of its last runs, and this is 9 GB

@@ -31,7 +31,8 @@ from osnet_lib.study.workspace import Workspace
 folder, dataset, weights = sys.argv[1:]
 small = {"01_export": {"batch_sizes": [2]}, "02_convert": {"batch_sizes": [1, 2]},
          "06_stages": {"stage_batches": [2]}, "08_performance": {"batch_sizes": [1], "rounds": 2, "warmup": 1}}
-other = ("00_one_query", "03_preprocess", "11_roofline", "09_evaluation_speed")  # whatever computes, these are the same
+other = ("00_one_query", "03_preprocess", "07_ranking", "11_roofline", "09_evaluation_speed", "12_engines")
+# Whatever computes, these are the same.
 runs = [replace(run, parameters={**run.parameters, "workspace": folder, **small.get(run.notebook, {})})
         for run in run_matrix(Study(folder, dataset, weights, 2, "ascend", progress=False))
         if run.notebook not in other]
