@@ -47,7 +47,7 @@ test-browser: $(VENV)/.installed  ## open every page of the built book in a Chro
 coverage: $(VENV)/.installed  ## run the test suite and fail where it covers fewer branches than it did
 	@$(RUN) -m pytest -q -n auto --cov
 
-test-market: $(VENV)/.installed  ## score the whole Market-1501 test split (needs the data; minutes)
+test-market: $(VENV)/.installed  ## score the whole test splits of Market-1501 (needs the data) and mini-market; minutes
 	@$(RUN) -m pytest -q -m market_full --timeout 0
 
 fuzz: $(VENV)/.installed  ## read 50,000 damaged and edited files of every kind (INPUTS= SEED= TARGET= AGAIN=)

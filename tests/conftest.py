@@ -22,6 +22,7 @@ from PIL import Image
 
 from helpers.market import TINY, in_subsample, write_ground_truth
 from helpers.paths import ROOT
+from osnet_lib.core.host import usable_cores
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.datasets.minimarket import World, render_minimarket
 from osnet_lib.inference import benchmark
@@ -43,6 +44,11 @@ def no_waiting():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benchmark, "SETTLES_IN", 0.0)
         yield
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than cores: an eighth of the time of a worker goes into waiting for processes."""
+    return usable_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
