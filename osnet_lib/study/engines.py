@@ -64,7 +64,9 @@ def measure_engines(
     rounds : int
         Timed rounds of each.
     every : bool
-        Score all that stay, start each in a process of its own for start-up and memory, and measure its roof.
+        Score all that stay, start each in a process of its own for start-up and memory, and measure its roof. Prices of
+        fewer queries that leave open whether a faster one meets the budget are found again on the whole test split, for
+        the choice; rows of the table stay with those that all have.
 
     Raises
     ------
@@ -120,8 +122,11 @@ def _measure(
         scored = Prices(study, dataset, query, gallery, metric)
         shown = tqdm(rows, desc="features", unit="engine", disable=not study.progress)
         kept = [scored.of(row, every) if every or row.faster or row is rows[0] else row for row in shown]
-    fastest = sorted((row for row in kept[1:] if row.meets(budget)), key=lambda row: -row.ratio.median)[:FASTEST]
-    finalists = _again(study, [kept[0], *fastest], 2 * rounds) if fastest else []
+        settled = kept
+        if every and not scored.whole:
+            settled = _settled(kept, Prices(study, dataset, *fair_share(dataset, 0), metric), budget)
+    fastest = sorted((row for row in settled[1:] if row.meets(budget)), key=lambda row: -row.ratio.median)[:FASTEST]
+    finalists = _again(study, [settled[0], *fastest], 2 * rounds) if fastest else []
     fit = [row for row in finalists[1:] if row.faster]
     recommended = max(fit, key=lambda row: row.ratio.median, default=kept[0])
     roofs: list[dict[str, Any]] = []
@@ -191,6 +196,18 @@ def _faster_graphs(rows: Sequence[MeasuredEngine]) -> list[MeasuredEngine]:
     """Of every engine and precision the faster graph; the first row, the reference, stays as it is."""
     best = {row.candidate.engine: row for row in sorted(rows, key=lambda row: row.ratio.median)}
     return [row for row in rows if row is rows[0] or row is best[row.candidate.engine]]
+
+
+def _settled(rows: Sequence[MeasuredEngine], whole: Prices, budget: float) -> list[MeasuredEngine]:
+    """With prices of the whole test split for what is faster and neither shown to meet the budget nor to exceed it."""
+
+    def is_open(row: MeasuredEngine) -> bool:
+        return row.faster and row.loss is not None and row.loss[1] <= budget < row.loss[2]
+
+    if not any(map(is_open, rows)):
+        return list(rows)
+    reference, *others = rows
+    return [whole.of(reference, fully=True), *(whole.of(row, fully=True) if is_open(row) else row for row in others)]
 
 
 def _again(study: Study, rows: Sequence[MeasuredEngine], rounds: int) -> list[MeasuredEngine]:

@@ -21,7 +21,8 @@ from ..inference.side_by_side import Ratio
 from ..inference.startup import Startup
 from .calibration import spread
 from .candidates import PLAIN, Candidate
-from .models import checkpoint_of
+from .features import measure_features
+from .models import checkpoint_of, given_onnx
 from .stages import stage_features
 from .study import Study
 
@@ -113,6 +114,11 @@ class Prices:
         self._splits = {"query": query, "gallery": gallery}
         self._reference: tuple[Features, Features] | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether it scores the whole test split."""
+        return len(self._splits["query"]) == len(self._dataset.query)
+
     def of(self, row: MeasuredEngine, fully: bool) -> MeasuredEngine:
         """The row with its difference and, `fully` or where it has fewer bits, its price."""
         try:
@@ -144,6 +150,8 @@ class Prices:
 
     def _features(self, one: Candidate) -> tuple[Features, Features]:
         stage = _STAGE.get((one.backend, one.precision)) if one.graph == PLAIN else None
+        if stage == "simplified" and self.whole and not given_onnx(self._study):  # as the chapter on accuracy has it
+            return measure_features(replace(self._study, backend=one.backend, precision=one.precision))
         torch = stage == "torch"
         source = checkpoint_of(self._study) if torch else one.path
         size = _TORCH_BATCH if torch else self._study.batch_size

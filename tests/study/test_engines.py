@@ -15,7 +15,7 @@ from osnet_lib.core.results import read_results
 from osnet_lib.errors import SessionError, StudyError
 from osnet_lib.inference.benchmark import Benchmark
 from osnet_lib.inference.session import open_session
-from osnet_lib.study import candidates, engines
+from osnet_lib.study import candidates, engines, prices
 from osnet_lib.study.candidates import FUSED, PLAIN, Candidate, combinations, fewer_threads
 from osnet_lib.study.engines import measure_engines, tune
 from osnet_lib.study.study import Study
@@ -159,6 +159,21 @@ def test_every_one_is_scored_and_started_on_request(study, milliseconds, monkeyp
         ("onnxruntime", None),
         ("torch", None),
     }
+
+
+@pytest.mark.parametrize(("least", "queries"), [(-1.0, 18), (1.0, 6)])
+def test_what_few_queries_leave_open_all_of_them_settle(study, milliseconds, monkeypatch, least, queries):
+    """torch in bfloat16 is faster; by few queries it may or may not meet the budget, or it does not."""
+    real = prices.Price.loss.fget
+    few = property(lambda price: (1.5, least, 2.0) if price.queries == 6 else real(price))
+    monkeypatch.setattr(prices.Price, "loss", few)
+    monkeypatch.setattr(engines, "measure_roofs", lambda *_, **__: [])
+    monkeypatch.setattr(engines, "measure_startup", lambda *_: None)
+    milliseconds["onnxruntime", FUSED] = 50.0
+    result = measure_engines(study, budget=0.9, queries=6, rounds=6, every=True)
+    assert {row["price"]["queries"] for row in result.values["candidates"]} == {6}
+    assert {row["price"]["queries"] for row in result.values["finalists"]} == ({queries} if queries > 6 else set())
+    assert result.values["recommendation"]["backend"] == ("torch" if queries > 6 else "onnxruntime")
 
 
 def test_features_of_the_stages_are_used_again(study, milliseconds, monkeypatch):
