@@ -1,4 +1,4 @@
-"""At the end of each executed notebook: itself and the result files that it wrote or shows, to download."""
+"""At the end of each executed notebook: itself and the result files that it wrote or shows, each with its origin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+
+from osnet_lib.core.files import sha256
+from osnet_lib.core.results import read_result
+from osnet_lib.report.provenance import file_origin
 
 
 class PageFiles(SphinxTransform):
@@ -33,9 +37,14 @@ class PageFiles(SphinxTransform):
         for name in there:
             self.env.note_dependency(f"results/{name}")
             target = addnodes.download_reference("", "", nodes.literal("", name), reftarget=f"/results/{name}")
-            items.append(nodes.list_item("", nodes.paragraph("", "", target)))
+            origin = nodes.inline("", f" {self._origin(name)}", classes=["provenance"])
+            items.append(nodes.list_item("", nodes.paragraph("", "", target, origin)))
         title = nodes.rubric("", "Files of this page")
         sections[0] += nodes.container("", title, nodes.bullet_list("", *items), classes=["page-files"])
+
+    def _origin(self, name: str) -> str:
+        path = Path(self.env.srcdir) / "results" / name
+        return file_origin(read_result(path), sha256(path)).text(self.env.config.language)
 
 
 def setup(app: Sphinx) -> dict:

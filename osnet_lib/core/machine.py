@@ -24,7 +24,7 @@ def describe_machine(proc: Path = PROC, sysfs: Path = SYS, root: Path = Path("/"
     memory_bytes (total, limit), governor, container.
     """
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": now(),
         "processor": cpu_name(proc / "cpuinfo"),
         "flags": _flags(proc),
         "cores": {
@@ -37,6 +37,11 @@ def describe_machine(proc: Path = PROC, sysfs: Path = SYS, root: Path = Path("/"
         "governor": _governor(sysfs),
         "container": _container(proc, root),
     }
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def machine_facts(machine: dict[str, Any]) -> dict[str, str]:

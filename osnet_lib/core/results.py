@@ -13,6 +13,7 @@ from .conditions import DatasetFacts, Environment, ModelFacts, SessionFacts
 from .files import fingerprint, parse_json, read_json, write_json
 from .host import environment
 from .line import one_line
+from .machine import describe_machine
 
 _SESSION = tuple(f"conditions.session.{fact}" for fact in ("backend", "device", "precision", "threads"))
 _ALWAYS = (
@@ -160,7 +161,10 @@ def write_result(folder: Path, result: Result) -> Path:
         raise ResultError(f"unknown kind {result.kind!r}", where=result.name, cure=f"Known kinds: {', '.join(KINDS)}.")
     if wrong := _wrong_speed(result):
         raise ResultError(wrong, where=result.name, cure="Take the values of a Benchmark, which leave them out.")
-    conditions = {"environment": environment(), **result.conditions}  # an imported one states that of its own host
+    here = {"environment": environment()}  # an imported one states that of its own host
+    if "imported" not in result.conditions:
+        here["machine"] = describe_machine()
+    conditions = {**here, **result.conditions}
     document = {"kind": result.kind, "name": result.name, "conditions": conditions, "values": result.values}
     return write_json(Path(folder) / result.file_name, {**document, "digest": _digest(document)})
 

@@ -5,6 +5,10 @@ The sentences are templates with named values, all in one place; a plot function
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from .style import Chart
 
 SENTENCES = {
@@ -52,12 +56,21 @@ SENTENCES = {
 }
 
 
-def sentence(name: str, **values: object) -> str:
+class Description(str):
+    """A sentence that remembers the values it was filled with, for the caption of the same figure."""
+
+    values: dict[str, Any]
+
+
+def sentence(name: str, **values: Any) -> Description:
     """One of `SENTENCES` with its values."""
-    return SENTENCES[name].format(**values)
+    made = Description(SENTENCES[name].format(**values))
+    made.values = {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
+    return made
 
 
-def describe(figure: Chart, *sentences: str) -> Chart:
-    """Give a figure its alternative text."""
+def describe(figure: Chart, *sentences: Description) -> Chart:
+    """Give a figure its alternative text, and the values in it; of sentences of one kind those of the first."""
     figure.alt = " ".join(sentences)
+    figure.values = {key: value for said in reversed(sentences) for key, value in said.values.items()}
     return figure

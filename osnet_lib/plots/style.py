@@ -11,7 +11,7 @@ import io
 import textwrap
 from collections.abc import Callable
 from itertools import cycle, islice
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from matplotlib import style
 from matplotlib.axis import Axis
@@ -67,11 +67,12 @@ def _rules():
 class Chart(Figure):
     """A figure that keeps its style when it is drawn later, and that a notebook shows without pyplot.
 
-    `alt` is its alternative text (`osnet_lib.plots.descriptions`); it goes with the picture into a notebook, under the
-    key that nbconvert reads too.
+    `alt` is its alternative text (`osnet_lib.plots.descriptions`) and `values` what that was filled with; they go with
+    the picture into a notebook, the text under the key that nbconvert reads too.
     """
 
     alt = ""
+    values: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
 
     def draw(self, renderer):
         with _rules():  # ticks are made when they are first drawn
@@ -80,7 +81,7 @@ class Chart(Figure):
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=self.dpi, bbox_inches="tight")
-        return buffer.getvalue(), {"alt": self.alt} if self.alt else {}
+        return buffer.getvalue(), {"alt": self.alt, "values": self.values} if self.alt else {}
 
 
 P = ParamSpec("P")

@@ -121,6 +121,18 @@ def published_throughput(network: str | None = None, device: str | None = None) 
     return [e for e in entries if network in (None, e.network) and device in (None, e.device)]
 
 
+def bibliography_key(source: str) -> str | None:
+    """The entry of the book's bibliography that a quoted source is; None where there is none."""
+    keys: dict[str, str] = _document()["bibliography"]
+    return next((key for start, key in keys.items() if source.startswith(start)), None)
+
+
+def cited(source: str) -> str:
+    """A source with its citation, as the book writes it in MyST."""
+    key = bibliography_key(source)
+    return f"{source} {{cite:p}}`{key}`" if key else source
+
+
 def mark_inferred(text: str, inferred: bool) -> str:
     """A fact for the eye; one that no source prints is marked."""
     return f"{text} (inferred)" if inferred else text

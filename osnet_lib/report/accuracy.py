@@ -11,7 +11,9 @@ from ..core.conditions import short
 from ..core.table import Table
 from ..errors import ResultError
 from ..published.quoted import PublishedAccuracy, published_accuracy
+from .answers import intervals
 from .result_tables import of_results
+from .words import Sentence
 
 if TYPE_CHECKING:
     from ..comparison.assessment import Assessment, Variant
@@ -100,10 +102,14 @@ def variants_table(variants: Sequence[Variant]) -> Table:
 
 @of_results
 def accuracy_table(results: list[Result], network: str | None = None) -> Table:
-    """Measured scores first, then the published ones of the same network, each with its conditions."""
+    """Measured scores with their intervals first, then the published ones of the same network, with their conditions.
+
+    The default distance comes before others.
+    """
     records = []
-    for result in results:
+    for result in sorted(results, key=lambda result: result.conditions["metric"] != "euclidean"):
         values, model, session = result.values, result.model, result.session
+        ends = intervals(values)
         if network in (None, model.architecture):
             records.append(
                 {
@@ -112,8 +118,8 @@ def accuracy_table(results: list[Result], network: str | None = None) -> Table:
                     "data set": result.dataset.file,
                     "distance": result.conditions["metric"],
                     "computed by": f"{session.backend}, {session.precision}, {session.device}",
-                    "Rank-1": f"{100 * values['rank']['1']:.2f} %",
-                    "mAP": f"{100 * values['mAP']:.2f} %",
+                    "Rank-1": ends["rank1"].text() if ends else f"{100 * values['rank']['1']:.2f} %",
+                    "mAP": ends["mAP"].text() if ends else f"{100 * values['mAP']:.2f} %",
                     "queries": values["num_valid"],
                     "source": f"weights {short(model.sha256)}",
                 }
@@ -132,27 +138,25 @@ def accuracy_table(results: list[Result], network: str | None = None) -> Table:
                 "source": entry.source,
             }
         )
-    return Table.from_records(records)
+    caption = "In brackets 95 % intervals over identities; a published score has none"
+    return Table.from_records(records, caption=caption)
 
 
 def compare_published(assessment: Assessment, network: str, is_market1501: bool) -> str:
     """The guide's gate against every published score of a network, in Markdown; where there is none, why."""
     if not is_market1501:
-        return (
-            "This data set is not Market-1501: its score shows that the pipeline works and must not be set beside "
-            "published Market-1501 figures. The gate is applied to the stages of the conversion below instead."
-        )
+        return Sentence("not Market-1501")
     metric = assessment.evaluation.metric
     entries = [entry for entry in published_accuracy(network) if entry.metric == metric]
     return "\n".join(_gate(assessment, entry) for entry in entries) or (
-        f"No published {metric} figure for {network} is on file."
+        Sentence("no published figure", metric=metric, network=network)
     )
 
 
-def _gate(assessment: Assessment, entry: PublishedAccuracy) -> str:
+def _gate(assessment: Assessment, entry: PublishedAccuracy) -> Sentence:
     measured = measured_score("measured here", assessment.evaluation, assessment.by_identity, is_market1501=True)
     try:
         decision = accept(published_score(entry), measured).text().replace("\n", " ")
     except ResultError as error:  # of a part of Market-1501, for example
         decision = str(error)
-    return f"- Against the published score of {entry.source}, {entry.marked('device')}: {decision}"
+    return Sentence("gate", source=entry.source, device=entry.marked("device"), decision=decision)

@@ -8,25 +8,29 @@ from ..core.disturbance import DISTURBED, QUIET
 from ..core.results import Result
 from ..core.table import Table
 from ..plots.pareto import Mark
+from .words import Sentence, joined
 
 REFERENCE = "ONNX Runtime in float32"
+_TIMINGS = {QUIET: "timing quiet", DISTURBED: "timing disturbed"}
 
 
-def recommendation_sentence(result: Result) -> str:
+def recommendation_sentence(result: Result) -> Sentence:
     """What to take, how much faster it is, and its price."""
     found, facts = result.values["recommendation"], result.conditions
-    at = f"at batch {facts['batch_size']}"
-    if found["ratio"]["median"] == 1:
-        return (
-            f"Nothing that was found here is shown to be faster than {REFERENCE} {at} and costs at most "
-            f"{facts['budget']:g} points of mAP: stay with it."
-        )
-    ratio = found["ratio"]
+    ratio, against = found["ratio"], {"reference": REFERENCE, "batch": facts["batch_size"]}
+    if ratio["median"] == 1:
+        return Sentence("stay", budget=facts["budget"], **against)
     low, high = ratio["interval"]
-    interval = "" if low is None else f" (95 % interval {low:.2f} to {high:.2f})"
-    return (
-        f"{_name(found)}, {found['threads']} thread{'s' * (found['threads'] > 1)}: {ratio['median']:.2f} times as fast "
-        f"as {REFERENCE} {at}{interval}; {_price(found)}. {_undisturbed(found['verdict'])}"
+    many = found["threads"] > 1
+    return Sentence(
+        "take",
+        engine=_name(found),
+        threads=Sentence("threads", count=found["threads"]) if many else Sentence("one thread"),
+        ratio=ratio["median"],
+        interval=Sentence("nothing") if low is None else Sentence("interval of ratio", low=low, high=high),
+        price=_price(found),
+        timing=Sentence(_TIMINGS.get(found["verdict"], "timing unknown")),
+        **against,
     )
 
 
@@ -90,14 +94,18 @@ def left_out_text(result: Result) -> str:
     reasons: dict[str, list[str]] = {}
     for name, reason in result.values["left_out"].items():
         reasons.setdefault(reason, []).append(name)
-    return "\n".join(f"left out: {', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return "\n".join(Sentence("left out", names=joined(names), reason=reason) for reason, names in reasons.items())
 
 
-def used_sentence(result: Result) -> str:
+def used_sentence(result: Result) -> Sentence:
     """On which images the prices were found."""
     facts = result.conditions
-    part = "the whole test split" if facts["whole_split"] else "a fair share of the test split"
-    return f"Prices are of {part} of {result.dataset.file}: {facts['queries']:,} queries, {facts['gallery']:,} images."
+    return Sentence(
+        "prices of all" if facts["whole_split"] else "prices of a share",
+        dataset=result.dataset.file,
+        queries=facts["queries"],
+        gallery=facts["gallery"],
+    )
 
 
 def engine_marks(result: Result) -> list[Mark]:
@@ -167,13 +175,8 @@ def _share(interval: list[float] | None) -> str | None:
     )
 
 
-def _price(row: dict[str, Any]) -> str:
+def _price(row: dict[str, Any]) -> Sentence:
     if row["price"] is None:
-        return f"the same features within {row['features']['max_abs']:.1e} on {row['features']['images']} images"
-    return f"mAP changes by {_points(row['loss'])} points on {row['price']['queries']:,} queries"
-
-
-def _undisturbed(verdict: str) -> str:
-    if verdict == QUIET:
-        return "The timing was quiet."
-    return f"The timing was {verdict}: run it again." if verdict == DISTURBED else "Whether it was quiet is unknown."
+        found = row["features"]
+        return Sentence("price same features", worst=found["max_abs"], images=found["images"])
+    return Sentence("price of mAP", points=_points(row["loss"]), queries=row["price"]["queries"])

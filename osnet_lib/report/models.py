@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 from ..core.files import read_json, sha256
 from ..core.table import Table
+from .words import named_facts
 
 if TYPE_CHECKING:
     from ..ascend.aipp import AippError
     from ..ascend.atc import AtcCommand
     from ..conversion.onnx_file import OnnxFile
     from ..conversion.parity import Parity
+    from ..network.checkpoint import Checkpoint
+
+
+def checkpoint_table(checkpoint: Checkpoint) -> Table:
+    """What a checkpoint is: its network, sizes and hash."""
+    return named_facts(checkpoint.describe())
 
 
 def onnx_table(model: OnnxFile) -> Table:

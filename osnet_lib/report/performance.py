@@ -9,8 +9,9 @@ from ..core.disturbance import DISTURBED, QUIET
 from ..core.machine import machine_facts
 from ..core.results import NOT_MEASURED, Result
 from ..core.table import Table
-from ..published.quoted import published_throughput
+from ..published.quoted import bibliography_key, published_throughput
 from .result_tables import of_results
+from .words import Said, Sentence, joined, named_facts
 
 
 def speed_cell(value: object, values: dict) -> object:
@@ -21,7 +22,7 @@ def speed_cell(value: object, values: dict) -> object:
 def session_table(facts: dict) -> Table:
     """What computed: the description of a session as names and values."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    return Table.from_mapping({**facts, "versions": versions})
+    return named_facts({**facts, "versions": versions})
 
 
 def conditions_table(result: Result) -> Table:
@@ -102,23 +103,46 @@ def verdict_of(result: Result) -> str | None:
 
 
 @of_results
-def speeds_sentence(results: Sequence[Result]) -> str:
+def speeds_sentence(results: Sequence[Result]) -> Sentence:
     """Whether the speeds measured here are to be trusted: the sentence at the head of a book."""
-    here = [r for r in results if "imported" not in r.conditions and r.values["throughput"] is not None]
+    here = measured_here(results)
     if not here:
-        return "No speed was measured for this edition."
+        return Sentence("no speed")
     disturbed = [result for result in here if verdict_of(result) == DISTURBED]
     quiet = sum(verdict_of(result) == QUIET for result in here)
-    counted = f"of {len(here)} speeds measured for this edition"
     if disturbed:
         first = disturbed[0]
-        return (
-            f"The speeds of this edition are disturbed: other work, or what stopped this one, changed {len(disturbed)} "
-            f"{counted}, such as that at batch {first.conditions['batch_size']} ({'; '.join(first.values['reasons'])})."
+        return Sentence(
+            "speeds disturbed",
+            disturbed=len(disturbed),
+            all=len(here),
+            batch=first.conditions["batch_size"],
+            reasons="; ".join(first.values["reasons"]),
         )
-    if quiet == len(here):
-        return f"Nothing disturbed the speeds of this edition: {quiet} {counted} were quiet."
-    return f"Whether the speeds of this edition were disturbed is unknown: {quiet} {counted} are known to be quiet."
+    return Sentence("speeds quiet" if quiet == len(here) else "speeds unknown", quiet=quiet, all=len(here))
+
+
+def measured_here(results: Sequence[Result]) -> list[Result]:
+    """Those that hold a speed, and one of this workspace: not imported, not of a simulated device."""
+    return [r for r in results if "imported" not in r.conditions and r.values["throughput"] is not None]
+
+
+@of_results
+def fastest_batch(results: Sequence[Result]) -> Said:
+    """The fastest batch size of one condition beside the smallest, and whether the speeds are to be trusted."""
+    here = sorted(measured_here(results), key=lambda result: result.conditions["batch_size"])
+    if not here:
+        reasons = [result.values["not_measured"] for result in results if result.values.get("not_measured")]
+        return Said(Sentence("no speed measured", reason=reasons[0]) if reasons else Sentence("no speed"))
+    best = max(here, key=lambda result: result.values["throughput"])
+    session, rate = best.session, best.values["throughput"]
+    facts = {"backend": session.backend, "precision": session.precision, "device": session.device}
+    batch = {"batch": best.conditions["batch_size"], "rate": rate}
+    other = next((result for result in here if result is not best), None)
+    if other is None:
+        return Said(Sentence("one batch", **batch, **facts), speeds_sentence(results))
+    beside = {"other": other.conditions["batch_size"], "ratio": rate / other.values["throughput"]}
+    return Said(Sentence("fastest batch", **batch, **beside, **facts), speeds_sentence(results))
 
 
 @of_results
@@ -184,14 +208,26 @@ def _threads(session: SessionFacts) -> list[str]:
 
 
 def published_throughput_table() -> Table:
-    """The published speeds, one row a batch, one column a device; images per second."""
+    """The published speeds in images per second, one row a device and setting, one column a batch, and the source."""
     entries = published_throughput("osnet_x1_0")
-    labels = list(dict.fromkeys(e.label for e in entries))
+    batches = sorted({entry.batch_size for entry in entries})
     records = []
-    for batch in sorted({e.batch_size for e in entries}):
-        cells = {e.label: e.throughput for e in entries if e.batch_size == batch}
-        records.append({"batch": batch, **{f"{label} (published)": cells.get(label) for label in labels}})
-    return Table.from_records(records, formats={f"{label} (published)": ".10g" for label in labels})
+    for label in dict.fromkeys(entry.label for entry in entries):
+        some = {entry.batch_size: entry for entry in entries if entry.label == label}
+        rates = {f"batch {batch} (published)": some[batch].throughput if batch in some else None for batch in batches}
+        records.append({"published for": label, **rates, "source": next(iter(some.values())).source})
+    return Table.from_records(
+        records,
+        caption="Images per second, as published",
+        formats={f"batch {batch} (published)": ".10g" for batch in batches},
+    )
+
+
+def published_sources() -> Said:
+    """Whence the published speeds are quoted, with their entries of the bibliography."""
+    sources = dict.fromkeys(entry.source for entry in published_throughput("osnet_x1_0"))
+    keys = dict.fromkeys(filter(None, map(bibliography_key, sources)))
+    return Said(Sentence("sources", sources=joined(f"{{cite:t}}`{key}`" for key in keys)))
 
 
 @of_results

@@ -59,6 +59,7 @@ def points_table(points: list[RooflinePoint] | None = None) -> Table:
             "images/s if all goes through memory": p.all_through_memory,
             "images/s if what fits stays on chip": p.kept_if_it_fits,
             "images/s at most": p.at_most,
+            "source": p.source,
         }
         for p in points
     ]
@@ -196,6 +197,7 @@ def best_batch_table() -> Table:
                 "L2, MiB": best.chip.l2_mib,
                 "operators outgrow it, batch": f"{own[0]} to {own[1]}",
                 "with waiting tensors, batch": f"{waiting[0]} to {waiting[1]}",
+                "source": best.source,
             }
         )
     formats = {

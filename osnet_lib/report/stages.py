@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ..comparison.stages import Stage
 
 
+COSINES = ("smallest cosine", "cosine, 1st percentile", "cosine, median")
+
+
 def stages_table(stages: Sequence[Stage]) -> Table:
     """Features and rankings beside torch's, one row a stage and batch size."""
     records = [
@@ -20,10 +23,10 @@ def stages_table(stages: Sequence[Stage]) -> Table:
             "batch": s.batch_size,
             "max error": s.max_abs,
             "mean error": s.mean_abs,
-            "cosine min": s.cosine_min,
-            "1 %": s.cosine_1,
-            "50 %": s.cosine_50,
-            "top-1 changed": s.top1_changed,
+            "smallest cosine": s.cosine_min,
+            "cosine, 1st percentile": s.cosine_1,
+            "cosine, median": s.cosine_50,
+            "queries with another first image": s.top1_changed,
             "tau": s.kendall_tau,
         }
         for s in stages
@@ -32,7 +35,7 @@ def stages_table(stages: Sequence[Stage]) -> Table:
         f"Features and rankings beside torch's, {stages[0].metric} distance, {stages[0].queries:,} "
         f"queries; tau is Kendall's over torch's {NEAREST} nearest"
     )
-    formats = dict.fromkeys(("max error", "mean error"), ".2g") | dict.fromkeys(("cosine min", "1 %", "50 %"), ".6f")
+    formats = dict.fromkeys(("max error", "mean error"), ".2g") | dict.fromkeys(COSINES, ".6f")
     return Table.from_records(records, caption=caption or None, formats={**formats, "tau": ".4f"} if records else None)
 
 
@@ -44,9 +47,9 @@ def stage_scores_table(stages: Sequence[Stage]) -> Table:
             "batch": s.batch_size,
             "Rank-1": s.rank1.text(),
             "mAP": s.mAP.text(),
-            "mAP, points": 100 * s.paired.mAP.value,
-            "queries lost": s.paired.lost,
-            "won": s.paired.won,
+            "change of mAP, points": s.paired.mAP.points()[0],
+            "first image right before, wrong now": s.paired.lost,
+            "wrong before, right now": s.paired.won,
             "Rank-1 not below": s.criteria[0].passed,
             "holds": s.broken is None,
         }
@@ -57,4 +60,4 @@ def stage_scores_table(stages: Sequence[Stage]) -> Table:
         f"Scores, {stages[0].metric} distance, {stages[0].queries:,} queries; in brackets "
         f"{', '.join(level)} intervals over identities"
     )
-    return Table.from_records(records, caption=caption or None, formats={"mAP, points": "{:+.2f}"} if records else None)
+    return Table.from_records(records, caption=caption or None)

@@ -15,17 +15,21 @@ from papermill.exceptions import PapermillExecutionError
 from ..core.code_digest import PACKAGE, source_closure
 from ..core.files import absolute, atomic_path, fingerprint, read_json, read_text, sha256
 from ..core.host import environment
+from ..core.machine import now
+from ..core.results import KINDS
 from ..datasets.collection import open_collection
 from ..errors import BusyError, ParityError, StudyError
 from ..network.weights import find_weights
 from .descriptions import pass_on_descriptions
 from .kernel import quiet, run_notebook
 from .models import GUIDE_BATCHES
+from .outcome import keep_headlines
+from .parameters import fold_parameters
 from .study import Study
 from .workspace import Workspace
 
 _NAMES = {"dataset": ("mini",), "weights": ("mini", "market1501"), "workspace": ("",)}  # what is no path there
-_KINDS = {kind.__name__: kind for kind in (ParityError, BusyError)}  # a gate stays a gate, whoever met it
+_ERRORS = {kind.__name__: kind for kind in (ParityError, BusyError)}  # a gate stays a gate, whoever met it
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,9 @@ def run_matrix(study: Study) -> list[Run]:
         chapter("07_ranking"),
         chapter("08_performance", reads=("performance",), batch_sizes=list(GUIDE_BATCHES)),
         replace(chapter("09_evaluation_speed", reads=("evaluation",)), files=("benchmarks/*.py",)),
-        chapter("10_summary", reads=("accuracy", "performance")),
         chapter("11_roofline"),
         chapter("12_engines"),
+        chapter("10_summary", reads=KINDS),  # last, since it shows what all others found
     ]
 
 
@@ -183,7 +187,7 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
     """
     source, target = workspace.notebooks / f"{run.notebook}.ipynb", workspace.executed / f"{run.notebook}.ipynb"
     check_parameters(source, run.parameters)
-    key, before = run_key(workspace, run), _stamps(workspace.results)
+    key, before, started = run_key(workspace, run), _stamps(workspace.results), time.perf_counter()
     broken = workspace.failed / target.name
     broken.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary:
@@ -201,7 +205,7 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
             temporary.replace(broken)
             if error.ename == KeyboardInterrupt.__name__:
                 raise KeyboardInterrupt from error
-            raise _KINDS.get(error.ename, StudyError)(
+            raise _ERRORS.get(error.ename, StudyError)(
                 f"cell {error.exec_count} failed with {error.ename}: {' '.join(str(error.evalue).split())}",
                 where=broken,
                 cure="Open it to see the failing cell, then run the study again.",
@@ -210,10 +214,17 @@ def execute(workspace: Workspace, run: Run, progress: bool = True) -> Path:
         written = {name: sha256(workspace.results / name) for name, stamp in stamps if before.get(name) != stamp}
         notebook = read_notebook(temporary)
         pass_on_descriptions(notebook)
+        fold_parameters(notebook)
         # The key is of before the run, so that an edit meanwhile is seen; results that it wrote and read belong to it.
         key |= results_key(workspace, run)
         shown = sorted(key.get("results", ()))
-        notebook.metadata["study"] = {"key": fingerprint(key), "results": written, "shown": shown}
+        notebook.metadata["study"] = {
+            "key": fingerprint(key),
+            "results": written,
+            "shown": shown,
+            "seconds": round(time.perf_counter() - started, 1),
+            "date": now(),
+        }
         notebook.metadata.pop("papermill", None)  # holds absolute paths and times, nothing the book shows
         nbformat.write(notebook, temporary)
     broken.unlink(missing_ok=True)
@@ -250,4 +261,5 @@ def run_study(
     for copy in workspace.executed.glob("*.ipynb"):
         if copy.stem not in names:  # of an earlier matrix; what it measured stays in the results
             copy.unlink()
+    keep_headlines(workspace, now())
     return executed

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from osnet_lib.core.results import Result
+from helpers.results import ENGINE_ROWS, engines
 from osnet_lib.report.engines import (
     engine_marks,
     engines_table,
@@ -18,71 +18,8 @@ from osnet_lib.report.engines import (
 )
 
 
-def row(
-    backend: str, precision: str, speed: float, loss=(0.0, 0.0, 0.0), *, graph="plain", verdict="quiet", scored=True
-):
-    paired = {"lost": 2, "won": 1, "p": 0.25}
-    price = {"rank1": [0.9, 0.8, 0.95], "mAP": [0.7, 0.6, 0.8], "paired": paired, "queries": 60}
-    return {
-        "backend": backend,
-        "precision": precision,
-        "graph": graph,
-        "threads": 2,
-        "throughput": speed,
-        "size_bytes": 9_000_000,
-        "ratio": {
-            "median": speed / 50,
-            "interval": [speed / 60, speed / 40] if speed != 50 else [1.0, 1.0],
-            "pairs": 9,
-        },
-        "verdict": verdict,
-        "features": {"max_abs": 0.04, "images": 64},
-        "price": price if scored else None,
-        "loss": loss,
-        "startup": {"seconds": 1.25, "memory_bytes": 120_000_000} if scored else None,
-        "front": True,
-    }
-
-
-ROWS = [
-    row("onnxruntime", "float32", 50.0),
-    row("openvino", "bfloat16", 90.0, (0.03, -0.01, 0.07), graph="streams fused"),
-    row("openvino", "int8", 100.0, (1.8, 1.1, 2.5), verdict="disturbed"),
-    row("torch", "float32", 20.0, None, scored=False),
-]
-
-
-def result(recommended: int = 1, rows=ROWS) -> Result:
-    conditions = {
-        "model": {"architecture": "osnet_x1_0", "sha256": "0" * 64, "multiply_adds": 1_000_000_000},
-        "dataset": {"file": "mini-market", "sha256": "1" * 64},
-        "batch_size": 8,
-        "threads": 2,
-        "budget": 0.1,
-        "metric": "euclidean",
-        "queries": 60,
-        "gallery": 200,
-        "whole_split": False,
-        "rounds": 10,
-    }
-    roofs = [
-        {"backend": "openvino", "precision": "int8", "gflops": 400.0, "reason": None},
-        {"backend": "torch", "precision": "float32", "gflops": None, "reason": "no such library"},
-    ]
-    left_out = {"cann float32": "no CANN", "openvino float16": "no float16", "cann float16": "no CANN"}
-    values = {
-        "candidates": list(rows),
-        "left_out": left_out,
-        "finalists": [rows[0], rows[recommended]],
-        "recommendation": rows[recommended],
-        "roofs": roofs,
-        "roof_size": 2048,
-    }
-    return Result("engines", "x", conditions, values)
-
-
 def test_the_recommendation_has_its_ratio_and_its_price():
-    assert recommendation_sentence(result()) == (
+    assert recommendation_sentence(engines()) == (
         "openvino bfloat16, streams fused, 2 threads: 1.80 times as fast as ONNX Runtime in float32 at batch 8 (95 % "
         "interval 1.50 to 2.25); mAP changes by -0.03 (-0.07 to +0.01) points on 60 queries. The timing was quiet."
     )
@@ -98,17 +35,17 @@ def test_the_recommendation_has_its_ratio_and_its_price():
     ],
 )
 def test_what_else_it_says(change, words):
-    rows = [ROWS[0], {**ROWS[1], **change}]
-    assert words in recommendation_sentence(result(rows=rows))
+    rows = [ENGINE_ROWS[0], {**ENGINE_ROWS[1], **change}]
+    assert words in recommendation_sentence(engines(rows=rows))
 
 
 def test_the_reference_is_recommended_where_nothing_is_faster():
-    said = recommendation_sentence(result(0))
+    said = recommendation_sentence(engines(0))
     assert said.startswith("Nothing that was found here is shown to be faster") and "0.1 points of mAP: stay" in said
 
 
 def test_the_table_has_all_columns():
-    table = engines_table(result())
+    table = engines_table(engines())
     first, second, _, last = table.records()
     assert first["mAP, points"] == "0" and second["mAP, points"] == "-0.03 (-0.07 to +0.01)"
     assert (
@@ -121,33 +58,35 @@ def test_the_table_has_all_columns():
 
 
 def test_columns_of_a_process_of_its_own_only_where_one_ran():
-    table = engines_table(result(rows=[{**one, "startup": None} for one in ROWS]))
+    table = engines_table(engines(rows=[{**one, "startup": None} for one in ENGINE_ROWS]))
     assert "start, s" not in table.columns and "memory, MB" not in table.columns
 
 
 def test_finalists_and_marks():
-    assert [one["engine"] for one in finalists_table(result()).records()] == [
+    assert [one["engine"] for one in finalists_table(engines()).records()] == [
         "onnxruntime float32",
         "openvino bfloat16, streams fused",
     ]
-    marks = engine_marks(result())
+    marks = engine_marks(engines())
     assert [(mark[3], mark[6]) for mark in marks] == [(50.0, False), (90.0, False), (100.0, True)]
 
 
 def test_no_finalists_is_an_empty_table():
-    empty = replace(result(), values={**result().values, "finalists": []})
+    empty = replace(engines(), values={**engines().values, "finalists": []})
     assert finalists_table(empty).rows == ()
 
 
 def test_left_out_goes_by_reason_and_the_images_are_told():
     assert (
-        left_out_text(result())
+        left_out_text(engines())
         == "left out: cann float32, cann float16: no CANN\nleft out: openvino float16: no float16"
     )
-    assert used_sentence(result()).startswith("Prices are of a fair share of the test split of mini-market: 60 queries")
+    assert used_sentence(engines()).startswith(
+        "Prices are of a fair share of the test split of mini-market: 60 queries"
+    )
 
 
 def test_the_share_of_the_roof():
-    int8, torch = roofs_table(result()).records()
+    int8, torch = roofs_table(engines()).records()
     assert int8["network, GFLOP/s"] == pytest.approx(200) and int8["of the roof"] == pytest.approx(0.5)
     assert torch["roof, GFLOP/s"] is None and torch["no roof, because"] == "no such library"

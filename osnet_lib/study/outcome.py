@@ -1,0 +1,124 @@
+"""What the last run of the study came to: the result files that it wrote, its headline figures, and those before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.files import read_json, sha256, write_json
+from ..core.results import KINDS, Result, read_result, read_results
+from ..errors import ResultError
+from ..report.front import SCORED_BY, tiles
+from .workspace import Workspace
+
+HEADLINES = "headlines.json"  # below work/: the figures of the last run, and of the last that differed
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What the study wrote into an executed notebook.
+
+    Attributes
+    ----------
+    chapter : str
+        Name of the notebook.
+    results : dict of str to str
+        Result files that the run wrote, with their hashes.
+    shown : tuple of str
+        Result files that it shows.
+    seconds : float, optional
+        How long it ran.
+    date : str, optional
+        When it ended, UTC.
+    """
+
+    chapter: str
+    results: Mapping[str, str] = field(default_factory=dict)
+    shown: tuple[str, ...] = ()
+    seconds: float | None = None
+    date: str | None = None
+
+
+def read_stamps(workspace: Workspace) -> list[Stamp]:
+    """Of every executed notebook, in the order of their names; one that cannot be read counts as not executed."""
+    stamps = []
+    for path in sorted(workspace.executed.glob("*.ipynb")):
+        try:
+            stamp = read_json(path)["metadata"]["study"]
+            known = {name: stamp[name] for name in ("results", "shown", "seconds", "date") if name in stamp}
+            stamps.append(Stamp(path.stem, **known))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return stamps
+
+
+def results_of_run(workspace: Workspace) -> dict[str, Result]:
+    """The result of each kind that the chapters wrote when they ran last; of accuracy that of the default distance."""
+    found: dict[str, Result] = {}
+    for stamp in read_stamps(workspace):
+        for name, digest in stamp.results.items():
+            path = workspace.results / name
+            if name.partition("-")[0] in KINDS and path.is_file() and sha256(path) == digest:
+                result = read_result(path)
+                if result.conditions.get("metric", SCORED_BY) == SCORED_BY or result.kind not in found:
+                    found[result.kind] = result
+    return found
+
+
+def results_by_kind(workspace: Workspace) -> dict[str, list[Result]]:
+    """Every result file of a workspace, by kind."""
+    return {kind: read_results(workspace.results, kind) for kind in KINDS}
+
+
+def headlines(workspace: Workspace) -> dict[str, str]:
+    """The figures of the first page by their question's name, without those that are published or missing."""
+    return {
+        tile.question.name.removeprefix("question "): str(tile.figure)
+        for tile in tiles(results_of_run(workspace))
+        if tile.mark.name == "measured here"
+    }
+
+
+def keep_headlines(workspace: Workspace, date: str) -> None:
+    """Write the figures of this run beside those of the last run that had others."""
+    path, figures = headlines_path(workspace), headlines(workspace)
+    held = read_headlines(workspace)
+    if figures != held["now"].get("figures"):
+        write_json(path, {"before": held["now"], "now": {"date": date, "figures": figures}})
+
+
+def headlines_path(workspace: Workspace) -> Path:
+    """Where the headline figures are kept."""
+    return workspace.root / "work" / HEADLINES
+
+
+def read_headlines(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """``before`` and ``now``, each with ``date`` and ``figures``; empty where there was no such run."""
+    try:
+        held = read_json(headlines_path(workspace))
+        return {name: dict(held[name]) for name in ("before", "now")}
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or edited
+        return {"before": {}, "now": {}}
+
+
+def newest_result(folder: Path, kind: str, **conditions: Any) -> Result:
+    """The result of a kind that was written last: what a notebook has just measured.
+
+    Parameters
+    ----------
+    conditions
+        Only of results that state these, such as ``metric="cosine"``.
+
+    Raises
+    ------
+    ResultError
+        There is none.
+    """
+    paths = sorted(folder.glob(f"{kind}-*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in paths:
+        result = read_result(path)
+        if all(result.conditions.get(name) == value for name, value in conditions.items()):
+            return result
+    raise ResultError(f"no result of kind {kind}", where=folder, cure="Run the notebook that writes it.")

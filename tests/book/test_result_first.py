@@ -1,0 +1,95 @@
+"""The order of a page with numbers: title, what was found, then how, with the code folded away."""
+
+from __future__ import annotations
+
+import copy
+import sys
+
+import pytest
+
+from helpers.paths import ROOT
+from helpers.results import parity
+from osnet_lib.core.results import write_result
+from osnet_lib.report.words import MIME, Said, Sentence
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+result_first = pytest.importorskip("result_first")
+
+SAID = Said(Sentence("stage at batch", stage="int8", batch=8))
+
+
+def markdown(source: str) -> dict:
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
+
+
+def code(source: str, *outputs: dict, tags: tuple[str, ...] = (), **metadata) -> dict:
+    return {
+        "cell_type": "code",
+        "execution_count": 1,
+        "id": source[:8],
+        "metadata": {**({"tags": list(tags)} if tags else {}), **metadata},
+        "outputs": list(outputs),
+        "source": source,
+    }
+
+
+def shown(data: dict, **metadata) -> dict:
+    return {"output_type": "execute_result", "data": data, "metadata": metadata, "execution_count": 1}
+
+
+FIGURE = {"figure": {"caption": "How to read it.", "name": "fig-cameras"}}
+VALUES = {"most": 1, "most_images": 30, "least": 2, "least_images": 20}
+NOTEBOOK = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {"study": {"results": {}}},
+    "cells": [
+        markdown("# Title\n\n**Purpose.** To test."),
+        code("a: int = 1  # a", tags=("parameters",)),
+        code("said", shown(SAID._repr_mimebundle_()), tags=("result",)),
+        code("plot", shown({"image/png": "x"}, **{"image/png": {"values": VALUES}}), tags=("result",), mystnb=FIGURE),
+        code("more", shown({"text/plain": "1"})),
+    ],
+}
+
+
+def test_what_was_found_comes_below_the_title_and_its_code_stays_where_it_ran():
+    before = copy.deepcopy(NOTEBOOK)
+    cells = result_first.arrange(NOTEBOOK, "en", Said(Sentence("no run")))["cells"]
+    assert before == NOTEBOOK
+    title, said, figure, origin, purpose, parameters, *how = cells
+    assert title["source"] == "# Title" and purpose["source"].startswith("**Purpose.**")
+    assert said["source"] == ":::{container} answer-first\nint8 at batch 8\n:::"
+    assert figure["metadata"]["tags"] == ["remove-input"] and figure["outputs"]
+    assert "not run yet" in origin["source"] and "provenance" in origin["source"]
+    assert parameters["metadata"]["mystnb"]["code_prompt_show"] == "Parameters of this run"
+    assert [cell["source"] for cell in how] == ["said", "plot", "more"]
+    assert [len(cell["outputs"]) for cell in how] == [0, 0, 1]
+    assert all("hide-input" in cell["metadata"]["tags"] for cell in (parameters, *how))
+    assert "figure" not in how[1]["metadata"]["mystnb"]  # a label stands once
+
+
+def test_a_caption_begins_with_what_to_conclude():
+    figure = result_first.arrange(NOTEBOOK, "en")["cells"][2]
+    assert figure["metadata"]["mystnb"]["figure"]["caption"] == (
+        "Camera 1 took the most images, 30, and camera 2 the fewest, 20. How to read it."
+    )
+
+
+def test_sentences_elsewhere_are_text_alone():
+    notebook = {**NOTEBOOK, "cells": [markdown("# T"), code("x", shown(SAID._repr_mimebundle_()))]}
+    title, cell = result_first.arrange(notebook, "en")["cells"]
+    assert cell["outputs"][0]["data"] == {"text/markdown": "int8 at batch 8"} and MIME not in str(cell)
+    assert title["source"] == "# T"
+
+
+def test_a_page_names_the_file_that_its_run_wrote(tmp_path):
+    path = write_result(tmp_path, parity())
+    notebook = {"metadata": {"study": {"results": {path.name: "x", "gone.json": "y"}}}}
+    assert "From `parity-osnet.json`: sha256 " in str(result_first.origin_of(notebook, tmp_path))
+    assert result_first.origin_of({"metadata": {}}, tmp_path) is None
+
+
+def test_every_notebook_has_a_result_that_moves_up():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        assert '"result"' in path.read_text("utf-8"), path.name
