@@ -52,7 +52,7 @@ class Answers(_OfRun):
             "mark": tile.mark.text(language),
         }
         for name, words in parts.items():
-            part = nodes.container(classes=[name])
+            part = nodes.container(classes=[f"tile-{name}"])
             if words:
                 self.state.nested_parse(StringList([words], self.get_source_info()[0]), self.content_offset, part)
                 box += part

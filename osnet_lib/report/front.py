@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..core.results import Result
-from .answers import best_published, how_good, same_network, where_lost, which_engine, worst_parity
+from .answers import best_published, how_good, is_same, same_network, where_lost, which_engine, worst_parity
 from .result_tables import of_results
 from .words import Said, Sentence
 
+ANSWERING = ("parity", "accuracy", "stages", "engines")  # kinds of results
 SCORED_BY = "euclidean"  # the default distance of every chapter
-_TOLD = 2  # sentences of a chapter's answer; the chapter tells the rest
+_TOLD = {"how good": 2, "where lost": 2}  # sentences of an answer, else one; the chapter tells the rest
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _tile(
     name: str, result: Result, chapter: str, figure: Callable[[Result], Sentence], answer: Callable[[Result], Said]
 ) -> Tile:
     def made(results: list[Result]) -> Tile:
-        question, told = Sentence(f"question {name}"), Said(*answer(results[0])[:_TOLD])
+        question, told = Sentence(f"question {name}"), Said(*answer(results[0])[: _TOLD.get(name, 1)])
         return Tile(question, figure(results[0]), Sentence("measured here"), told, chapter)
 
     return of_results(made)([result])
@@ -72,7 +73,9 @@ def _missing(name: str, chapter: str) -> Tile:
 
 
 def _parity(result: Result) -> Sentence:
-    return Sentence("figure same network", worst=worst_parity(result)["max_abs"])
+    return Sentence(
+        "figure same network" if is_same(result) else "figure another network", worst=worst_parity(result)["max_abs"]
+    )
 
 
 def _score(result: Result) -> Sentence:

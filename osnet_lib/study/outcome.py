@@ -10,7 +10,7 @@ from typing import Any
 from ..core.files import read_json, sha256, write_json
 from ..core.results import KINDS, Result, read_result, read_results
 from ..errors import ResultError
-from ..report.front import SCORED_BY, tiles
+from ..report.front import ANSWERING, SCORED_BY, tiles
 from .workspace import Workspace
 
 HEADLINES = "headlines.json"  # below work/: the figures of the last run, and of the last that differed
@@ -55,12 +55,15 @@ def read_stamps(workspace: Workspace) -> list[Stamp]:
 
 
 def results_of_run(workspace: Workspace) -> dict[str, Result]:
-    """The result of each kind that the chapters wrote when they ran last; of accuracy that of the default distance."""
+    """The results that the first page answers from, by kind, as the chapters wrote them when they ran last.
+
+    Of several, such as of two distances, that of the default distance.
+    """
     found: dict[str, Result] = {}
     for stamp in read_stamps(workspace):
         for name, digest in stamp.results.items():
             path = workspace.results / name
-            if name.partition("-")[0] in KINDS and path.is_file() and sha256(path) == digest:
+            if name.partition("-")[0] in ANSWERING and path.is_file() and sha256(path) == digest:
                 result = read_result(path)
                 if result.conditions.get("metric", SCORED_BY) == SCORED_BY or result.kind not in found:
                     found[result.kind] = result

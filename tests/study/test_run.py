@@ -34,7 +34,7 @@ def work(tmp_path):
 def test_matrix_times_the_guide_s_batches_and_the_reader_s():
     runs = {run.notebook: run for run in run_matrix(Study(batch_size=64))}
     names = list(runs)
-    assert names == sorted(names) and names[0] == "00_one_query" and names[-1] == "12_engines"
+    assert names[:-1] == sorted(names[:-1]) and names[0] == "00_one_query" and names[-1] == "10_summary"
     given = runs["08_performance"].parameters
     assert given["batch_size"] == 64 and given["batch_sizes"] == [1, 4, 8, 16, 32]
 
