@@ -14,7 +14,7 @@ import pytest
 
 from helpers.paths import ROOT
 from helpers.results import accuracy, engines, intervals, parity, performance, stages
-from osnet_lib.core.files import sha256
+from osnet_lib.core.files import sha256, write_json
 from osnet_lib.core.results import Result, write_result
 
 pytest.importorskip("sphinx")
@@ -35,7 +35,7 @@ def first_page(tmp_path):
     def run(*results: Result) -> tuple[str, str]:
         (tmp_path / "book").mkdir()
         (tmp_path / "executed").mkdir()
-        for name in ("intro.md", "references.bib"):
+        for name in ("intro.md", "status.md", "references.bib"):
             shutil.copy(ROOT / "book" / name, tmp_path / "book" / name)
         paths = {result.kind: write_result(tmp_path / "results", result) for result in results}
         for chapter, kind in CHAPTERS.items():
@@ -45,7 +45,7 @@ def first_page(tmp_path):
             notebook = {"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
             (tmp_path / "executed" / f"{chapter}.ipynb").write_text(json.dumps(notebook))
         settings = {
-            "extensions": "myst_nb,sphinxcontrib.bibtex,front_page",
+            "extensions": "myst_nb,sphinxcontrib.bibtex,front_page,status",
             "root_doc": "book/intro",
             "nb_execution_mode": "off",
             "bibtex_bibfiles": "book/references.bib",
@@ -100,6 +100,20 @@ def test_the_first_page_answers_four_questions(first_page):
     assert "5 files" in below  # the result files
 
 
+def test_the_status_page_tells_what_changed_and_what_was_disturbed(first_page, tmp_path):
+    now, before = (
+        {"date": date, "figures": {"how good": figure}} for date, figure in (("later", "9 %"), ("then", "8 %"))
+    )
+    write_json(tmp_path / "work" / "headlines.json", {"before": before, "now": now})
+    slow = performance(8)
+    slow.values.update(verdict="disturbed", reasons=["a busy loop"])
+    first_page(parity(), slow)
+    page = (tmp_path / "html" / "book" / "status.html").read_text("utf-8")
+    words = " ".join(html.unescape(re.sub("<[^>]*>", " ", page)).split())
+    assert "The run of later beside that of then" in words and "How good is it? 8 % 9 % yes" in words
+    assert "performance-bs8.json a busy loop" in words and "01_export" in words and "numpy" in words
+
+
 def test_what_was_not_run_says_which_chapter_to_run(first_page):
     above, below = first_page(parity())
     same, good, *_ = tile_texts(above)
@@ -112,13 +126,11 @@ def test_what_was_not_run_says_which_chapter_to_run(first_page):
     [
         ("quiet", "note", "Nothing disturbed the speeds of this edition: 1 of 1"),
         ("disturbed", "warning", "The speeds of this edition are disturbed"),
-        (None, "note", "is unknown: 0 of 1"),
     ],
 )
 def test_the_first_screen_says_whether_speeds_were_disturbed(first_page, verdict, kind, words):
     result = performance(8)
-    if verdict:
-        result.values.update(verdict=verdict, reasons=["other programs used 1.00 cores, more than 0.1"])
+    result.values.update(verdict=verdict, reasons=["other programs used 1.00 cores, more than 0.1"])
     above, _ = first_page(result)
     assert f"admonition {kind}" in above and words in above
     assert ("other programs used 1.00 cores" in above) is (verdict == "disturbed")
