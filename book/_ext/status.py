@@ -11,6 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from osnet_lib.core.host import environment
 from osnet_lib.core.machine import describe_machine
+from osnet_lib.core.results import results_by_kind
 from osnet_lib.report.performance import speeds_sentence
 from osnet_lib.report.status import (
     changes_sentence,
@@ -20,7 +21,7 @@ from osnet_lib.report.status import (
     run_times_table,
 )
 from osnet_lib.report.summary import all_results
-from osnet_lib.study.outcome import headlines_path, read_headlines, read_stamps, results_by_kind
+from osnet_lib.study.outcome import headlines_path, read_headlines, read_stamps
 from osnet_lib.study.workspace import Workspace
 
 
@@ -53,7 +54,7 @@ class Status(SphinxDirective):
         return [machine_table(describe_machine(), environment()).to_markdown()]
 
     def _disturbed(self, workspace: Workspace, language: str) -> list[str]:
-        results = results_by_kind(workspace)
+        results = results_by_kind(workspace.results)
         said, table = speeds_sentence(results["performance"]).text(language), disturbed_table(all_results(results))
         return [said, table.to_markdown()] if table.rows else [said]
 

@@ -277,3 +277,29 @@ def _facts(value: Any, path: Path) -> Any:
 def read_results(folder: Path, kind: str) -> list[Result]:
     """All results of a kind, sorted by file name; an empty list where there is none yet."""
     return [read_result(path) for path in sorted(Path(folder).glob(f"{kind}-*.json"))]
+
+
+def results_by_kind(folder: Path) -> dict[str, list[Result]]:
+    """All results, by kind."""
+    return {kind: read_results(folder, kind) for kind in KINDS}
+
+
+def newest_result(folder: Path, kind: str, **conditions: Any) -> Result:
+    """The result of a kind that was written last: what a notebook has just measured.
+
+    Parameters
+    ----------
+    conditions
+        Only of results that state these, such as ``metric="cosine"``.
+
+    Raises
+    ------
+    ResultError
+        There is none.
+    """
+    paths = sorted(folder.glob(f"{kind}-*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in paths:
+        result = read_result(path)
+        if all(result.conditions.get(name) == value for name, value in conditions.items()):
+            return result
+    raise ResultError(f"no result of kind {kind}", where=folder, cure="Run the notebook that writes it.")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..comparison.acceptance import accept
 from ..comparison.score import measured_score, published_score
 from ..core.conditions import short
 from ..core.table import Table
 from ..errors import ResultError
-from ..published.quoted import PublishedAccuracy, published_accuracy
-from .answers import intervals
+from ..metrics.resampling import Interval
+from ..published.quoted import PublishedAccuracy, cited, published_accuracy
 from .result_tables import of_results
-from .words import Sentence
+from .words import Said, Sentence
 
 if TYPE_CHECKING:
     from ..comparison.assessment import Assessment, Variant
@@ -21,6 +21,55 @@ if TYPE_CHECKING:
     from ..metrics import Evaluation
 
 RANKS = (5, 10, 20)
+
+
+def how_good(result: Result) -> Said:
+    """Rank-1 and mAP with their intervals, beside what was published for the network."""
+    values, conditions = result.values, result.conditions
+    facts = {
+        "queries": values["num_valid"],
+        "dataset": result.dataset.file,
+        "metric": conditions["metric"],
+    }
+    found = intervals(values)
+    if found:
+        level = 100 * values["intervals"]["identities"]["level"]
+        scores = Sentence("scores", **{name: _share(each) for name, each in found.items()}, level=level, **facts)
+    else:
+        scores = Sentence("scores alone", rank1=100 * values["rank"]["1"], mAP=100 * values["mAP"], **facts)
+    return Said(scores, published_beside(result))
+
+
+def intervals(values: Mapping[str, Any]) -> dict[str, Interval]:
+    """Rank-1 and mAP of an accuracy result, with intervals over identities; empty where a result has none."""
+    ends = values.get("intervals")
+    if not ends:
+        return {}
+    found = {name: Interval(**ends["identities"][name]) for name in ("rank1", "mAP")}
+    if found["rank1"].low == found["rank1"].high:  # resamples of none or all right have no width
+        found["rank1"] = Interval(**ends["queries"]["rank1_exact"])
+    return found
+
+
+def _share(found: Interval) -> Sentence:
+    return Sentence("share with interval", value=100 * found.value, low=100 * found.low, high=100 * found.high)
+
+
+def published_beside(result: Result) -> Sentence:
+    """What was published for the same network, and whether it may be compared."""
+    network, metric = result.model.architecture, result.conditions["metric"]
+    entry = next((entry for entry in published_accuracy(network) if entry.metric == metric), None)
+    if entry is None:
+        return Sentence("not published", network=network, metric=metric)
+    name = "published beside" if result.conditions.get("is_market1501") else "published elsewhere"
+    return Sentence(name, **_printed(entry), source=cited(entry.source))
+
+
+def _printed(entry: PublishedAccuracy) -> dict[str, str]:
+    return {
+        "rank1": f"{100 * entry.rank1:.{min(entry.rank1_decimals, 2)}f}",
+        "mAP": f"{100 * entry.mAP:.{min(entry.mAP_decimals, 2)}f}",
+    }
 
 
 def score_table(assessments: Mapping[str, Assessment]) -> Table:

@@ -8,7 +8,7 @@ from ..core.disturbance import DISTURBED, QUIET
 from ..core.results import Result
 from ..core.table import Table
 from ..plots.pareto import Mark
-from .words import Sentence, joined
+from .words import Said, Sentence, joined
 
 REFERENCE = "ONNX Runtime in float32"
 _TIMINGS = {QUIET: "timing quiet", DISTURBED: "timing disturbed"}
@@ -32,6 +32,11 @@ def recommendation_sentence(result: Result) -> Sentence:
         timing=Sentence(_TIMINGS.get(found["verdict"], "timing unknown")),
         **against,
     )
+
+
+def which_engine(result: Result) -> Said:
+    """Which engine to take here, how fast it is, at which price, and on which images that was found."""
+    return Said(recommendation_sentence(result), used_sentence(result))
 
 
 def engines_table(result: Result) -> Table:

@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..core.results import Result
-from .answers import best_published, how_good, is_same, same_network, where_lost, which_engine, worst_parity
+from .accuracy import how_good
+from .engines import which_engine
+from .npus import best_published
+from .parity import is_same, same_network, worst_parity
 from .result_tables import of_results
+from .stages import where_lost
 from .words import Said, Sentence
 
 ANSWERING = ("parity", "accuracy", "stages", "engines")  # kinds of results

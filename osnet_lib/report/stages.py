@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..core.table import Table
 from ..metrics.agreement import NEAREST
+from ..metrics.resampling import Interval
+from .words import Said, Sentence, joined
+
+COSINES = ("smallest cosine", "cosine, 1st percentile", "cosine, median")
 
 if TYPE_CHECKING:
     from ..comparison.stages import Stage
+    from ..core.results import Result
 
 
-COSINES = ("smallest cosine", "cosine, 1st percentile", "cosine, median")
+def where_lost(result: Result) -> Said:
+    """The first stage that breaks, or that none does and which changes the ranking most."""
+    stages = [stage for stage in result.values["stages"] if stage["batch_size"] is not None]
+    names = joined(dict.fromkeys(stage["name"] for stage in stages))
+    queries = result.conditions["queries"]
+    broken = [stage for stage in stages if stage["broken"]]  # in the order of the way
+    most = min(stages, key=lambda stage: stage["kendall_tau"])
+    change = most["paired"]
+    return Said(
+        _breaks(broken[0]) if broken else Sentence("no stage breaks", stages=names, queries=queries),
+        None if result.conditions.get("whole_split", True) else Sentence("share of queries"),
+        Sentence("stages break too", others=joined(map(_where, broken[1:]))) if broken[1:] else None,
+        Sentence(
+            "most changed",
+            stage=_where(most),
+            changed=most["top1_changed"],
+            queries=most["queries"],
+            lost=change["lost"],
+            won=change["won"],
+            mAP=_points(change["mAP"]),
+        ),
+    )
+
+
+def _breaks(first: Mapping[str, Any]) -> Sentence:
+    return Sentence(
+        "stage breaks",
+        stage=first["name"],
+        batch=first["batch_size"],
+        mAP=_points(first["paired"]["mAP"]),
+        rank1=_points(first["paired"]["rank1"]),
+        worst=first["max_abs"],
+    )
+
+
+def _where(stage: Mapping[str, Any]) -> Sentence:
+    return Sentence("stage at batch", stage=stage["name"], batch=stage["batch_size"])
+
+
+def _points(interval: Mapping[str, float]) -> Sentence:
+    value, ends = Interval(**interval).points()
+    return Sentence("points with interval", value=value, interval=ends)
 
 
 def stages_table(stages: Sequence[Stage]) -> Table:

@@ -7,12 +7,14 @@ from typing import Any
 
 from ..core.results import Result
 from ..core.table import Table
-from .answers import how_good, same_network, where_lost
+from .accuracy import how_good
 from .engines import recommendation_sentence
 from .openings import scoring_opening
+from .parity import same_network
 from .performance import fastest_batch, verdict_of
 from .provenance import written
 from .result_tables import of_results
+from .stages import where_lost
 from .words import Said, Sentence, joined
 
 CHAPTERS = {  # the notebook that writes results of a kind, in the order of the study

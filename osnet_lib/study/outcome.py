@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.files import read_json, sha256, write_json
-from ..core.results import KINDS, Result, read_result, read_results
-from ..errors import ResultError
+from ..core.results import Result, read_result
 from ..report.front import ANSWERING, SCORED_BY, tiles
 from .workspace import Workspace
 
@@ -70,11 +69,6 @@ def results_of_run(workspace: Workspace) -> dict[str, Result]:
     return found
 
 
-def results_by_kind(workspace: Workspace) -> dict[str, list[Result]]:
-    """Every result file of a workspace, by kind."""
-    return {kind: read_results(workspace.results, kind) for kind in KINDS}
-
-
 def headlines(workspace: Workspace) -> dict[str, str]:
     """The figures of the first page by their question's name, without those that are published or missing."""
     return {
@@ -104,24 +98,3 @@ def read_headlines(workspace: Workspace) -> dict[str, dict[str, Any]]:
         return {name: dict(held[name]) for name in ("before", "now")}
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or edited
         return {"before": {}, "now": {}}
-
-
-def newest_result(folder: Path, kind: str, **conditions: Any) -> Result:
-    """The result of a kind that was written last: what a notebook has just measured.
-
-    Parameters
-    ----------
-    conditions
-        Only of results that state these, such as ``metric="cosine"``.
-
-    Raises
-    ------
-    ResultError
-        There is none.
-    """
-    paths = sorted(folder.glob(f"{kind}-*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for path in paths:
-        result = read_result(path)
-        if all(result.conditions.get(name) == value for name, value in conditions.items()):
-            return result
-    raise ResultError(f"no result of kind {kind}", where=folder, cure="Run the notebook that writes it.")

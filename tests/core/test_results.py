@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from osnet_lib.core.results import (
     NEEDED,
     NOT_MEASURED,
     Result,
+    newest_result,
     read_result,
     read_results,
     result_name,
+    results_by_kind,
     write_result,
 )
 from osnet_lib.errors import ResultError
@@ -87,7 +90,8 @@ def test_a_result_is_read_back(kind, tmp_path):
     read = read_result(path)
     assert path.name == result.file_name == f"{kind}-{result.name}.json" and read.file_name == path.name
     assert (read.kind, read.name, read.values) == (result.kind, result.name, result.values)
-    assert read.conditions == {**result.conditions, "environment": environment()}
+    machine = read.conditions["machine"]
+    assert read.conditions == {"machine": machine, **result.conditions, "environment": environment()}
 
 
 def test_measuring_again_replaces_the_file(tmp_path):
@@ -293,3 +297,21 @@ def test_speeds_that_are_refused_when_written_and_when_read(tmp_path, session, v
     path.write_text(json.dumps(document))
     with pytest.raises(ResultError, match=f"performance-x.json: .*{words}"):
         read_result(path)
+
+
+def test_the_newest_result_is_the_one_written_last(tmp_path):
+    for number, metric in enumerate(("euclidean", "cosine")):
+        path = write_result(tmp_path, accuracy(metric, metric=metric))
+        os.utime(path, (number, number))
+    assert newest_result(tmp_path, "accuracy").conditions["metric"] == "cosine"
+    assert newest_result(tmp_path, "accuracy", metric="euclidean").name == "euclidean"
+    assert {kind: len(found) for kind, found in results_by_kind(tmp_path).items() if found} == {"accuracy": 2}
+    with pytest.raises(ResultError, match="no result of kind parity"):
+        newest_result(tmp_path, "parity")
+
+
+def test_a_result_names_machine_and_date_unless_it_came_from_elsewhere(tmp_path):
+    here = read_result(write_result(tmp_path, accuracy())).conditions
+    assert here["machine"]["date"] and here["machine"]["processor"]
+    there = read_result(write_result(tmp_path, accuracy(imported={"tool": "benchmark"}))).conditions
+    assert "machine" not in there

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from helpers.results import accuracy, engines, intervals, parity, stages
 from osnet_lib.core.files import sha256
 from osnet_lib.core.results import write_result
-from osnet_lib.errors import ResultError
 from osnet_lib.study.outcome import (
     headlines,
     headlines_path,
     keep_headlines,
-    newest_result,
     read_headlines,
     read_stamps,
-    results_by_kind,
     results_of_run,
 )
 from osnet_lib.study.workspace import Workspace
@@ -53,7 +49,6 @@ def test_results_of_the_run_are_those_that_it_wrote_with_the_default_distance(wo
         ("01_export", 1.5),
         ("05_accuracy", None),
     ]
-    assert len(results_by_kind(work)["stages"]) == 1
 
 
 def test_a_result_that_was_written_anew_since_is_not_of_the_run(work):
@@ -89,12 +84,3 @@ def test_headlines_that_were_edited_count_as_none(work):
     headlines_path(work).parent.mkdir(parents=True)
     headlines_path(work).write_text('{"before": 1}')
     assert read_headlines(work) == {"before": {}, "now": {}}
-
-
-def test_the_newest_result_is_the_one_written_last(work):
-    for number, result in enumerate((scored("euclidean"), scored("cosine"))):
-        os.utime(write_result(work.results, result), (number, number))
-    assert newest_result(work.results, "accuracy").conditions["metric"] == "cosine"
-    assert newest_result(work.results, "accuracy", metric="euclidean").conditions["metric"] == "euclidean"
-    with pytest.raises(ResultError, match="no result of kind parity"):
-        newest_result(work.results, "parity")

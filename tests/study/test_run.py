@@ -218,7 +218,7 @@ REACH = [
     ),
     ("inference/benchmark.py", "changed = 1", {"08_performance", "12_engines"}),
     ("report/roofline.py", "changed = 1", {"11_roofline"}),
-    ("report/stages.py", "changed = 1", {"06_stages"}),
+    ("report/stages.py", "changed = 1", {"06_stages", "10_summary"}),
     (
         "datasets/minimarket.py",
         "changed = 1",

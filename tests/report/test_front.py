@@ -8,8 +8,12 @@ import pytest
 
 from helpers.results import accuracy, engines, intervals, parity, stages
 from osnet_lib.errors import ResultError
-from osnet_lib.report.answers import best_published, how_good, published_npus, same_network, where_lost, which_engine
+from osnet_lib.report.accuracy import how_good
+from osnet_lib.report.engines import which_engine
 from osnet_lib.report.front import tiles
+from osnet_lib.report.npus import best_published, published_npus
+from osnet_lib.report.parity import same_network
+from osnet_lib.report.stages import where_lost
 
 
 def scored(is_market1501: bool = False, metric: str = "euclidean"):
