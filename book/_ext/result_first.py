@@ -17,6 +17,7 @@ from sphinx.application import Sphinx
 from osnet_lib.core.files import sha256
 from osnet_lib.core.results import read_result
 from osnet_lib.report.provenance import provenance_sentence
+from osnet_lib.report.summary import by_distance
 from osnet_lib.report.words import MIME, Said, Sentence, fill, said_again, templates
 
 RESULT, PARAMETERS = "result", "parameters"  # tags of cells
@@ -125,10 +126,11 @@ def _markdown(source: str) -> Cell:
 def origin_of(notebook: Mapping[str, Any], results: Path) -> Said | None:
     """From which result file of its run a page is, and how many more there are; None for a page without."""
     written = notebook["metadata"].get("study", {}).get("results", {})
-    there = [results / name for name in written if (results / name).is_file()]
+    there = [read_result(results / name) for name in written if (results / name).is_file()]
     if not there:
         return None
-    return provenance_sentence(read_result(there[0]), sha256(there[0]), len(there) - 1)
+    main = min(there, key=by_distance)
+    return provenance_sentence(main, sha256(results / main.file_name), len(there) - 1)
 
 
 def begin_with_the_result(app: Sphinx, page: str, source: list[str]) -> None:

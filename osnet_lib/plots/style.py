@@ -78,7 +78,7 @@ class Chart(Figure):
         with _rules():  # ticks are made when they are first drawn
             super().draw(renderer)
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=self.dpi, bbox_inches="tight")
         return buffer.getvalue(), {"alt": self.alt, "values": self.values} if self.alt else {}

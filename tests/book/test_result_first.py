@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 
 import pytest
@@ -93,3 +94,11 @@ def test_a_page_names_the_file_that_its_run_wrote(tmp_path):
 def test_every_notebook_has_a_result_that_moves_up():
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         assert '"result"' in path.read_text("utf-8"), path.name
+
+
+def test_chapters_have_the_numbers_of_the_table_of_contents():
+    listed = re.findall(
+        r"^\| (\d+) \| \{doc\}`/executed/(\w+)`", (ROOT / "book" / "reading.md").read_text("utf-8"), re.M
+    )
+    chapters = re.findall(r"file: executed/(\w+)", (ROOT / "_toc.yml").read_text("utf-8"))
+    assert [(str(number), name) for number, name in enumerate(chapters, 1)] == listed

@@ -49,7 +49,7 @@ def test_a_score_without_intervals_is_told_alone():
 
 def test_where_points_are_lost():
     said = str(where_lost(stages()))
-    assert said.startswith("No stage of onnx, int8 loses accuracy on these 60 queries. Scored on a share")
+    assert said.startswith("No stage of onnx, int8 loses accuracy on these 60 queries. They are a share")
     assert "int8 at batch 1 changes the ranking most: 8 of 60 queries find another image first, yet 4 lost" in said
     broken = str(where_lost(stages(broken=True, whole=True)))
     assert broken.startswith("Accuracy is lost first at int8, batch 1: mAP changes by -2.00 (-2.10 to -1.90) points")

@@ -27,11 +27,11 @@ TEMPLATES: dict[str, str] = {
     "simplified the same": "Simplifying leaves {nodes} nodes of {before}: the exporter had already folded constants and batch norms into the convolutions, so nothing was left to remove. What it does here is fix the batch.",
     "simplified fewer": "Simplifying leaves {nodes} nodes of {before}, and fixes the batch.",
     # ------------------------------------------------------------------------------------------------- accuracy
-    "scores": "Rank-1 is {rank1} and mAP {mAP} on {queries:,} queries of {dataset}, by {metric} distance; in brackets {level:g} % intervals over identities.",
+    "scores": "Rank-1 is {rank1} and mAP {mAP} on {queries:,} queries of {dataset}, by {metric} distance ({level:g} % intervals over identities).",
     "scores alone": "Rank-1 is {rank1:.2f} % and mAP {mAP:.2f} % on {queries:,} queries of {dataset}, by {metric} distance.",
     "share with interval": "{value:.2f} % ({low:.1f} to {high:.1f})",
     "published beside": "Published for the same network and data: Rank-1 {rank1} %, mAP {mAP} %. Source: {source}.",
-    "published elsewhere": "Published for Market-1501, which is not this data set and not to be compared: Rank-1 {rank1} %, mAP {mAP} %. Source: {source}.",
+    "published elsewhere": "Published on Market-1501, so not to be compared: Rank-1 {rank1} %, mAP {mAP} %. Source: {source}.",
     "not published": "No {metric} score of {network} is on file as published.",
     "best variant": "Of other uses of the same features, {variant} gains most: {points:+.2f} points of mAP.",
     "no variant": "No other use of the same features is shown to be better.",
@@ -44,7 +44,7 @@ TEMPLATES: dict[str, str] = {
     "stage at batch": "{stage} at batch {batch}",
     "stages break too": "So it is at {others}.",
     "most changed": "{stage} changes the ranking most: {changed:,} of {queries:,} queries find another image first, yet {lost} lost a right one and {won} won one, and mAP changes by {mAP} points.",
-    "share of queries": "Scored on a share of the identities, with fewer wrong images: scores here are higher than those of the chapter on accuracy, and only to be compared with each other.",
+    "share of queries": "They are a share of the identities with fewer wrong images, so their scores are higher than those on all, and only to be compared with each other.",
     "points with interval": "{value} ({interval})",
     # -------------------------------------------------------------------------------------------------- engines
     "stay": "Nothing that was found here is shown to be faster than {reference} at batch {batch} and costs at most {budget:g} points of mAP: stay with it.",
