@@ -32,7 +32,7 @@ def arrange(notebook: Mapping[str, Any], language: str, origin: Said | None = No
     notebook : dict
         As nbformat 4 stores it; it is not changed.
     language : str
-        Of the sentences, captions and alternative texts.
+        Of the sentences and captions.
     origin : Said, optional
         Which result files the page is of.
     """
@@ -43,30 +43,35 @@ def arrange(notebook: Mapping[str, Any], language: str, origin: Said | None = No
     found: list[Cell] = []
     how: list[Cell] = []
     for cell in cells[1:]:
-        if cell["cell_type"] == "code" and RESULT in _tags(cell):
-            found += _shown(cell, language)
+        how.append(cell)
+        if cell["cell_type"] != "code":
+            continue
+        shown: list[Cell] = []
+        if RESULT in _tags(cell):
+            found += _shown(cell, language, "answer-first")
+        elif any(map(_said, cell["outputs"])):
+            shown = _shown(cell, language)
+        if RESULT in _tags(cell) or shown:  # what it showed stands elsewhere
             cell["outputs"] = []
             cell["metadata"].pop("mystnb", None)
-        if cell["cell_type"] == "code":
-            for output in cell["outputs"]:
-                _translate(output, language)
-            _fold(cell, language)
-            _caption(cell, language)
-        how.append(cell)
+        _fold(cell, language)
+        _caption(cell, language)
+        how += shown
     if found and origin:
         found.append(_markdown(f":::{{container}} provenance\n{origin.text(language)}\n:::"))
     return {**notebook, "cells": [_markdown(title), *found, *([_markdown(rest.strip())] if rest.strip() else []), *how]}
 
 
-def _shown(cell: Cell, language: str) -> list[Cell]:
+def _shown(cell: Cell, language: str, frame: str = "") -> list[Cell]:
     """The outputs of a cell as cells without code: sentences as text of the page, the rest as it is."""
     cells = []
     for output in cell["outputs"]:
         said = _said(output)
         if said is not None:
-            cells.append(_markdown(f":::{{container}} answer-first\n{said.text(language)}\n:::"))
+            text = said.text(language)
+            cells.append(_markdown(f":::{{container}} {frame}\n{text}\n:::" if frame else text))
         else:
-            alone = {**copy.deepcopy(cell), "outputs": [output], "id": f"{cell.get('id', 'cell')}-result"}
+            alone = {**copy.deepcopy(cell), "outputs": [output], "id": f"{cell.get('id', 'cell')}-{len(cells)}"}
             alone["metadata"]["tags"] = ["remove-input"]
             _caption(alone, language)
             cells.append(alone)
@@ -76,13 +81,6 @@ def _shown(cell: Cell, language: str) -> list[Cell]:
 def _said(output: Mapping[str, Any]) -> Said | Sentence | None:
     stored = output.get("data", {}).get(MIME)
     return None if stored is None else said_again(stored)
-
-
-def _translate(output: Cell, language: str) -> None:
-    """Sentences that stay where they are; what they were filled from is for us alone."""
-    said = _said(output)
-    if said is not None:
-        output["data"] = {"text/markdown": said.text(language)}
 
 
 def _fold(cell: Cell, language: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from helpers.paths import ROOT
 from helpers.results import parity
 from osnet_lib.core.results import write_result
-from osnet_lib.report.words import MIME, Said, Sentence
+from osnet_lib.report.words import Said, Sentence
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 result_first = pytest.importorskip("result_first")
@@ -77,11 +77,12 @@ def test_a_caption_begins_with_what_to_conclude():
     )
 
 
-def test_sentences_elsewhere_are_text_alone():
-    notebook = {**NOTEBOOK, "cells": [markdown("# T"), code("x", shown(SAID._repr_mimebundle_()))]}
-    title, cell = result_first.arrange(notebook, "en")["cells"]
-    assert cell["outputs"][0]["data"] == {"text/markdown": "int8 at batch 8"} and MIME not in str(cell)
-    assert title["source"] == "# T"
+def test_sentences_elsewhere_become_text_of_the_page_below_their_code():
+    outputs = shown(SAID._repr_mimebundle_()), shown({"text/plain": "1"})
+    notebook = {**NOTEBOOK, "cells": [markdown("# T"), code("x", *outputs)]}
+    title, cell, said, rest = result_first.arrange(notebook, "en")["cells"]
+    assert title["source"] == "# T" and cell["outputs"] == [] and "hide-input" in cell["metadata"]["tags"]
+    assert said == markdown("int8 at batch 8") and rest["outputs"] == [outputs[1]]
 
 
 def test_a_page_names_the_file_that_its_run_wrote(tmp_path):
