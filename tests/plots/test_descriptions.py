@@ -24,9 +24,9 @@ GALLERY = (np.array([[0.0, 1.0], [0.9, 0.1], [0.5, 0.5]]), np.array([1, 3, 2]), 
 
 def test_a_description_is_the_alternative_text_of_the_picture():
     chart = describe(new_chart(1.0, 2.0), "One is 1.", "Two is 2.")
-    picture, facts = chart._repr_png_()
-    assert picture.startswith(b"\x89PNG") and facts == {"alt": "One is 1. Two is 2."}
-    assert new_chart(1.0, 2.0)._repr_png_()[1] == {}
+    picture, facts = chart._repr_mimebundle_()
+    assert list(picture) == list(facts) and [*facts.values()] == [{"alt": "One is 1. Two is 2."}]
+    assert new_chart(1.0, 2.0)._repr_mimebundle_()[1] == {}
 
 
 @pytest.mark.parametrize("template", SENTENCES.values(), ids=SENTENCES)
