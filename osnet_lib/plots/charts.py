@@ -27,7 +27,7 @@ from .style import (
     COLOURS,
     GREEN,
     HATCHES,
-    SMALL,
+    FINE_PRINT,
     legend_below,
     line_styles,
     new_chart,
@@ -139,7 +139,7 @@ def plot_cameras(dataset: Market1501, title: str | None = None) -> Figure:
             hatch=hatch,
             linewidth=0.7,
         )
-        axes.bar_label(bars, fmt="{:,.0f}", rotation=90, fontsize=SMALL, padding=2)
+        axes.bar_label(bars, fmt="{:,.0f}", rotation=90, fontsize=FINE_PRINT, padding=2)
     axes.set(xlabel="camera", ylabel="images")
     axes.set_xticks(range(len(cameras)), [str(camera) for camera in cameras])
     axes.grid(axis="x", visible=False)
@@ -186,7 +186,7 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
             np.maximum(values, floor), y, **{**look, "linestyle": "none"}, markersize=6, label=label, clip_on=False
         )
         for place in y[np.equal(values, 0)]:
-            axes.annotate("0", (floor, place), (6, 0), textcoords="offset points", va="center", fontsize=SMALL)
+            axes.annotate("0", (floor, place), (6, 0), textcoords="offset points", va="center", fontsize=FINE_PRINT)
     axes.set(xlabel="absolute difference of feature values from the reference", ylabel="stage, batch size")
     axes.set_yticks(range(len(parities)), [f"{p.stage}, {p.batch_size}" for p in parities])
     axes.grid(axis="y", visible=False)

@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from ..errors import MetricError
 from .descriptions import describe, sentence
-from .style import BLACK, COLOURS, GREY, MARKERS, SMALL, legend_below, new_chart, styled
+from .style import BLACK, COLOURS, GREY, MARKERS, FINE_PRINT, legend_below, new_chart, styled
 
 if TYPE_CHECKING:
     from ..features.projection import IdentityMap
@@ -119,6 +119,6 @@ def _number(figure: Figure, axes: Axes, points: np.ndarray, camids: np.ndarray, 
                     textcoords="offset points",
                     ha="center",
                     va="center",
-                    fontsize=SMALL,
+                    fontsize=FINE_PRINT,
                 )
                 break

@@ -23,7 +23,7 @@ from .style import (
     LIGHTNESS,
     LINES,
     ON_MAP,
-    SMALL,
+    FINE_PRINT,
     legend_below,
     new_chart,
     styled,
@@ -136,7 +136,7 @@ def plot_camera_pairs(pairs: CameraPairs, title: str | None = None) -> Figure:
             f"{value:.1f} %\nof {pairs.queries[row, column]:,}",
             ha="center",
             va="center",
-            fontsize=SMALL,
+            fontsize=FINE_PRINT,
             color=ON_MAP[_lightness(share) > 0.46],
         )
     axes.set(xlabel="camera of the gallery images", ylabel="camera of the query")

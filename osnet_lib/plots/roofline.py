@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from ..errors import ResultError
 from .descriptions import describe, sentence
-from .style import BLACK, SMALL, legend_below, line_styles, new_chart, plain_decades, styled
+from .style import BLACK, FINE_PRINT, legend_below, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
     from ..published.chips import Chip
@@ -72,7 +72,7 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
                 (point.intensity, point.tflops),
                 (10, -3),
                 textcoords="offset points",
-                fontsize=SMALL,
+                fontsize=FINE_PRINT,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
     axes.set(xlabel="operations per byte through memory", ylabel="10¹² operations per second (fp16)")

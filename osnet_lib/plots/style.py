@@ -43,15 +43,15 @@ HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 # it larger. Photographs take the text column of a page.
 CHART_WIDTH, PAGE_WIDTH = 4.6, 8.0
 _PHOTOGRAPH_DPI = 100
-SMALL = 8.5  # points, the smallest text of a chart
+FINE_PRINT = 8.5  # points, the smallest text of a chart
 _RULES = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
     "figure.titlesize": 10,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "legend.fontsize": SMALL,
+    "xtick.labelsize": FINE_PRINT,
+    "ytick.labelsize": FINE_PRINT,
+    "legend.fontsize": FINE_PRINT,
     "legend.handlelength": 1.8,
     "legend.columnspacing": 1.2,
     "svg.fonttype": "none",  # text stays text: small, sharp, and found by a search
@@ -161,19 +161,22 @@ def new_chart(height: float, width: float = CHART_WIDTH, title: str | None = Non
 
 
 def legend_below(figure: Figure, handles: Iterable[Artist] | None = None, labels: Iterable[str] | None = None) -> None:
-    """The legend of a chart below it, in as many columns as its labels leave room for; the chart grows by its rows."""
+    """The legend of a chart below it, in as many columns as its labels leave room for; the chart grows by its rows.
+
+    `handles` are all that have a label, and `labels` theirs, unless given.
+    """
     if handles is None:
-        found = [entry for axes in figure.axes for entry in zip(*axes.get_legend_handles_labels())]
-        handles, labels = [entry[0] for entry in found], [entry[1] for entry in found]
-    handles = list(handles)
+        entries = [entry for axes in figure.axes for entry in zip(*axes.get_legend_handles_labels())]
+    else:
+        marks = list(handles)
+        entries = list(zip(marks, labels or [str(mark.get_label()) for mark in marks]))
     width, height = figure.get_size_inches()
-    letters = int((width - 0.6) * 14)  # about 14 letters an inch beside the mark
-    texts = [textwrap.fill(str(label), letters) for label in (labels or [handle.get_label() for handle in handles])]
-    longest = max(len(text) for text in texts)
-    columns = max(1, min(3, len(texts), int(width * 14 / (longest + 8))))
+    letters = 14 * width  # about 14 letters an inch; the mark takes 8
+    texts = [textwrap.fill(label, int(letters - 8)) for _, label in entries]
+    columns = max(1, min(3, len(texts), int(letters / (8 + max(map(len, texts))))))
     rows = -(-len(texts) // columns) + sum(text.count("\n") for text in texts)
     figure.set_size_inches(width, height + 0.19 * rows)
-    figure.legend(handles, texts, loc="outside lower center", ncols=columns)
+    figure.legend([mark for mark, _ in entries], texts, loc="outside lower center", ncols=columns)
 
 
 def plain_decades(axis: Axis) -> None:
