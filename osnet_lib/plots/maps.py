@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from ..errors import MetricError
 from .descriptions import describe, sentence
-from .style import BLACK, COLOURS, GREY, MARKERS, FINE_PRINT, legend_below, new_chart, styled
+from .style import BLACK, COLOURS, FINE_PRINT, GREY, MARKERS, legend_below, new_chart, styled
 
 if TYPE_CHECKING:
     from ..features.projection import IdentityMap
