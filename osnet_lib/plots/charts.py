@@ -21,7 +21,19 @@ from ..core.disturbance import DISTURBED
 from ..core.results import NOT_MEASURED
 from ..errors import MetricError, ParityError, ResultError
 from .descriptions import describe, sentence
-from .style import BLACK, BLUE, COLOURS, GREEN, HATCHES, line_styles, new_chart, plain_decades, styled
+from .style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    FINE_PRINT,
+    GREEN,
+    HATCHES,
+    legend_below,
+    line_styles,
+    new_chart,
+    plain_decades,
+    styled,
+)
 
 if TYPE_CHECKING:
     from ..datasets.market1501 import Market1501
@@ -64,7 +76,7 @@ def plot_cmc(
     for label, rank1 in published.items():
         if not 0 <= rank1 <= 1:
             raise MetricError(f"a published Rank-1 of {rank1}", where=label, cure="Give a fraction: 0.942 for 94.2 %")
-    figure = new_chart(4.2, title=title)
+    figure = new_chart(3.2, title=title)
     axes = figure.add_subplot()
     k = np.arange(1, ranks + 1)
     styles = line_styles(len(evaluations) + len(published))
@@ -92,7 +104,7 @@ def plot_cmc(
     axes.set_ylim(top=min(100.5, axes.get_ylim()[1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xticks(sorted({1, *(int(t) for t in axes.get_xticks() if 1 < t <= ranks)}))
-    axes.legend(loc="lower right")
+    legend_below(figure)
     curves = [
         sentence("cmc of", label=label, first=100 * found.rank(1), last=100 * found.rank(ranks), rank=ranks)
         for label, found in evaluations.items()
@@ -127,12 +139,12 @@ def plot_cameras(dataset: Market1501, title: str | None = None) -> Figure:
             hatch=hatch,
             linewidth=0.7,
         )
-        axes.bar_label(bars, fmt="{:,.0f}", rotation=90, fontsize=7, padding=2)
+        axes.bar_label(bars, fmt="{:,.0f}", rotation=90, fontsize=FINE_PRINT, padding=2)
     axes.set(xlabel="camera", ylabel="images")
     axes.set_xticks(range(len(cameras)), [str(camera) for camera in cameras])
     axes.grid(axis="x", visible=False)
     axes.margins(y=0.16)
-    figure.legend(loc="outside lower center", ncols=3)
+    legend_below(figure)
     taken = Counter(sample.camid for samples in groups.values() for sample in samples)
     (most, most_images), *_, (least, least_images) = [*taken.most_common(), *taken.most_common()[-1:]]
     return describe(
@@ -174,11 +186,11 @@ def plot_parity(parities: Sequence[Parity], tolerance: Tolerance = Tolerance(), 
             np.maximum(values, floor), y, **{**look, "linestyle": "none"}, markersize=6, label=label, clip_on=False
         )
         for place in y[np.equal(values, 0)]:
-            axes.annotate("0", (floor, place), (6, 0), textcoords="offset points", va="center", fontsize=7)
+            axes.annotate("0", (floor, place), (6, 0), textcoords="offset points", va="center", fontsize=FINE_PRINT)
     axes.set(xlabel="absolute difference of feature values from the reference", ylabel="stage, batch size")
     axes.set_yticks(range(len(parities)), [f"{p.stage}, {p.batch_size}" for p in parities])
     axes.grid(axis="y", visible=False)
-    figure.legend(loc="outside lower center", ncols=2)
+    legend_below(figure)
     worst = max(parities, key=lambda parity: parity.max_abs)
     what = {"stage": worst.stage, "batch": worst.batch_size}
     return describe(figure, sentence("parity", worst=worst.max_abs, tolerance=tolerance.max_abs, **what))
@@ -225,7 +237,7 @@ def plot_rounds(measured: Iterable[Rounds], title: str | None = None) -> Figure:
     rows[-1].set(xlabel="round", xlim=(0.4, 1.02 * most + 0.6))
     rows[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     figure.supylabel("latency of a batch / ms", fontsize=9)
-    figure.legend(handles=rows[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=2)
+    legend_below(figure, rows[0].get_legend_handles_labels()[0])
     return describe(figure, *said)
 
 
@@ -264,7 +276,7 @@ def plot_speeds(measured: Iterable[Rate], title: str | None = None) -> Figure:
     lines = _by_label(measured)
     if not lines:
         return _not_measured(title)
-    figure = new_chart(4.6, title=title)
+    figure = new_chart(3.4, title=title)
     axes = figure.add_subplot()
     handles: list[Any] = []
     any_disturbed = False
@@ -294,7 +306,7 @@ def plot_speeds(measured: Iterable[Rate], title: str | None = None) -> Figure:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    figure.legend(handles=handles, loc="outside right upper")
+    legend_below(figure, handles)
     rate, batch, label = max(points)
     return describe(figure, sentence("throughput"), sentence("throughput of", label=label, batch=batch, rate=rate))
 

@@ -15,7 +15,7 @@ from ..datasets.preprocess import HEIGHT, WIDTH, to_uint8
 from ..errors import DatasetError, MetricError
 from .descriptions import describe, sentence
 from .sheet import PITCH, Sheet, who
-from .style import LIGHTNESS, new_chart, styled
+from .style import LIGHTNESS, PAGE_WIDTH, new_chart, styled
 
 if TYPE_CHECKING:
     from ..datasets.market1501 import Market1501, Sample
@@ -65,7 +65,7 @@ def plot_network_input(image: Image.Image, tensor: np.ndarray, title: str | None
             where="tensor",
             cure="Give one image as preprocess returns it, without a batch axis",
         )
-    figure = new_chart(3.0, title=title)
+    figure = new_chart(3.0, PAGE_WIDTH, title, photographs=True)
     crop, resized, *channels = figure.subplots(1, 5)
     crop.imshow(image)
     crop.set(title=f"original\n{image.width} × {image.height}", xlabel="x / pixels", ylabel="y / pixels")

@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from ..errors import MetricError
 from .descriptions import describe, sentence
-from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
+from .style import BLACK, COLOURS, FINE_PRINT, GREY, MARKERS, legend_below, new_chart, styled
 
 if TYPE_CHECKING:
     from ..features.projection import IdentityMap
@@ -43,7 +43,7 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
         raise MetricError(
             f"{len(pids)} identities", where="map", cure=f"Give 1 to {len(MAP_MARKERS)}, which markers can tell apart"
         )
-    figure = new_chart(5.6, title=title)
+    figure = new_chart(4.4, title=title)
     axes = figure.add_subplot(aspect="equal", adjustable="datalim")
     points, explained = identities.projection.points, 100 * identities.projection.explained
     handles = []
@@ -63,14 +63,11 @@ def plot_map(identities: IdentityMap, title: str | None = None) -> Figure:
     for label, face in (("query, with its camera", GREY), ("gallery", "none")):
         handles.append(Line2D([], [], marker="o", color=BLACK, markerfacecolor=face, linestyle="none", label=label))
     axes.set(
+        title=f"{explained.sum():.1f} % of the variance of {identities.metric} features",
         xlabel=f"first principal component, {explained[0]:.1f} % of the variance",
         ylabel=f"second, {explained[1]:.1f} %",
     )
-    figure.legend(
-        handles=handles,
-        loc="outside right upper",
-        title=f"{explained.sum():.1f} % of the variance\nof {identities.metric} features",
-    )
+    legend_below(figure, handles)
     _number(figure, axes, points, identities.camids, np.flatnonzero(identities.is_query))
     return describe(
         figure,
@@ -122,6 +119,6 @@ def _number(figure: Figure, axes: Axes, points: np.ndarray, camids: np.ndarray, 
                     textcoords="offset points",
                     ha="center",
                     va="center",
-                    fontsize=7,
+                    fontsize=FINE_PRINT,
                 )
                 break

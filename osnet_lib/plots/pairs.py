@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..errors import MetricError
 from .descriptions import describe, sentence
-from .style import BLACK, BLUE, LINES, VERMILLION, new_chart, styled
+from .style import BLACK, BLUE, LINES, VERMILLION, legend_below, new_chart, styled
 
 if TYPE_CHECKING:
     from ..metrics.verification import PairHistogram, Verification
@@ -39,7 +39,7 @@ def plot_pairs(histogram: PairHistogram, verification: Verification | None = Non
             where="pairs",
             cure="Give the histogram of a query set and its gallery",
         )
-    figure = new_chart(5.2, title=title)
+    figure = new_chart(4.4, title=title)
     shares, counts = figure.subplots(2, 1, sharex=True)
     looks = (
         ("same identity", histogram.same, BLUE, "-", "////"),
@@ -88,7 +88,7 @@ def plot_pairs(histogram: PairHistogram, verification: Verification | None = Non
         xlabel=DISTANCES[histogram.metric] + " of unit features" * histogram.normalized,
     )
     figure.align_ylabels()
-    figure.legend(*shares.get_legend_handles_labels(), loc="outside lower center", ncols=1 + (verification is None))
+    legend_below(figure, *shares.get_legend_handles_labels())
     same, different = histogram.same, histogram.different
     values = {"same": same.sum(), "different": different.sum()}
     medians = {"same_median": _median(same, histogram.edges), "different_median": _median(different, histogram.edges)}

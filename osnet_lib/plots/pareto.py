@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from ..errors import ResultError
 from .descriptions import describe, sentence
-from .style import BLACK, COLOURS, GREY, MARKERS, new_chart, styled
+from .style import BLACK, COLOURS, GREY, MARKERS, legend_below, new_chart, styled
 
 #: engine, backend, precision, images/s, points of mAP lost (value, least, most), on the front, disturbed
 Mark = tuple[str, str, str, float, tuple[float, float, float], bool, bool]
@@ -35,7 +35,7 @@ def plot_engines(marks: Sequence[Mark], budget: float | None = None, title: str 
     """
     if not marks or any(not speed > 0 for _, _, _, speed, *_ in marks):
         raise ResultError("no engine with a speed to show", where="marks", cure="Measure the engines first")
-    figure = new_chart(4.4, title=title)
+    figure = new_chart(3.4, title=title)
     axes = figure.add_subplot()
     backends = list(dict.fromkeys(backend for _, backend, *_ in marks))
     precisions = list(dict.fromkeys(precision for _, _, precision, *_ in marks))
@@ -67,10 +67,10 @@ def plot_engines(marks: Sequence[Mark], budget: float | None = None, title: str 
                 [], [], color=BLACK, marker="o", markerfacecolor="white", linestyle="none", label="hollow: disturbed"
             )
         )
-    axes.set(xlabel="images per second", ylabel="mAP lost against ONNX Runtime float32 / points", xlim=(0, None))
+    axes.set(xlabel="images per second", ylabel="mAP lost against\nONNX Runtime float32 / points", xlim=(0, None))
     axes.margins(y=0.15)
     handles = [*axes.get_legend_handles_labels()[0], *(one for one in extra if one not in axes.lines)]
-    figure.legend(handles=list(dict.fromkeys(handles)), loc="outside lower center", ncols=3)
+    legend_below(figure, dict.fromkeys(handles))
     name, _, _, speed, (loss, *_), *_ = max(marks, key=lambda mark: mark[3])
     fastest = sentence("engines of", engine=name, speed=speed, loss=loss, disturbed=sum(mark[-1] for mark in marks))
     return describe(figure, sentence("engines", engines=len(marks)), fastest)

@@ -14,7 +14,20 @@ from matplotlib.ticker import MaxNLocator
 from ..checks import whole_number
 from ..errors import MetricError
 from .descriptions import describe, sentence
-from .style import BLACK, COLOURS, GREY, HATCHES, LIGHTNESS, LINES, new_chart, styled
+from .style import (
+    BLACK,
+    CHART_WIDTH,
+    COLOURS,
+    FINE_PRINT,
+    GREY,
+    HATCHES,
+    LIGHTNESS,
+    LINES,
+    ON_MAP,
+    legend_below,
+    new_chart,
+    styled,
+)
 
 if TYPE_CHECKING:
     from ..metrics.cameras import CameraPairs
@@ -44,7 +57,7 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
         raise MetricError(
             f"{len(evaluations)} evaluations", where="average precision", cure=f"Give 1 to {len(HATCHES)}"
         )
-    figure = new_chart(3.8, title=title)
+    figure = new_chart(3.0, title=title)
     axes = figure.add_subplot()
     edges = np.linspace(0, 100, bins + 1)
     width = 0.9 * edges[1] / len(evaluations)
@@ -82,7 +95,7 @@ def plot_ap(evaluations: Mapping[str, Evaluation], bins: int = 20, title: str | 
     axes.set(xlabel=f"average precision of a query / %; a bin is {edges[1]:.4g} wide", ylabel="queries", xlim=(0, 100))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", visible=False)
-    figure.legend(loc="outside lower center", ncols=1 if len(evaluations) == 1 else 2)
+    legend_below(figure)
     return describe(figure, *said)
 
 
@@ -104,7 +117,7 @@ def plot_camera_pairs(pairs: CameraPairs, title: str | None = None) -> Figure:
             cure="Give what camera_pairs computes of query and gallery",
         )
     rows, columns = pairs.rank1.shape
-    figure = new_chart(max(2.2, 1.0 + 0.62 * rows), max(4.6, 2.4 + 0.8 * columns), title)
+    figure = new_chart(max(2.6, 1.5 + 0.5 * rows), max(CHART_WIDTH, 1.0 + 0.6 * columns), title)
     axes = figure.add_subplot()
     percent = 100 * pairs.rank1
     low = min(95.0, 5 * np.floor(np.nanmin(percent) / 5))
@@ -123,15 +136,21 @@ def plot_camera_pairs(pairs: CameraPairs, title: str | None = None) -> Figure:
             f"{value:.1f} %\nof {pairs.queries[row, column]:,}",
             ha="center",
             va="center",
-            fontsize=8,
-            color="white" if _lightness(share) < 0.46 else BLACK,
+            fontsize=FINE_PRINT,
+            color=ON_MAP[_lightness(share) > 0.46],
         )
     axes.set(xlabel="camera of the gallery images", ylabel="camera of the query")
     axes.set_xticks(range(columns), [str(camera) for camera in pairs.gallery_cameras])
     axes.set_yticks(range(rows), [str(camera) for camera in pairs.query_cameras])
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    figure.colorbar(shown, ax=axes, label=f"Rank-1 / %, {pairs.metric}{' of unit features' * pairs.normalized}")
+    figure.colorbar(
+        shown,
+        ax=axes,
+        location="bottom",
+        aspect=40,
+        label=f"Rank-1 / %, {pairs.metric}{' of unit features' * pairs.normalized}",
+    )
     values: dict[str, object] = {}
     for name, place in (("worst", np.nanargmin(percent)), ("best", np.nanargmax(percent))):
         row, column = np.unravel_index(place, percent.shape)

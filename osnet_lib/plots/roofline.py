@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from ..errors import ResultError
 from .descriptions import describe, sentence
-from .style import BLACK, line_styles, new_chart, plain_decades, styled
+from .style import BLACK, FINE_PRINT, legend_below, line_styles, new_chart, plain_decades, styled
 
 if TYPE_CHECKING:
     from ..published.chips import Chip
@@ -37,7 +37,7 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
         raise ResultError(
             "a published point without its roof", where=", ".join(sorted(missing)), cure="Give its chip as well"
         )
-    figure = new_chart(4.8, title=title)
+    figure = new_chart(3.8, title=title)
     axes = figure.add_subplot(xscale="log", yscale="log")
     for axis in (axes.xaxis, axes.yaxis):
         plain_decades(axis)
@@ -72,14 +72,14 @@ def plot_roofline(chips: Sequence[Chip], points: Sequence[RooflinePoint], title:
                 (point.intensity, point.tflops),
                 (10, -3),
                 textcoords="offset points",
-                fontsize=7,
+                fontsize=FINE_PRINT,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
     axes.set(xlabel="operations per byte through memory", ylabel="10¹² operations per second (fp16)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axis.set_minor_formatter(NullFormatter())
-    figure.legend(loc="outside lower center", ncols=2)
+    legend_below(figure)
     return describe(figure, *said)
 
 
@@ -97,9 +97,9 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
         raise ResultError(
             "no published point", where="points", cure="Give osnet_lib.published.roofline.roofline_points()"
         )
-    figure = new_chart(3.6, title=title)
+    figure = new_chart(0.2 + 2.2 * len(names), title=title)
     said = [sentence("best batch")]
-    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
+    for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1)), names):
         mine = sorted((p for p in points if p.chip.name == name), key=lambda p: p.batch_size)
         batches = sorted({p.batch_size for p in mine})
         at = {p.batch_size: p for p in mine}
@@ -132,5 +132,5 @@ def plot_best_batch(points: Sequence[RooflinePoint], title: str | None = None) -
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2)
+    legend_below(figure, handles.values(), handles)
     return describe(figure, *said)

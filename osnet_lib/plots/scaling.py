@@ -36,8 +36,8 @@ def plot_scaling(results: Sequence[Result], title: str | None = None) -> Figure:
         raise ResultError(
             "no result of the benchmark of distractors", where="scaling", cure="Give those of measure_evaluation_speed"
         )
-    figure = new_chart(3.4, title=title)
-    time, memory = figure.subplots(1, 2)
+    figure = new_chart(4.8, title=title)
+    time, memory = figure.subplots(2, 1)
     said = [sentence("scaling")]
     for result, look in zip(results, line_styles(len(results))):
         sizes, line = result.values["sizes"], result.values["line"]

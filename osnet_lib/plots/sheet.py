@@ -40,7 +40,7 @@ class Sheet:
         self.head = 0.17 / unit * headings  # text is as high whatever the images are
         self.step = high + self.head + (0.14 + 0.115 * lines) / unit  # from a row to the one below
         height = rows * self.step
-        self.figure = new_chart(height * unit + 0.15, max(4.0, width * unit + 0.2), title)
+        self.figure = new_chart(height * unit + 0.15, max(4.0, width * unit + 0.2), title, photographs=True)
         self.axes = self.figure.add_subplot(aspect="equal", xlim=(-0.08, width + 0.08), ylim=(height, -0.08))
         self.axes.axis("off")
 

@@ -6,14 +6,17 @@ pyplot, so no global state is touched, nothing is left open, and a notebook show
 
 from __future__ import annotations
 
+import base64
 import functools
 import io
+import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import cycle, islice
 from typing import Any, ParamSpec, TypeVar
 
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
@@ -29,18 +32,30 @@ BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, BLACK = COLOURS = (
     "#000000",
 )
 GREY = "#767676"
+RULE = "#D9D9D9"
+ON_MAP = ("#FFFFFE", "#000001")  # white and black text on a colour map, which stays in dark pages as it is
 LIGHTNESS = "cividis"  # a colour map that grey print and colour-blind eyes read alike (Nuñez et al., PLoS ONE, 2018)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 
-PAGE_WIDTH = 8.0  # inches, the text column of the book
+# Inches. A chart is as wide as the screen of a phone, where its smallest text is then 9 pixels high; a computer shows
+# it larger. Photographs take the text column of a page.
+CHART_WIDTH, PAGE_WIDTH = 4.6, 8.0
+_PHOTOGRAPH_DPI = 100
+FINE_PRINT = 8.5  # points, the smallest text of a chart
 _RULES = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
-    "axes.titlesize": 10,
-    "figure.titlesize": 11,
-    "legend.fontsize": 8,
+    "axes.titlesize": 9.5,
+    "figure.titlesize": 10,
+    "xtick.labelsize": FINE_PRINT,
+    "ytick.labelsize": FINE_PRINT,
+    "legend.fontsize": FINE_PRINT,
+    "legend.handlelength": 1.8,
+    "legend.columnspacing": 1.2,
+    "svg.fonttype": "none",  # text stays text: small, sharp, and found by a search
+    "svg.hashsalt": "osnet",  # the same figure gives the same file
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
@@ -49,7 +64,7 @@ _RULES = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.grid": True,
-    "grid.color": "#D9D9D9",
+    "grid.color": RULE,
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.5,
     "lines.markersize": 5,
@@ -64,24 +79,62 @@ def _rules():
     return style.context(["default", _RULES])
 
 
+# What a page may exchange in a dark theme: names of CSS variables (``_static/study.css``). Colour maps, photographs and
+# what is written on them keep their colours.
+_THEMED = {
+    BLUE: "blue",
+    VERMILLION: "vermillion",
+    GREEN: "green",
+    PURPLE: "purple",
+    SKY: "sky",
+    ORANGE: "orange",
+    BLACK: "ink",
+    GREY: "grey",
+    RULE: "rule",
+    "#FFFFFF": "paper",
+}
+
+
 class Chart(Figure):
     """A figure that keeps its style when it is drawn later, and that a notebook shows without pyplot.
 
-    `alt` is its alternative text (`osnet_lib.plots.descriptions`) and `values` what that was filled with; they go with
-    the picture into a notebook, the text under the key that nbconvert reads too.
+    It shows SVG, or JPEG where it holds photographs. `alt` is its alternative text (`osnet_lib.plots.descriptions`) and
+    `values` what that was filled with; they go with the picture into a notebook, the text under the key that nbconvert
+    reads too.
     """
 
     alt = ""
     values: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
+    photographs = False
 
     def draw(self, renderer):
         with _rules():  # ticks are made when they are first drawn
             super().draw(renderer)
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+    def _repr_mimebundle_(self, **_wanted: object) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+        kind, picture = ("image/jpeg", self._jpeg()) if self.photographs else ("image/svg+xml", self.svg())
+        return {kind: picture}, {kind: {"alt": self.alt, "values": self.values}} if self.alt else {}
+
+    def _jpeg(self) -> str:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=self.dpi, bbox_inches="tight")
-        return buffer.getvalue(), {"alt": self.alt, "values": self.values} if self.alt else {}
+        quality = {"quality": 75, "optimize": True, "progressive": True}
+        self.savefig(buffer, format="jpeg", dpi=_PHOTOGRAPH_DPI, bbox_inches="tight", pil_kwargs=quality)
+        return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+    def svg(self) -> str:
+        """The figure as SVG whose colours are CSS variables, each with the colour that it has without a page."""
+        buffer = io.StringIO()
+        with _rules():
+            self.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        drawn = re.sub(r"^.*?(?=<svg)|<metadata>.*?</metadata>\s*", "", buffer.getvalue(), flags=re.DOTALL)
+        used = set(re.findall(r"#([\w-]+)[\")]", drawn))  # by clip paths, markers and hatches
+        drawn = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", drawn)
+        drawn = re.sub(r"(\d+\.\d\d)\d+", r"\1", drawn)  # a hundredth of a point is enough
+        for colour, name in _THEMED.items():
+            drawn = re.sub(rf"(?<=: ){colour}\b", f"var(--chart-{name}, {colour.lower()})", drawn, flags=re.IGNORECASE)
+        drawn = drawn.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")  # the first two are equally wide
+        # matplotlib leaves black text without a colour, which it then takes from here
+        return drawn.replace("<svg ", f'<svg style="fill: var(--chart-ink, {BLACK})" ', 1)
 
 
 P = ParamSpec("P")
@@ -99,13 +152,33 @@ def styled(plot: Callable[P, F]) -> Callable[P, F]:
     return run
 
 
-def new_chart(height: float, width: float = PAGE_WIDTH, title: str | None = None) -> Chart:
+def new_chart(height: float, width: float = CHART_WIDTH, title: str | None = None, photographs: bool = False) -> Chart:
     """An empty figure of `width` x `height` inches; a long title is wrapped and makes it higher."""
     lines = textwrap.wrap(title or "", int(width * 11))  # about 11 letters an inch
     chart = Chart(figsize=(width, height + 0.22 * len(lines)), layout="constrained")
+    chart.photographs = photographs
     if lines:
         chart.suptitle("\n".join(lines))
     return chart
+
+
+def legend_below(figure: Figure, handles: Iterable[Artist] | None = None, labels: Iterable[str] | None = None) -> None:
+    """The legend of a chart below it, in as many columns as its labels leave room for; the chart grows by its rows.
+
+    `handles` are all that have a label, and `labels` theirs, unless given.
+    """
+    if handles is None:
+        entries = [entry for axes in figure.axes for entry in zip(*axes.get_legend_handles_labels())]
+    else:
+        marks = list(handles)
+        entries = list(zip(marks, labels or [str(mark.get_label()) for mark in marks]))
+    width, height = figure.get_size_inches()
+    letters = 14 * width  # about 14 letters an inch; the mark takes 8
+    texts = [textwrap.fill(label, int(letters - 8)) for _, label in entries]
+    columns = max(1, min(3, len(texts), int(letters / (8 + max(map(len, texts))))))
+    rows = -(-len(texts) // columns) + sum(text.count("\n") for text in texts)
+    figure.set_size_inches(width, height + 0.19 * rows)
+    figure.legend([mark for mark, _ in entries], texts, loc="outside lower center", ncols=columns)
 
 
 def plain_decades(axis: Axis) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,16 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+@pytest.fixture(scope="session")
+def tour(browser, book, address) -> Callable[[int], list[Visit]]:
+    """A function that visits every page of the book at a width, in both themes, from ``http``; once a width."""
+    return cache(lambda width: visit_all(browser, book, address, width, SCREENSHOTS))
+
+
 @pytest.fixture(scope="session", params=VIEWS, ids=str)
-def visits(request, browser, book, address) -> list[Visit]:
-    """Every page of the book in one view, from ``http``."""
-    return visit_all(browser, book, address, request.param, SCREENSHOTS)
+def visits(request, tour) -> list[Visit]:
+    """Every page of the book in one view."""
+    return [visit for visit in tour(request.param.width) if visit.theme == request.param.theme]
 
 
 @pytest.fixture(params=["http", "file"])

@@ -85,7 +85,11 @@ def text_of(notebook: nbformat.NotebookNode) -> str:
 
 
 def pictures_of(notebook: nbformat.NotebookNode) -> int:
-    return sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
+    return sum(
+        any(kind.startswith("image/") for kind in output.get("data", {}))
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    )
 
 
 def stderr_of(notebook: nbformat.NotebookNode) -> str:

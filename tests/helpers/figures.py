@@ -37,9 +37,9 @@ def texts(figure: Figure) -> list[str]:
 
 
 def legend(figure: Figure) -> list[str]:
-    """The entries of the figure's only legend."""
+    """The entries of the figure's only legend, each in one line."""
     (found,) = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
-    return [text.get_text() for text in found.get_texts()]
+    return [text.get_text().replace("\n", " ") for text in found.get_texts()]
 
 
 def assert_legible(figure: Figure) -> None:

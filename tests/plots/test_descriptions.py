@@ -25,10 +25,11 @@ GALLERY = (np.array([[0.0, 1.0], [0.9, 0.1], [0.5, 0.5]]), np.array([1, 3, 2]), 
 def test_a_description_is_the_alternative_text_of_the_picture_with_its_values():
     said = [sentence("cmc of", label=label, first=1.0, last=np.float64(2.0), rank=5) for label in ("a", "b")]
     chart = describe(new_chart(1.0, 2.0), sentence("cmc"), *said)
-    picture, facts = chart._repr_png_()
-    assert picture.startswith(b"\x89PNG") and facts["alt"].startswith("Share of queries")
-    assert facts["values"] == {"label": "a", "first": 1.0, "last": 2.0, "rank": 5}
-    assert new_chart(1.0, 2.0)._repr_png_()[1] == {}
+    picture, facts = chart._repr_mimebundle_()
+    (told,) = facts.values()
+    assert list(picture) == list(facts) and told["alt"].startswith("Share of queries")
+    assert told["values"] == {"label": "a", "first": 1.0, "last": 2.0, "rank": 5}
+    assert new_chart(1.0, 2.0)._repr_mimebundle_()[1] == {}
 
 
 @pytest.mark.parametrize("template", SENTENCES.values(), ids=SENTENCES)

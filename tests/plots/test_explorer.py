@@ -144,7 +144,7 @@ def test_pictures_are_part_of_it_only_if_given(dataset):
     assert without.sprite is None and "data:image" not in without._repr_html_()
     given = explore(query, gallery, score, pictures=dataset)
     assert given.sprite.count == len(given.rankings) + len(given.gallery)
-    assert json.loads(as_script(given.payload()))["sprite"]["uri"].startswith("data:image/webp;base64,")
+    assert json.loads(as_script(given.payload()))["sprite"]["uri"].startswith("data:image/avif;base64,")
 
 
 def test_what_does_not_belong_together_is_refused(dataset):

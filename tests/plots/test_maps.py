@@ -38,7 +38,7 @@ def test_map_shows_every_image(identities, images, spread):
     assert len(axes.lines) == 2 * identities
     assert len({line.get_marker() for line in axes.lines}) == identities  # known without colour
     assert legend(figure) == [*(f"pid {i + 1:04d}" for i in range(identities)), "query, with its camera", "gallery"]
-    assert figure.legends[0].get_title().get_text() == "42.6 % of the variance\nof cosine features"
+    assert figure.axes[0].get_title() == "42.6 % of the variance of cosine features"
     assert axes.get_xlabel() == "first principal component, 30.5 % of the variance"
     assert axes.get_ylabel() == "second, 12.1 %" and axes.get_aspect() == 1 and figure.get_suptitle() == "A map"
     assert_legible(figure)

@@ -66,7 +66,8 @@ def test_ap_bars_differ_in_grey(evaluations):
         box = bars[-1].get_window_extent()
         spread.append(
             grey[
-                round(len(grey) - box.y1 / 2) : round(len(grey) - box.y0) - 5, round(box.x0) + 3 : round(box.x1) - 3
+                round(len(grey) - (box.y0 + box.y1) / 2) : round(len(grey) - box.y0) - 5,
+                round(box.x0) + 3 : round(box.x1) - 3,
             ].std()
         )
     assert spread[0] < 0.02 < 0.08 < spread[1]
@@ -127,7 +128,7 @@ def test_camera_pairs_say_their_figures(pairs):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "3", "4"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["1", "2"]
     assert axes.get_xlabel() == "camera of the gallery images" and axes.get_ylabel() == "camera of the query"
-    assert bar.get_ylabel() == "Rank-1 / %, euclidean" and figure.get_suptitle() == "From camera to camera"
+    assert bar.get_xlabel() == "Rank-1 / %, euclidean" and figure.get_suptitle() == "From camera to camera"
     assert_legible(figure)
 
 
@@ -148,7 +149,7 @@ def test_numbers_stand_out_from_their_cells():
         shades.append(lightness(cell))
     assert (np.diff(shades) > 0).all()  # a better pair is lighter, in grey print too
     assert "of 1,234" in " ".join(texts(figure))
-    assert figure.axes[1].get_ylabel() == "Rank-1 / %, cosine of unit features"
+    assert figure.axes[1].get_xlabel() == "Rank-1 / %, cosine of unit features"
     assert_legible(figure)
 
 

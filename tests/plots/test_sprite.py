@@ -19,7 +19,7 @@ def test_pictures_stand_in_rows_in_their_order(number):
     sprite = make_sprite(Image.new("RGB", (64, 128), SHADES[i % 3]) for i in range(number))
     cut = sprite.as_dict()
     head, data = cut["uri"].split(",")
-    assert head == "data:image/webp;base64" and base64.b64decode(data) == sprite.data and sprite.count == number
+    assert head == "data:image/avif;base64" and base64.b64decode(data) == sprite.data and sprite.count == number
     sheet = np.asarray(Image.open(io.BytesIO(sprite.data)).convert("RGB")).astype(int)
     assert sheet.shape == (-(-number // cut["columns"]) * cut["height"], cut["columns"] * cut["width"], 3)
     for i in range(number):

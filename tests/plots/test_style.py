@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
+import re
 
 import matplotlib
 import numpy as np
@@ -53,8 +55,22 @@ def test_figures_are_not_registered_with_pyplot():
 
 def test_a_notebook_shows_the_figure_as_one_picture():
     data, _ = DisplayFormatter().format(_plot())
-    assert set(data) == {"image/png", "text/plain"}
-    assert data["image/png"].startswith(b"\x89PNG")
+    assert set(data) == {"image/svg+xml", "text/plain"}
+    assert data["image/svg+xml"].startswith("<svg ")
+
+
+def test_colours_of_a_chart_can_be_exchanged_by_its_page():
+    drawing = _plot("a title").svg()
+    assert "var(--chart-ink, #000000)" in drawing and "var(--chart-blue, #0072b2)" in drawing
+    named = re.sub(r"var\(--chart-\w+, #[0-9a-f]{6}\)", "", drawing)
+    assert not re.search(r"(fill|stroke): #", named)
+    assert ">a title<" in drawing and _plot("a title").svg() == drawing
+
+
+def test_photographs_stay_photographs():
+    chart = new_chart(1.0, 2.0, photographs=True)
+    (kind,), (picture,) = zip(*chart._repr_mimebundle_()[0].items())
+    assert kind == "image/jpeg" and base64.b64decode(picture).startswith(b"\xff\xd8")
 
 
 def test_the_background_is_white_for_dark_pages_too():
