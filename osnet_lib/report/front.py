@@ -92,4 +92,6 @@ def _stage(result: Result) -> Sentence:
 
 
 def _ratio(result: Result) -> Sentence:
-    return Sentence("figure which engine", ratio=result.values["recommendation"]["ratio"]["median"])
+    found = result.values["recommendation"]
+    engine = f"{found['backend']} {found['precision']}"
+    return Sentence("figure which engine", engine=engine, ratio=found["ratio"]["median"])

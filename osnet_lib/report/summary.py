@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..core.results import Result
 from ..core.table import Table
@@ -61,7 +60,7 @@ def findings_table(results: Sequence[Result]) -> Table:
         {
             "result file": result.file_name,
             "what was found": str(finding(result)),
-            "verdict": verdict_of(result) or _recommended(result.values).get("verdict"),
+            "verdict": _verdict(result),
             "date": written(result),
         }
         for result in results
@@ -86,5 +85,8 @@ def finding(result: Result) -> Sentence:
     return Sentence("variants counted", count=len(result.values["variants"]) - 1)
 
 
-def _recommended(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    return values.get("recommendation") or {}
+def _verdict(result: Result) -> str | None:
+    """Whether the times of a result were disturbed; None where it holds no times."""
+    if result.kind == "engines":
+        return result.values["recommendation"].get("verdict")
+    return verdict_of(result) if result.kind in ("performance", "evaluation") else None

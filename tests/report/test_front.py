@@ -74,7 +74,7 @@ def test_the_tiles_answer_from_the_results_and_name_the_chapter_that_is_missing(
         "01_export": "yes, within 3.6e-06",
         "05_accuracy": "mAP 74.94 %",
         "06_stages": "nowhere",
-        "12_engines": "1.80 ×",
+        "12_engines": "openvino bfloat16, 1.80 ×",
         "11_roofline": "batch 8",
     }
     assert [tile.mark for tile in tiles(results)] == ["measured by this run"] * 4 + ["published"]

@@ -46,7 +46,7 @@ def test_an_empty_workspace_says_which_chapter_to_run():
 
 def test_the_summary_counts_all_and_names_what_is_missing(results):
     said = str(summary_opening(results))
-    assert "holds 8 result files: 1 of parity, 2 of accuracy" in said and "Still to run" not in said
+    assert "holds 8 result files: parity 1, accuracy 2" in said and "Still to run" not in said
     assert "Rank-1 is 91.18 % (89.2 to 93.2)" in said and "by euclidean distance" in said
     assert "Still to run: [12_engines](12_engines)." in str(summary_opening({**results, "engines": []}))
 

@@ -77,7 +77,10 @@ def test_headlines_are_kept_beside_those_before(work):
     held = read_headlines(work)
     assert held["now"] == {"date": "thursday", "figures": headlines(work)}
     assert held["before"]["date"] == "tuesday" and held["before"]["figures"]["same network"] == "yes, within 3.6e-06"
-    assert held["now"]["figures"] == {"same network": "yes, within 2.0e-05", "which engine": "1.80 ×"}
+    assert held["now"]["figures"] == {
+        "same network": "yes, within 2.0e-05",
+        "which engine": "openvino bfloat16, 1.80 ×",
+    }
 
 
 def test_headlines_that_were_edited_count_as_none(work):

@@ -14,7 +14,7 @@ TEMPLATES: dict[str, str] = {
     "figure how good": "mAP {mAP:.2f} %",
     "figure where lost": "nowhere",
     "figure where lost at": "{stage}",
-    "figure which engine": "{ratio:.2f} ×",
+    "figure which engine": "{engine}, {ratio:.2f} ×",
     "figure published": "batch {batch}",
     "figure missing": "not measured yet",
     "missing": "Run the chapter {chapter}: it measures this.",
@@ -67,7 +67,7 @@ TEMPLATES: dict[str, str] = {
     "a middle batch": "Neither the smallest batch nor the largest is the fastest on any published Ascend chip: {bests}.",
     "fastest batches": "By chip and compiler the fastest batch differs: {bests}.",
     "sources": "Published speeds are quoted from {sources}.",
-    "nothing measured": "All of it is published or computed; no NPU was measured for this edition.",
+    "nothing measured": "All of this is published; none of it was measured here.",
     # ------------------------------------------------------------------------------------------------ one query
     "one query found": "{name} finds its person first at rank {rank}: its average precision is {ap:.1f} %, worked out by hand below.",
     "one query lost": "{name} does not find its person: no right image is in the gallery.",
@@ -101,7 +101,7 @@ TEMPLATES: dict[str, str] = {
     "scoring disturbed": "These times were disturbed.",
     # -------------------------------------------------------------------------------------------------- summary
     "summary": "This workspace holds {files} result files: {kinds}.",
-    "kind counted": "{count} of {kind}",
+    "kind counted": "{kind} {count}",
     "summary empty": "This workspace holds no result yet. Run the chapter {chapter} first, or the whole study.",
     "chapter link": "[{chapter}]({chapter})",
     "variants counted": "{count} other uses of the same features were tested against them.",
