@@ -1,0 +1,41 @@
+"""Sessions whose fate a test decides while they run: what lies beside the model file happens to the next that looks.
+
+A file ``kill`` or ``raise`` is used up by the one session that finds it; ``slow`` makes a batch take `SLOW` seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from helpers.fake_devices import FakeSession
+from osnet_lib.errors import SessionError
+
+SLOW = 0.15
+
+
+class MarkedSession(FakeSession):
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        if self.batches >= 2:  # the first is that of the worker's opening
+            if self._takes("kill"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self._takes("raise"):
+                raise SessionError("acl.mdl.execute gave 507011", where="device 0", cure="Restart it.")
+        if self.model.with_name("slow").exists():
+            time.sleep(SLOW)
+        return super().run(batch)
+
+    def _takes(self, word: str) -> bool:
+        try:
+            self.model.with_name(word).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def open_marked(model: Path, backend: str = "auto", device: int = 0, threads: int | None = None) -> MarkedSession:
+    return MarkedSession(model, device)
