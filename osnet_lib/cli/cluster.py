@@ -49,7 +49,7 @@ def is_asked_for(o: argparse.Namespace) -> bool:
     return True
 
 
-def extract(o: argparse.Namespace, model: Path) -> None:
+def extract_there(o: argparse.Namespace, model: Path) -> None:
     """Features of query and gallery by the workers of a cluster."""
     from ..cluster.cluster import Resource
     from ..cluster.extraction import extract_on_cluster

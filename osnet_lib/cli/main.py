@@ -264,7 +264,7 @@ def _extract_together(o: argparse.Namespace) -> None:
 
 def _extract(o: argparse.Namespace) -> None:
     if cluster.is_asked_for(o):
-        return cluster.extract(o, _model(o.model))
+        return cluster.extract_there(o, _model(o.model))
     if o.devices is not None:
         return _extract_together(o)
     from ..core.cache import artefact

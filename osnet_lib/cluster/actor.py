@@ -37,8 +37,12 @@ BEAT = 0.5  # seconds between signs of life
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A session that is open: where, what it is, and its features of one and the same batch of noise."""
+    """A session that is open: where, what it is, and its features of one and the same batch of noise.
 
+    Like a session it knows `model` and `batch_size` and can `describe` itself.
+    """
+
+    model: Path
     node: str
     host: str
     process: int
@@ -46,6 +50,12 @@ class Opened:
     batch_size: int | None
     flags: str | None  # of the processor: they choose the kernels of a library
     probe: np.ndarray = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"{self.facts.get('model')} on {node_name(self.node, self.host)}"
+
+    def describe(self) -> dict[str, Any]:
+        return dict(self.facts)
 
     def identity(self) -> dict[str, Any]:
         """Who computed, for the conditions of what it computes."""
@@ -95,6 +105,7 @@ class SessionActor:
         session, dataset = self._how.on(0), open_collection(self._path)
         noise = random_batch(session, session.batch_size or 4)
         opened = Opened(
+            session.model,
             *_here(),
             os.getpid(),
             session.describe(),

@@ -9,6 +9,7 @@ import platform
 import re
 import secrets
 import socket
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -216,6 +217,8 @@ def check_nodes(able: Sequence[Node], files: Mapping[str, Path], folder: Path) -
                 what = f"node {node.name} did not answer within {PATIENCE:g} s"
                 raise ClusterError(what, where="cluster", cure="Look at it with ray status.") from error
             except ray.exceptions.RayError as error:
+                if _is_gone(node):  # others do its share
+                    continue
                 what = f"node {node.name} cannot run osnet ({_last_line(error)})"
                 raise ClusterError(what, where="cluster", cure=f"{_SAME}, with osnet among them.") from error
             if trouble:
@@ -223,6 +226,17 @@ def check_nodes(able: Sequence[Node], files: Mapping[str, Path], folder: Path) -
                 raise ClusterError(f"node {node.name} {what}", where=where, cure=cure)
     finally:
         token.unlink(missing_ok=True)
+
+
+def _is_gone(node: Node) -> bool:
+    """Whether a node that did not answer died, of which its head hears some seconds later."""
+    import ray
+
+    for _ in range(20):
+        if not any(told["Alive"] and told["NodeID"] == node.id for told in ray.nodes()):
+            return True
+        time.sleep(0.5)
+    return False
 
 
 def _size(path: Path) -> int:

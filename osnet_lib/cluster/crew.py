@@ -23,10 +23,10 @@ _LOOK = 1.0  # seconds between looks at the nodes
 
 
 class Member:
-    """A worker as the driver sees it. Like a session it knows `model` and `batch_size` and can `describe` itself."""
+    """A worker as the driver sees it."""
 
-    def __init__(self, number: int, actor: Any, model: Path):
-        self.number, self.actor, self.model = number, actor, model
+    def __init__(self, number: int, actor: Any):
+        self.number, self.actor = number, actor
         self.opened: Opened | None = None
         self.failure, self.deaths, self.node = "", 0, ""
         self.share: Shard | None = None
@@ -37,13 +37,6 @@ class Member:
     @property
     def name(self) -> str:
         return f"worker {self.number}" + (f" on {self.node}" if self.node else "")
-
-    @property
-    def batch_size(self) -> int | None:
-        return self.opened.batch_size if self.opened else None
-
-    def describe(self) -> dict[str, Any]:
-        return dict(self.opened.facts) if self.opened else {}
 
     def ask(self, stream: Any) -> None:
         self.answer, self.heard = stream, time.monotonic()
@@ -89,11 +82,12 @@ class Crew:
         """Those that are open and have nothing to do."""
         return [member for member in self.alive if member.opened and member.answer is None]
 
-    def muster(self) -> Member:
-        """Wait for the first worker that is open."""
-        while not self.idle:
+    def muster(self, everybody: bool = False) -> Opened:
+        """Wait for the first worker that is open, or for all that have room; the first is what others must equal."""
+        while not self.idle or (everybody and len(self.idle) < len(self.alive)):
             self.hear()
-        return self.idle[0]
+        assert self._first
+        return self._first
 
     def hear(self) -> tuple[Member, tuple]:
         """The next message; a worker that dies, fails or falls silent is the message ``("lost", ...)``.
@@ -209,7 +203,7 @@ class Crew:
                 )
                 .remote(self._how, self._dataset)
             )
-            member = Member(len(self.members) + 1, actor, self._how.model)
+            member = Member(len(self.members) + 1, actor)
             member.ask(_open(actor))
             self.members.append(member)
 

@@ -21,10 +21,10 @@ from ..features.store import load_features, save_features
 from ..inference.extract import check_batch_size, extraction_conditions
 from ..inference.fleet import OPENING, SILENCE, Opening
 from ..inference.session import Session, open_session
-from .actor import Job
+from .actor import Job, Opened
 from .cluster import Resource, check_nodes, check_resources, joined, node_name
-from .crew import RESTARTS, Crew, Member, identity
-from .shards import FOLDER, WHOLE, Shard, finished, join_features, plan_shards, write_list
+from .crew import RESTARTS, Crew, identity
+from .shards import SHARDS, WHOLE, Shard, finished, join_features, plan_shards, write_list
 
 ONE_CPU = Resource("CPU", 1)
 ON_ERROR = ("stop", "skip-and-list")
@@ -75,6 +75,7 @@ def extract_on_cluster(
     opening: float = OPENING,
     silence: float = SILENCE,
     opener: Callable[..., Session] = open_session,
+    all_first: bool = False,
 ) -> dict[str, Extracted]:
     """Features of query and gallery by the workers of a Ray cluster.
 
@@ -100,6 +101,8 @@ def extract_on_cluster(
         What an image does that cannot be decoded.
     opening, silence, opener
         As those of `osnet_lib.inference.devices.extract_on_devices`.
+    all_first : bool
+        Begin when all workers that have room are open, as a measurement does; otherwise the first one begins.
 
     Returns
     -------
@@ -124,9 +127,9 @@ def extract_on_cluster(
         check_nodes(check_resources(resource), files, folder)
         how = Opening(opener, model, backend, threads, decoders, opening)
         with Crew(how, dataset.path.absolute(), resource, workers, silence) as crew:
-            first = crew.muster()
+            first = crew.muster(all_first)
             batch_size = batch_size or first.batch_size or 16
-            check_batch_size(first, batch_size)  # type: ignore[arg-type]  # a member answers as a session does
+            check_batch_size(first, batch_size)  # type: ignore[arg-type]  # it answers as a session does
             return {
                 split: _extract(crew, first, dataset, split, samples, folder, batch_size, on_error, progress)
                 for split, samples in (("query", dataset.query), ("gallery", dataset.gallery))
@@ -135,7 +138,7 @@ def extract_on_cluster(
 
 def _extract(
     crew: Crew,
-    first: Member,
+    first: Opened,
     dataset: Market1501,
     split: str,
     samples: Sequence[Sample],
@@ -203,7 +206,7 @@ def _work(crew: Crew, job: Job, shards: Sequence[Shard], split: str, images: int
                 member.progress += content[0]
                 by_node[member.node] += content[0]
                 bar.update(content[0])
-                if not member.describe().get("simulated"):
+                if not job.key["session"]["simulated"]:
                     passed = time.perf_counter() - started
                     bar.set_postfix_str(", ".join(f"{node} {n / passed:.0f}/s" for node, n in by_node.items()))
             elif kind == "done":
@@ -252,8 +255,8 @@ def _nodes(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Refuse a second driver into the same folder."""
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    with open_own(folder / FOLDER / ".lock") as held:
+    (folder / SHARDS).mkdir(parents=True, exist_ok=True)
+    with open_own(folder / SHARDS / ".lock") as held:
         try:
             lock(held, wait=False)
         except BlockingIOError as error:

@@ -128,14 +128,14 @@ class Plan:
             yield "the exact evaluation, queries times images, takes longer than the extraction"
 
 
-class Measured(NamedTuple):
+class MeasuredRate(NamedTuple):
     """A rate and where it comes from."""
 
     rate: float
     words: str
 
 
-def measured_rate(path: str | Path) -> Measured:
+def measured_rate(path: str | Path) -> MeasuredRate:
     """Images a second of one worker, from the conditions of a feature file.
 
     Raises
@@ -155,7 +155,7 @@ def measured_rate(path: str | Path) -> Measured:
     rate = len(features) / seconds / workers
     session = features.session
     words = f"{len(features):,} images in {seconds:,.1f} s by {workers}"
-    return Measured(rate, f"{words}: {session.backend} {session.precision} on {session.device}")
+    return MeasuredRate(rate, f"{words}: {session.backend} {session.precision} on {session.device}")
 
 
 def _workers(features: Features) -> int:

@@ -21,7 +21,7 @@ from ..features.store import ARRAYS, Features, load_features
 SMALLEST, LARGEST = 8, 65_536  # batches at least; images at most, 128 MiB of features
 _PARTS = 256  # shards of a split between the two
 WHOLE = 1_000_000  # images of a split that still become one file, of 2 GB
-FOLDER = "shards"  # beside the files of the splits
+SHARDS = "shards"  # beside the files of the splits
 _AGAIN = "Run the extraction again: it computes what is missing or damaged"
 
 
@@ -44,7 +44,7 @@ def plan_shards(folder: Path, split: str, images: int, batch_size: int) -> list[
     batches = max(SMALLEST, -(-images // (_PARTS * batch_size)))
     size = batch_size * max(1, min(batches, LARGEST // batch_size))
     return [
-        Shard(split, number, start, min(start + size, images), folder / FOLDER / f"{split}-{number:05d}.npz")
+        Shard(split, number, start, min(start + size, images), folder / SHARDS / f"{split}-{number:05d}.npz")
         for number, start in enumerate(range(0, images, size))
     ]
 
@@ -65,7 +65,7 @@ def finished(shard: Shard, key: dict[str, Any], skips: bool) -> Features | None:
 def write_list(folder: Path, split: str, entries: Sequence[dict[str, Any]], skipped: dict[str, str]) -> Path:
     """Name the shards of a split, in the order of their images, with hash, number of images and who computed them."""
     document = {"split": split, "images": sum(entry["images"] for entry in entries), "shards": list(entries)}
-    return write_json(folder / FOLDER / f"{split}.json", {**document, "skipped": skipped})
+    return write_json(folder / SHARDS / f"{split}.json", {**document, "skipped": skipped})
 
 
 @dataclass(frozen=True)

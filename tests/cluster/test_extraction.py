@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from helpers.fake_devices import open_fake
-from helpers.marked_sessions import open_marked
+from helpers.marked_sessions import open_marked, open_together
 from helpers.npu import make_om
 from helpers.ray_cluster import needs_ray, two_nodes
 from osnet_lib.cluster.cluster import Resource
@@ -173,7 +173,7 @@ def test_a_driver_that_is_killed_is_started_again_and_goes_on(cluster, extract, 
 DRIVER = """
 import sys
 from pathlib import Path
-from helpers.marked_sessions import open_marked
+from helpers.marked_sessions import open_marked, open_together
 from osnet_lib.cluster.cluster import Resource
 from osnet_lib.cluster.extraction import extract_on_cluster
 from osnet_lib.datasets.market1501 import open_market1501
@@ -209,7 +209,15 @@ def test_stand_in_npus_are_those_that_ray_gives_and_the_share_of_one_that_fails_
     model = make_om(tmp_path, batch_sizes=(2,))
     with pytest.warns(UserWarning, match="507011") as heard:
         made = extract_on_cluster(
-            model, dataset, tmp_path / "out", 2, cluster.address, resource=NPU, backend="ascend", progress=False
+            model,
+            dataset,
+            tmp_path / "out",
+            2,
+            cluster.address,
+            resource=NPU,
+            backend="ascend",
+            progress=False,
+            opener=open_together,
         )
     assert 1 <= len([w for w in heard if "507011" in str(w.message)]) <= 2
     with open_session(model, "ascend") as session:

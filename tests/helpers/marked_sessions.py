@@ -14,6 +14,7 @@ import numpy as np
 
 from helpers.fake_devices import FakeSession
 from osnet_lib.errors import SessionError
+from osnet_lib.inference.session import Session, open_session
 
 SLOW = 0.15
 
@@ -39,3 +40,12 @@ class MarkedSession(FakeSession):
 
 def open_marked(model: Path, backend: str = "auto", device: int = 0, threads: int | None = None) -> MarkedSession:
     return MarkedSession(model, device)
+
+
+def open_together(model: Path, backend: str = "auto", device: int = 0, threads: int | None = None) -> Session:
+    """A real session, once four processes have opened one."""
+    session = open_session(model, backend, device, threads)
+    model.with_name(f"open-{os.getpid()}").touch()
+    while len(list(model.parent.glob("open-*"))) < 4:
+        time.sleep(0.05)
+    return session
