@@ -26,6 +26,7 @@ from ..inference.session import open_session
 LOCAL = "local"  # in place of an address: a cluster of this machine, for as long as the command runs
 PATIENCE = 60.0  # seconds until a node that was asked what it sees counts as unreachable
 _STORE = 128 << 20  # bytes; features go to files, so little passes through the object store
+_TRIES = 3
 _SAME = "Install the same versions everywhere"
 
 
@@ -103,24 +104,39 @@ def joined(address: str, resource: Resource | None = None, workers: int | None =
     if address == LOCAL:
         wanted = workers * resource.amount if workers and resource and resource.name == "CPU" else 0
         cpus = max(usable_cores(), wanted)
-        quiet |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _STORE}
+        # Without the address Ray would join whatever cluster runs on this machine.
+        quiet |= {"address": "local", "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _STORE}
     else:
         _check_address(address)
         quiet |= {"address": address}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Ray's own ways, which change nothing here
-            ray.init(**quiet)
-    except (ConnectionError, OSError, TimeoutError) as error:
-        raise _no_cluster(address, first_line(error)) from error
-    except (RuntimeError, ValueError) as error:
-        if "ersion mismatch" in str(error):
-            raise ClusterError(_versions(str(error)), where=address, cure=f"{_SAME}.") from error
-        raise _no_cluster(address, first_line(error)) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Ray's own ways, which change nothing here
+        _start(address, quiet)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(address: str, options: dict[str, Any]) -> None:
+    """Call ray.init, of a cluster of our own up to `_TRIES` times: Ray gives its processes 15 s each."""
+    import ray
+
+    for left in reversed(range(_TRIES if address == LOCAL else 1)):
+        try:
+            ray.init(**options)
+            return
+        except (ConnectionError, OSError, TimeoutError) as error:
+            raise _no_cluster(address, first_line(error)) from error
+        except (RuntimeError, ValueError) as error:
+            if "ersion mismatch" in str(error):
+                raise ClusterError(_versions(str(error)), where=address, cure=f"{_SAME}.") from error
+            raise _no_cluster(address, first_line(error)) from error
+        except Exception as error:  # Ray raises the plainest kind where its processes do not come up
+            ray.shutdown()
+            if not left:
+                what, cure = f"Ray does not start ({first_line(error)})", "Run it again when this machine is less busy."
+                raise ClusterError(what, where=address, cure=cure) from error
 
 
 def _check_address(address: str) -> None:

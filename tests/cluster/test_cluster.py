@@ -77,6 +77,22 @@ def test_what_ray_says_when_it_cannot_join_becomes_one_line(monkeypatch, error, 
     assert "\n" not in str(told.value)
 
 
+@needs_ray
+def test_a_local_cluster_that_does_not_come_up_is_tried_again_and_then_told(monkeypatch):
+    import ray
+
+    tries = []
+
+    def init(**options):
+        tries.append(options["address"])
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ClusterError, match=r"Ray does not start \(The current node timed out"), joined("local"):
+        pass
+    assert tries == ["local"] * 3  # never one that happens to run
+
+
 def test_what_a_node_does_not_see_is_named(tmp_path):
     (tmp_path / "model").write_bytes(b"12345")
     (tmp_path / "token").write_text("1")

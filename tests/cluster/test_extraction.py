@@ -22,6 +22,7 @@ from helpers.marked_sessions import open_marked, open_together
 from helpers.npu import make_om
 from helpers.ray_cluster import needs_ray, two_nodes
 from osnet_lib.cluster.cluster import Resource
+from osnet_lib.cluster.evaluation import evaluate_on_cluster, pieces_of
 from osnet_lib.cluster.extraction import extract_on_cluster
 from osnet_lib.core.files import read_json, sha256
 from osnet_lib.datasets.market1501 import open_market1501
@@ -29,6 +30,7 @@ from osnet_lib.errors import ClusterError, DatasetError
 from osnet_lib.features.store import load_features
 from osnet_lib.inference.extract import extract_features
 from osnet_lib.inference.session import open_session
+from osnet_lib.metrics import evaluate
 
 pytestmark = [pytest.mark.cluster, needs_ray]
 NPU = Resource("NPU", 1)
@@ -62,13 +64,14 @@ def extract(cluster, dataset, tmp_path):
     """A function that extracts on fake devices, batch 1; files beside the model decide what happens to them."""
     (tmp_path / "model").touch()
 
-    def run(given=None, **options):
+    def run(given=None, workers=2, **options):
         return extract_on_cluster(
             tmp_path / "model",
             given or dataset,
             tmp_path / "out",
             1,
             cluster.address,
+            workers,
             resource=NPU,
             progress=False,
             opener=open_marked,
@@ -99,8 +102,31 @@ def test_any_number_of_workers_gives_the_same_features_and_lists_what_it_made(ex
     )
 
 
+def test_scores_over_pieces_of_the_gallery_are_those_of_one_machine(cluster, extract, expected):
+    made = extract()
+    query, gallery = expected["query"], expected["gallery"]
+    whole = evaluate(query, gallery)
+    for held, count in ((made["gallery"].list, 8), (made["gallery"].file, 3)):
+        score = evaluate_on_cluster(query, pieces_of(held, count), cluster.address)
+        assert score.as_dict() == whole.as_dict() and np.array_equal(score.ap, whole.ap, equal_nan=True)
+
+
+def test_a_path_that_a_node_does_not_see_and_a_resource_that_none_has_are_named(cluster, dataset, tmp_path):
+    with open(__file__, "rb") as held:
+        os.dup2(held.fileno(), 250)
+    try:
+        for model, resource, words in (
+            (Path("/proc/self/fd/250"), NPU, r"/proc/self/fd/250: node .* does not see the model"),
+            (Path(__file__), Resource("NPU", 9), "no node has NPU=9; all together have CPU 2, NPU 4"),
+        ):
+            with pytest.raises(ClusterError, match=words):
+                extract_on_cluster(model, dataset, tmp_path / "out", 1, cluster.address, resource=resource)
+    finally:
+        os.close(250)
+
+
 def test_a_run_goes_on_behind_finished_shards_and_computes_a_damaged_one_again(extract, expected, tmp_path):
-    extract(workers=2)
+    extract()
     shards = sorted((tmp_path / "out" / "shards").glob("gallery-*.npz"))
     times = [shard.stat().st_mtime_ns for shard in shards]
     shards[1].write_bytes(b"damaged")
@@ -130,7 +156,8 @@ def test_when_every_worker_fails_all_are_named_with_their_cause(cluster, dataset
                 tmp_path / "out",
                 1,
                 cluster.address,
-                resource=NPU,
+                2,
+                NPU,
                 progress=False,
                 opener=open_fake,
             )
@@ -141,13 +168,22 @@ def test_a_node_that_is_killed_loses_nothing_and_one_that_joins_takes_a_share(cl
     gone = cluster.nodes.pop()
     with at_first_shard(tmp_path, lambda: cluster.remove(gone, allow_graceful=False)):
         with pytest.warns(UserWarning, match="was lost"):
-            made = extract()
+            made = extract(workers=None)
     assert_same(tmp_path / "out", expected)
     first = set(made["gallery"].nodes)
     for shard in (tmp_path / "out" / "shards").glob("*.npz"):
         shard.unlink()
-    with at_first_shard(tmp_path, lambda: cluster.nodes.append(cluster.add())):
-        made = extract()
+
+    def join() -> None:
+        (tmp_path / "hold").touch()
+        before = len(list(tmp_path.glob("open-*")))
+        cluster.nodes.append(cluster.add())
+        while len(list(tmp_path.glob("open-*"))) == before:
+            time.sleep(0.1)
+        (tmp_path / "hold").unlink()
+
+    with at_first_shard(tmp_path, join):
+        made = extract(workers=None)
     assert set(made["gallery"].nodes) - first, "the node that joined computed nothing"
     assert_same(tmp_path / "out", expected)
 
@@ -160,7 +196,7 @@ def test_a_driver_that_is_killed_is_started_again_and_goes_on(cluster, extract, 
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     with at_first_shard(tmp_path, driver.kill):
-        assert driver.wait(60) == -signal.SIGKILL
+        assert driver.wait(300) == -signal.SIGKILL
     (tmp_path / "slow").unlink()
     finished = sum(1 for _ in (tmp_path / "out" / "shards").glob("query-*.key.json"))
     made = extract()
@@ -232,7 +268,7 @@ def at_first_shard(folder: Path, act: Callable[[], object]) -> Iterator[None]:
     """Do something, in a thread, as soon as a shard of a run is finished."""
 
     def wait() -> None:
-        for _ in range(600):
+        for _ in range(3000):
             if any((folder / "out" / "shards").glob("*.key.json")):
                 act()
                 return

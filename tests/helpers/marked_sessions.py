@@ -1,6 +1,7 @@
 """Sessions whose fate a test decides while they run: what lies beside the model file happens to the next that looks.
 
-A file ``kill`` or ``raise`` is used up by the one session that finds it; ``slow`` makes a batch take `SLOW` seconds.
+A file ``kill`` or ``raise`` is used up by the one session that finds it; ``slow`` makes a batch take `SLOW` seconds,
+``hold`` for as long as it is there. Each process that opens one leaves ``open-<process>``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ SLOW = 0.15
 
 
 class MarkedSession(FakeSession):
+    def __init__(self, model: Path, device: int):
+        super().__init__(model, device)
+        self.model.with_name(f"open-{os.getpid()}").touch()
+
     def run(self, batch: np.ndarray) -> np.ndarray:
         if self.batches >= 2:  # the first is that of the worker's opening
             if self._takes("kill"):
@@ -28,6 +33,8 @@ class MarkedSession(FakeSession):
                 raise SessionError("acl.mdl.execute gave 507011", where="device 0", cure="Restart it.")
         if self.model.with_name("slow").exists():
             time.sleep(SLOW)
+        while self.model.with_name("hold").exists():
+            time.sleep(0.05)
         return super().run(batch)
 
     def _takes(self, word: str) -> bool:
