@@ -15,7 +15,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
          $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION") \
          $(if $(PICTURES),--pictures)
 
-.PHONY: help book check lint types contract outputs test test-browser test-market fuzz storm coverage lab wheels clean
+.PHONY: help book check lint types contract outputs test test-browser test-cluster test-market fuzz storm coverage lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -40,6 +40,9 @@ outputs: $(VENV)/.installed  ## notebooks are stored without outputs
 
 test: $(VENV)/.installed  ## run the test suite
 	@$(RUN) -m pytest -q -n auto
+
+test-cluster: $(VENV)/.installed  ## kill workers, nodes and drivers of a Ray cluster on this machine (a minute or two)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -q -m cluster tests/cluster
 
 test-browser: $(VENV)/.installed  ## open every page of the built book in a Chromium (needs one, and make book before)
 	@$(RUN) -m pytest -q -m browser tests/browser
@@ -81,6 +84,7 @@ $(VENV)/.installed: requirements.txt requirements-optional.txt $(CONSTRAINTS) py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt -c $(CONSTRAINTS)
 	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(RUN) -m pip install --disable-pip-version-check -q --only-binary :all: -r requirements-optional.txt -c $(CONSTRAINTS) \
-	    2>/dev/null || echo 'openvino cannot be installed here (no wheel for this system, or no network): the study goes without it.'
+	@grep -v '^#' requirements-optional.txt | while read -r package; do \
+	    $(RUN) -m pip install --disable-pip-version-check -q --only-binary :all: "$$package" -c $(CONSTRAINTS) 2>/dev/null </dev/null \
+	    || echo "$$package cannot be installed here (no wheel for this system, or no network): the study goes without it."; done
 	@echo '$(CONSTRAINTS)' > $@

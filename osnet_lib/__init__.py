@@ -46,6 +46,8 @@ _os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # OpenVINO reports its very import, and writes a lasting id into the home. It has no switch but a file there, and a
 # stand-in of its own where the package that reports is not to be had.
 _sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+# Ray would report the use of a cluster once an hour.
+_os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # torch loads an extension that is installed beside it, and torch_npu without CANN makes `import torch` raise. The
 # backend that needs it imports it by name.
 _os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")

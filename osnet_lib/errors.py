@@ -71,6 +71,10 @@ class StudyError(OSNetError):
     """A study run, notebook or parameter that failed or does not exist."""
 
 
+class ClusterError(OSNetError):
+    """A Ray cluster that is not there, or whose nodes lack what the work needs."""
+
+
 class BusyError(OSNetError):
     """A file that another run holds at this moment: the same command works later."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .benchmark import add_benchmark_command
+from .cluster import add_evaluate_options, check_evaluate_options, score_on_cluster
 
 if TYPE_CHECKING:
     from ..datasets.ground_truth import GroundTruth
@@ -64,7 +65,7 @@ def add_guide_commands(
         "evaluate features/query.npz features/gallery.npz . result",
     )
     p.add_argument("query", help="query.npz, or a dump folder of osnet infer, benchmark, ais_bench or msame")
-    p.add_argument("gallery", help="the same of the gallery")
+    p.add_argument("gallery", help="the same of the gallery; with --cluster also shards/gallery.json")
     p.add_argument("folder", help="where the JSON goes")
     p.add_argument("name", help="its name; .json is added where it is missing")
     p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean", help="default euclidean")
@@ -74,6 +75,7 @@ def add_guide_commands(
     p.add_argument("--k1", type=int, help="neighbours that --rerank looks at (default 20)")
     p.add_argument("--k2", type=int, help="images of its local query expansion (default 6; 1 is none)")
     p.add_argument("--lambda", dest="weight", type=float, help="its weight of the distance itself (default 0.3)")
+    add_evaluate_options(p)
     names = p.add_mutually_exclusive_group()
     names.add_argument("--info", nargs=2, metavar=("QUERY", "GALLERY"), help="info files: no image may lack")
     names.add_argument(
@@ -135,27 +137,19 @@ def _infer(o: argparse.Namespace) -> None:
 
 
 def _evaluate(o: argparse.Namespace) -> None:
-    from ..features.store import check_pair
     from ..guide import handover
     from ..guide.metrics_json import write_guide_json
 
     _check_rerank(o)
-    query, gallery = _features(o.query, "query", o.dataset), _features(o.gallery, "gallery", o.dataset)
-    both, expected = f"{o.query} and {o.gallery}", _expected(o)
-    for features, split, names, where in zip(
-        (query, gallery), ("query", "gallery"), expected.names or (None, None), (o.query, o.gallery)
-    ):
-        if names is None:
-            handover.check_published(features, split, where)
-        else:
-            handover.check_complete(features, names, where)
-    handover.check_apart(query, gallery, both)
-    handover.check_order(query, gallery, both)
-    handover.check_labels(query, gallery, (o.query, o.gallery), expected.samples)
-    check_pair(query, gallery)
-    for features, where in ((query, o.query), (gallery, o.gallery)):
-        handover.warn_collapsed(features, where)
-    score, by_lists = _score(o, query, gallery, expected.truth)
+    check_evaluate_options(o)
+    query = _features(o.query, "query", o.dataset)
+    if Path(o.gallery).suffix == ".json":  # of shards, which only workers read
+        handover.check_published(query, "query", o.query)
+        handover.warn_collapsed(query, o.query)
+        score, by_lists = score_on_cluster(o, query), None
+    else:
+        gallery = _features(o.gallery, "gallery", o.dataset)
+        score, by_lists = _score(o, query, gallery, _checked(o, query, gallery))
     name = o.name if o.name.endswith(".json") else f"{o.name}.json"
     written = write_guide_json(Path(o.folder) / name, score.rank(1), score.mAP)
     words = ["unit features"] * (o.normalize or o.expand) + ["query expansion"] * o.expand + ["re-ranking"] * o.rerank
@@ -172,6 +166,28 @@ def _evaluate(o: argparse.Namespace) -> None:
     print(written)
 
 
+def _checked(o: argparse.Namespace, query: Features, gallery: Features) -> GroundTruth | None:
+    """Refuse features that are not what they should be; the lists of good and junk images where there are some."""
+    from ..features.store import check_pair
+    from ..guide import handover
+
+    both, expected = f"{o.query} and {o.gallery}", _expected(o)
+    for features, split, names, where in zip(
+        (query, gallery), ("query", "gallery"), expected.names or (None, None), (o.query, o.gallery)
+    ):
+        if names is None:
+            handover.check_published(features, split, where)
+        else:
+            handover.check_complete(features, names, where)
+    handover.check_apart(query, gallery, both)
+    handover.check_order(query, gallery, both)
+    handover.check_labels(query, gallery, (o.query, o.gallery), expected.samples)
+    check_pair(query, gallery)
+    for features, where in ((query, o.query), (gallery, o.gallery)):
+        handover.warn_collapsed(features, where)
+    return expected.truth
+
+
 def _check_rerank(o: argparse.Namespace) -> None:
     from ..errors import MetricError
 
@@ -186,6 +202,8 @@ def _score(
     """The score, and that by the lists of good and junk images where there are some and a distance to rank by."""
     from ..metrics import evaluate, evaluate_distances, evaluate_lists, expand_queries, rerank
 
+    if o.cluster:
+        return score_on_cluster(o, query), None
     rows, unit = query.features, o.normalize or o.expand
     if o.expand:
         rows = expand_queries(rows, gallery)

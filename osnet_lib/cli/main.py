@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import OSNetError
 from ..version import __version__
-from . import compare, convert, diagnose, doctor, guide, manifest, study, tune
+from . import cluster, compare, convert, diagnose, doctor, guide, manifest, study, tune
 from .outcomes import MEANINGS, Outcome, outcome
 from .streams import flush_streams, named, patient_streams, prepare_streams, say
 
@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
     p.add_argument("--devices", metavar="0,1,…", help="several devices, which share the images (in place of --device)")
+    cluster.add_extract_options(p)
     _key_option(p)
     _session_options(p)
 
@@ -145,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_diagnose_command(command, _session_options)
 
     tune.add_tune_command(command)
+    cluster.add_plan_command(command)
     study.add_study_commands(command)
     doctor.add_doctor_commands(command)
     return parser
@@ -261,6 +263,8 @@ def _extract_together(o: argparse.Namespace) -> None:
 
 
 def _extract(o: argparse.Namespace) -> None:
+    if cluster.is_asked_for(o):
+        return cluster.extract_there(o, _model(o.model))
     if o.devices is not None:
         return _extract_together(o)
     from ..core.cache import artefact

@@ -26,16 +26,32 @@ def artefact(path: Path, key: dict[str, Any], make: Callable[[Path], object]) ->
     ``<path>.key.json`` beside the artefact records key and SHA-256. It is removed first and written
     last, so a killed run leaves an artefact without a key, which the next run makes again.
     """
-    record = path.with_name(path.name + ".key.json")
-    wanted = fingerprint(key)
-    if path.is_file() and record.is_file():
-        try:
-            held = read_json(record)
-        except ValueError:
-            held = None
-        if isinstance(held, dict) and held.get("fingerprint") == wanted and held.get("sha256") == sha256(path):
-            return path
-    record.unlink(missing_ok=True)
+    if kept(path, key):
+        return path
+    _record(path).unlink(missing_ok=True)
     make(path)
-    write_json(record, {"fingerprint": wanted, "sha256": sha256(path), "key": key})
+    keep(path, key)
     return path
+
+
+def kept(path: Path, key: dict[str, Any]) -> bool:
+    """Whether a file made from this key lies there unharmed."""
+    record = _record(path)
+    if not (path.is_file() and record.is_file()):
+        return False
+    try:
+        held = read_json(record)
+    except ValueError:
+        return False
+    return isinstance(held, dict) and held.get("fingerprint") == fingerprint(key) and held.get("sha256") == sha256(path)
+
+
+def keep(path: Path, key: dict[str, Any]) -> str:
+    """Record what a file was made from, and give its SHA-256."""
+    digest = sha256(path)
+    write_json(_record(path), {"fingerprint": fingerprint(key), "sha256": digest, "key": key})
+    return digest
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(path.name + ".key.json")

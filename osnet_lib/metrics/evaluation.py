@@ -29,7 +29,7 @@ from ..checks import whole_number
 from ..errors import MetricError
 from .distance import Gallery, real_matrix, rows_that_fit
 from .labels import Labels
-from .scoring import score
+from .scoring import Scores, score
 from .side import FeaturesLike, LabelsLike, SideLike, features_of, labels_of, prepare_sides
 from .truth import Lists, Truth
 
@@ -242,10 +242,22 @@ def _evaluate(
     normalized: bool = False,
 ) -> Evaluation:
     """Score distances block by block and sum up."""
-    queries, gallery = truth.shape
+    max_rank = check_max_rank(max_rank, truth.shape[1])
+    return summed(score(blocks, truth, progress), truth.shape, len(truth.junk), max_rank, metric, normalized)
+
+
+def check_max_rank(max_rank: int | None, gallery: int) -> int:
+    """The length of the CMC curve; MetricError for one that this gallery cannot have."""
     max_rank = min(50, gallery) if max_rank is None else max_rank
-    whole_number(max_rank, "max_rank", at_most=gallery, error=MetricError, cure="No rank is behind the gallery's last")
-    scores = score(blocks, truth, progress)
+    cure = "No rank is behind the gallery's last"
+    return whole_number(max_rank, "max_rank", at_most=gallery, error=MetricError, cure=cure)
+
+
+def summed(
+    scores: Scores, shape: tuple[int, int], junk: int, max_rank: int, metric: str, normalized: bool
+) -> Evaluation:
+    """What the scores of all queries come to, against a gallery of which `junk` images are ignored by all."""
+    queries, gallery = shape
     valid = scores.first_hit >= 0
     num_valid = int(np.count_nonzero(valid))
     cmc = np.bincount(scores.first_hit[valid], minlength=max_rank)[:max_rank].cumsum() / num_valid
@@ -262,8 +274,8 @@ def _evaluate(
         scores.first_hit,
         queries,
         num_valid,
-        gallery - len(truth.junk),
-        len(truth.junk),
+        gallery - junk,
+        junk,
         metric,
         normalized,
     )

@@ -52,27 +52,37 @@ def score(blocks: Iterable[tuple[int, np.ndarray]], truth: Truth, progress: bool
         for start, block in blocks:
             part = slice(start, start + len(block))
             found = _score(block, *truth.pairs(start, start + len(block)), truth.junk)
-            scores.ap[part], scores.ap_trapezoid[part], scores.inp[part], scores.first_hit[part] = found
+            scores.ap[part], scores.ap_trapezoid[part] = found.ap, found.ap_trapezoid
+            scores.inp[part], scores.first_hit[part] = found.inp, found.first_hit
             bar.update(len(block))
     if not (scores.first_hit >= 0).any():
         raise truth.no_match()
     return scores
 
 
-def _score(
-    block: np.ndarray, rows: np.ndarray, columns: np.ndarray, ignored: np.ndarray, junk: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The arrays of `Scores` for one block; `rows` and `columns` are the pairs that are not wrong."""
+def _score(block: np.ndarray, rows: np.ndarray, columns: np.ndarray, ignored: np.ndarray, junk: np.ndarray) -> Scores:
+    """Of one block; `rows` and `columns` are the pairs that are not wrong."""
     matches = ~ignored
     match_rows, match_distances = rows[matches], block[rows[matches], columns[matches]]
-    by_distance = np.lexsort((match_distances, match_rows))
-    match_distances = match_distances[by_distance]
-    number = np.bincount(match_rows, minlength=len(block))
-    ends = np.cumsum(number)
-    begins = ends - number
+    match_distances = match_distances[np.lexsort((match_distances, match_rows))]
     block[rows, columns] = np.inf  # only wrong images are left to count
     block[:, junk] = np.inf
-    wrong = np.empty(len(match_rows), dtype=np.int64)  # at most as far as each match
+    return ranked(match_rows, wrong_images(block, match_rows, match_distances), len(block))
+
+
+def wrong_images(block: np.ndarray, match_rows: np.ndarray, match_distances: np.ndarray) -> np.ndarray:
+    """For each match how many images of its row of a block are at most as far, int64 (matches,).
+
+    Parameters
+    ----------
+    block : array (queries, gallery)
+        Infinite where an image is not wrong.
+    match_rows, match_distances : array (matches,)
+        Row by row, and within a row from the nearest.
+    """
+    ends = np.cumsum(np.bincount(match_rows, minlength=len(block)))
+    begins = np.append(0, ends[:-1])
+    wrong = np.empty(len(match_rows), dtype=np.int64)
     for row, begin, end in zip(block, begins.tolist(), ends.tolist()):
         split = max(begin, end - FAR_MATCHES)
         if begin < split:
@@ -82,15 +92,23 @@ def _score(
             wrong[begin:split] = near.searchsorted(reach, side="right")
         for i in range(split, end):
             wrong[i] = np.count_nonzero(row <= match_distances[i])
+    return wrong
+
+
+def ranked(match_rows: np.ndarray, wrong: np.ndarray, queries: int) -> Scores:
+    """Scores of queries whose matches, row by row and from the nearest, have so many wrong images before them."""
+    number = np.bincount(match_rows, minlength=queries)
+    ends = np.cumsum(number)
+    begins = ends - number
     place = np.arange(1, len(match_rows) + 1) - begins[match_rows]  # 1 for the nearest match of its row
     rank = place + wrong
     precision = place / rank
     before = np.divide(place - 1, rank - 1, out=np.ones(len(rank)), where=rank > 1)  # precision, one rank earlier
     valid = number > 0
-    ap, trapezoid, inp = np.full((3, len(block)), np.nan)
-    first_hit = np.full(len(block), -1, dtype=np.int64)
-    ap[valid] = np.bincount(match_rows, precision, len(block))[valid] / number[valid]
-    trapezoid[valid] = np.bincount(match_rows, (before + precision) / 2, len(block))[valid] / number[valid]
+    ap, trapezoid, inp = np.full((3, queries), np.nan)
+    first_hit = np.full(queries, -1, dtype=np.int64)
+    ap[valid] = np.bincount(match_rows, precision, queries)[valid] / number[valid]
+    trapezoid[valid] = np.bincount(match_rows, (before + precision) / 2, queries)[valid] / number[valid]
     inp[valid] = precision[ends[valid] - 1]
     first_hit[valid] = wrong[begins[valid]]
-    return ap, trapezoid, inp, first_hit
+    return Scores(ap, trapezoid, inp, first_hit)

@@ -37,7 +37,7 @@ ON_MAP = ("#FFFFFE", "#000001")  # white and black text on a colour map, which s
 LIGHTNESS = "cividis"  # a colour map that grey print and colour-blind eyes read alike (Nuñez et al., PLoS ONE, 2018)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
-HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
+HATCHES = ("", "////", "----", "xxxx", "\\\\\\\\")  # lines: an SVG holds each dot as a circle
 
 # Inches. A chart is as wide as the screen of a phone, where its smallest text is then 9 pixels high; a computer shows
 # it larger. Photographs take the text column of a page.
@@ -117,7 +117,7 @@ class Chart(Figure):
 
     def _jpeg(self) -> str:
         buffer = io.BytesIO()
-        quality = {"quality": 75, "optimize": True, "progressive": True}
+        quality = {"quality": 70, "optimize": True, "progressive": True}
         self.savefig(buffer, format="jpeg", dpi=_PHOTOGRAPH_DPI, bbox_inches="tight", pil_kwargs=quality)
         return base64.b64encode(buffer.getvalue()).decode("ascii")
 
@@ -128,13 +128,19 @@ class Chart(Figure):
             self.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         drawn = re.sub(r"^.*?(?=<svg)|<metadata>.*?</metadata>\s*", "", buffer.getvalue(), flags=re.DOTALL)
         used = set(re.findall(r"#([\w-]+)[\")]", drawn))  # by clip paths, markers and hatches
-        drawn = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", drawn)
-        drawn = re.sub(r"(\d+\.\d\d)\d+", r"\1", drawn)  # a hundredth of a point is enough
-        for colour, name in _THEMED.items():
-            drawn = re.sub(rf"(?<=: ){colour}\b", f"var(--chart-{name}, {colour.lower()})", drawn, flags=re.IGNORECASE)
-        drawn = drawn.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")  # the first two are equally wide
+        drawn = re.sub(r"<[^>]+>", lambda tag: _tag(tag[0], used), drawn)  # what is written between tags stays
         # matplotlib leaves black text without a colour, which it then takes from here
         return drawn.replace("<svg ", f'<svg style="fill: var(--chart-ink, {BLACK})" ', 1)
+
+
+def _tag(tag: str, used: set[str]) -> str:
+    """A tag of matplotlib's SVG in fewer letters: without names that nothing uses, in hundredths of a point."""
+    tag = re.sub(r' id="([\w.-]+)"', lambda name: name[0] if name[1] in used else "", tag)
+    tag = re.sub(r"(\d+\.\d\d)\d+", r"\1", tag)
+    tag = re.sub(r'(?<= d=")[^"]+', lambda path: re.sub(r"\s*([MLCQz])\s*", r"\1", path[0]), tag)
+    for colour, name in _THEMED.items():
+        tag = re.sub(rf"(?<=: ){colour}\b", f"var(--chart-{name}, {colour.lower()})", tag, flags=re.IGNORECASE)
+    return tag.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")  # the first two are equally wide
 
 
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.visits import watch
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def results(page, place: str, words: str) -> list[tuple[str, str]]:

@@ -183,7 +183,8 @@ def test_write_json_round_trip(tmp_path_factory, value):
     assert json.loads(text) == value and text.endswith("\n")
 
 
-@given(form=st.sampled_from(list(FORMS)), text=st.text(st.characters(codec="utf-8", exclude_characters="\r\ufeff")))
+# Without NUL, for one at the start makes of the mark of UTF-16 that of UTF-32.
+@given(form=st.sampled_from(list(FORMS)), text=st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff")))
 def test_a_text_is_the_same_however_an_editor_saved_it(form, text):
     assert decode_text(FORMS[form](text)) == text
 

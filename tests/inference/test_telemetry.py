@@ -71,12 +71,15 @@ def test_openvino_leaves_nothing_and_has_nobody_to_tell(way, tmp_path):
     assert files_after(tmp_path / "home", *command) == []
 
 
-def test_who_wants_it_may_have_it():
+@pytest.mark.parametrize(
+    "switch, off, on", [("ORT_DISABLE_TELEMETRY", "1", "0"), ("RAY_USAGE_STATS_ENABLED", "0", "1")]
+)
+def test_who_wants_it_may_have_it(switch, off, on):
     """A choice that was made before is kept."""
-    for chosen, kept in (({}, "1"), ({"ORT_DISABLE_TELEMETRY": "0"}, "0")):
-        code = "import osnet_lib, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    for chosen, kept in (({}, off), ({switch: on}, on)):
+        code = f"import osnet_lib, os; print(os.environ['{switch}'])"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **chosen}
         if not chosen:
-            environment.pop("ORT_DISABLE_TELEMETRY", None)
+            environment.pop(switch, None)
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         assert done.stdout.split() == [kept]

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import re
+import xml.etree.ElementTree as ElementTree
 
 import matplotlib
 import numpy as np
@@ -65,6 +66,11 @@ def test_colours_of_a_chart_can_be_exchanged_by_its_page():
     named = re.sub(r"var\(--chart-\w+, #[0-9a-f]{6}\)", "", drawing)
     assert not re.search(r"(fill|stroke): #", named)
     assert ">a title<" in drawing and _plot("a title").svg() == drawing
+
+
+def test_words_of_a_chart_stay_as_they_are():
+    title = 'a="x" 0.123456: #0072b2 M 1'
+    assert title in "".join(ElementTree.fromstring(_plot(title).svg()).itertext())
 
 
 def test_photographs_stay_photographs():

@@ -660,3 +660,25 @@ def test_settings_from_outside():
     )
     assert run.stdout == "0 (4, 0) Ascend310P3 0 True\n(0, 0) False\n0 (0, 207001)\n\n" and run.returncode == 9
     assert (STAND_INS / "om.py").is_file() and not run.stderr
+
+
+@pytest.mark.parametrize(
+    "shown, count", [("2,0", 2), ("3", 1), ("", 0), ("1,9,2", 1), ("-1", 0), (None, 4)]
+)  # as CANN, which ends at the first number that it does not know
+def test_devices_are_hidden_and_numbered_from_0(npu, monkeypatch, shown, count):
+    npu.stand_in.reset(devices=4)
+    if shown is None:
+        monkeypatch.delenv("ASCEND_RT_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("ASCEND_RT_VISIBLE_DEVICES", shown)
+    assert ACL.init() == 0 and ACL.rt.get_device_count() == (count, 0)
+    assert ACL.rt.set_device(count) == 107001
+
+
+def test_a_fault_hits_the_device_behind_the_number(npu, monkeypatch):
+    npu.stand_in.reset(devices=4, fault="acl.rt.malloc@2:1:207001")
+    monkeypatch.setenv("ASCEND_RT_VISIBLE_DEVICES", "3,2")
+    assert ACL.init() == 0
+    for number, code in ((0, 0), (1, 207001)):
+        assert ACL.rt.set_device(number) == 0
+        assert ACL.rt.malloc(8, 0)[1] == code

@@ -3,7 +3,8 @@
 For tests only. Put the folder that holds this package on PYTHONPATH. ``acl.stand_in`` is the in-process control:
 ``acl.stand_in.reset(devices=4, soc="Ascend310P3")``, ``.fail("acl.rt.malloc", 3, 207001)``, ``.ledger()``,
 ``.assert_empty()``; the variables STAND_IN_ACL_DEVICES, _SOC, _RUN_MODE, _STRICT, _BRIDGE and _FAULT set the same from
-outside. With ``strict=0`` it lets pass what hardware tolerates, and ``.tolerated()`` tells.
+outside, and ASCEND_RT_VISIBLE_DEVICES hides
+and renumbers devices as on an NPU. With ``strict=0`` it lets pass what hardware tolerates, and ``.tolerated()`` tells.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def finalize():
 
 @call("acl.get_soc_name", "", "bare", None, context=False, init=False)
 def get_soc_name():
-    return _machine.settings.soc if _machine.settings.devices else None
+    return _machine.settings.soc if _machine.visible else None
 
 
 def get_recent_err_msg():

@@ -119,7 +119,7 @@ class Machine:
             self.calls.append((name, self.counts[name]))
         for fault in self.faults:
             call, device, nth, code = fault
-            if call != name or self.counts[name] < nth or device not in (None, self.device()):
+            if call != name or self.counts[name] < nth or device not in (None, self._physical()):
                 continue
             self.faults.remove(fault)
             if code == "exit":
@@ -164,6 +164,21 @@ class Machine:
         what = self.get(kind, handle, null)
         del self.handles[kind][handle]
         return what
+
+    @property
+    def visible(self) -> list[int]:
+        """The devices that ASCEND_RT_VISIBLE_DEVICES lets this process see; it knows them as 0, 1, ..."""
+        shown = os.environ.get("ASCEND_RT_VISIBLE_DEVICES")
+        everything = range(self.settings.devices)
+        if shown is None:
+            return list(everything)
+        numbers = [int(number) if number.isdigit() else -1 for number in shown.replace(" ", "").split(",")]
+        return list(itertools.takewhile(lambda number: number in everything, numbers))
+
+    def _physical(self) -> int | None:
+        """The device of this thread's context, by the number that it has without ASCEND_RT_VISIBLE_DEVICES."""
+        number = self.device()
+        return None if number is None else self.visible[number]
 
     def device(self) -> int | None:
         """Of this thread's context."""

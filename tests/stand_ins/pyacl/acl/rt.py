@@ -14,14 +14,14 @@ EVENTS = 1023  # that a process sees of the Atlas inference series
 
 
 def _device(number: int) -> int:
-    if not 0 <= number < machine.settings.devices:
-        raise Code(107001, f"invalid device id {number}, there are {machine.settings.devices}")
+    if not 0 <= number < len(machine.visible):
+        raise Code(107001, f"invalid device id {number}, there are {len(machine.visible)}")
     return number
 
 
 @call("acl.rt.get_device_count", "", "value", context=False, init=False)
 def get_device_count():
-    return machine.settings.devices
+    return len(machine.visible)
 
 
 @call("acl.rt.set_device", "i", context=False)

@@ -1,0 +1,95 @@
+"""The score of a gallery in pieces is that of the whole: counted here piece by piece, without a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from osnet_lib.cluster import evaluation
+from osnet_lib.cluster.evaluation import pieces_of
+from osnet_lib.cluster.shards import join_features, write_list
+from osnet_lib.core.files import sha256
+from osnet_lib.errors import FeatureError, MetricError
+from osnet_lib.features.store import Features, save_features
+from osnet_lib.metrics import evaluate
+
+
+def some_features(count: int, seed: int, start: int = 0, people: int = 5) -> Features:
+    """Coarse numbers, so that there are ties; distractors and junk among them where `start` is not 0."""
+    random = np.random.default_rng(seed)
+    pids = random.integers(1, people + 1, count)
+    if start:
+        pids[random.random(count) < 0.2] = 0
+        pids[random.random(count) < 0.1] = -1
+    return Features(
+        np.array([f"{start + i:06d}.jpg" for i in range(count)]),
+        pids,
+        random.integers(1, 4, count),
+        random.integers(0, 3, (count, 8)).astype(np.float32),
+        {},
+    )
+
+
+def in_pieces(query: Features, pieces, metric: str = "euclidean", normalize: bool = False):
+    """`evaluate_on_cluster` with its tasks called here, one after the other."""
+    sides = (query.features, query.pids, query.camids)
+    answers = [evaluation._matches(piece, sides, metric, normalize) for piece in pieces]
+    found = [evaluation.content_of(answer) for answer in answers]
+    far = evaluation.by_query(found)
+    wrong = sum(evaluation.content_of(evaluation._counts(piece, sides, metric, normalize, far)) for piece in pieces)
+    return evaluation.merged(query, found, far, wrong, metric, normalize)
+
+
+def assert_equal(one, other) -> None:
+    for part in fields(one):
+        assert np.array_equal(getattr(one, part.name), getattr(other, part.name), equal_nan=part.name != "metric"), part
+
+
+@given(st.integers(0, 10_000), st.integers(1, 9), st.sampled_from([("euclidean", False), ("euclidean", True)]))
+def test_any_number_of_pieces_scores_as_the_whole(tmp_path_factory, seed, count, how):
+    query, gallery = some_features(9, seed), some_features(40, seed + 1, 100)
+    query.features[:, 0] = gallery.features[:, 0] = 1  # no row of zeros, which has no direction
+    path = save_features(tmp_path_factory.mktemp("pieces") / "gallery.npz", gallery)
+    pieces = pieces_of(path, count)
+    assert len(pieces) == count and sum(len(piece.load()[1]) for piece in pieces) == 40
+    metric, normalize = how
+    try:
+        whole = evaluate(query, gallery, metric=metric, normalize=normalize)
+    except MetricError:
+        with pytest.raises(MetricError, match="has a match"):
+            in_pieces(query, pieces, metric, normalize)
+        return
+    assert_equal(in_pieces(query, pieces, metric, normalize), whole)
+
+
+def test_a_list_of_shards_is_a_gallery_and_a_shard_that_changed_is_refused(tmp_path):
+    query, parts = some_features(9, 1), [some_features(16, seed, 100 * seed) for seed in (2, 3, 4)]
+    (tmp_path / "shards").mkdir()
+    paths = [save_features(tmp_path / "shards" / f"gallery-{i}.npz", part) for i, part in enumerate(parts)]
+    entries = [{"file": path.name, "sha256": sha256(path), "images": 16} for path in paths]
+    listed = write_list(tmp_path, "gallery", entries, {})
+    assert [len(piece.paths) for piece in pieces_of(listed)] == [3]
+    assert [len(piece.paths) for piece in pieces_of(listed, 2)] == [1, 1, 1]
+    assert_equal(in_pieces(query, pieces_of(listed, 3)), evaluate(query, join_features(parts, {})))
+    save_features(paths[1], parts[0])
+    with pytest.raises(FeatureError, match=r"gallery-1\.npz: is not the shard that was listed"):
+        in_pieces(query, pieces_of(listed, 3))
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"shards": [{"file": "a.npz"}]}', '{"shards": [[1, 2, 3]]}', "[]"])
+def test_what_is_no_list_of_shards_is_refused(tmp_path, content):
+    path = tmp_path / "gallery.json"
+    path.write_text(content)
+    with pytest.raises(FeatureError, match="no list of shards"):
+        pieces_of(path)
+    with pytest.raises(FeatureError, match="no such list"):
+        pieces_of(tmp_path / "other.json")
+
+
+def test_a_list_without_images_is_refused(tmp_path):
+    listed = write_list(tmp_path, "gallery", [], {})
+    with pytest.raises(FeatureError, match="lists no features"):
+        pieces_of(listed)
