@@ -53,6 +53,7 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
                 place = Path(folder, f"{round_number}-{count}")
                 local[count].append(images / run_sessions(model, dataset, place / "local", options.batch_size, count))
                 cluster[count].append(images / run_workers(model, dataset, place / "ray", options.batch_size, count))
+        watched = watch.stop()
         same = all(is_same(Path(folder, f"0-{count}"), count) for count in counts)
         facts = load_features(Path(folder, "0-1", "ray", "gallery.npz")).conditions
     rows = []
@@ -77,7 +78,7 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
         "fits": rows[1]["ratio"] >= NEEDED if len(rows) > 1 else True,
         "environment": environment(),
         "machine": describe_machine(),
-        "disturbance": judge(watch.stop()),
+        "verdict": str(judge(None, watched)),
     }
 
 

@@ -5,6 +5,7 @@ Ray is imported by the functions that need it: who does not ask for a cluster ne
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import secrets
@@ -14,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,9 @@ def joined(address: str, resource: Resource | None = None, workers: int | None =
     if address == LOCAL:
         wanted = workers * resource.amount if workers and resource and resource.name == "CPU" else 0
         cpus = max(usable_cores(), wanted)
+        # Processes that Ray would start ahead of need are a burden to a machine that is busy with the work.
+        for ahead in ("RAY_enable_worker_prestart", "RAY_prestart_worker_first_driver"):
+            os.environ.setdefault(ahead, "0")
         # Without the address Ray would join whatever cluster runs on this machine.
         quiet |= {"address": "local", "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _STORE}
     else:
@@ -260,6 +265,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
+@cache
 def _code() -> str:
     return f"{platform.python_version()} {code_digest(open_session)}"
 

@@ -176,11 +176,15 @@ def test_a_node_that_is_killed_loses_nothing_and_one_that_joins_takes_a_share(cl
 
     def join() -> None:
         (tmp_path / "hold").touch()
-        before = len(list(tmp_path.glob("open-*")))
-        cluster.nodes.append(cluster.add())
-        while len(list(tmp_path.glob("open-*"))) == before:
-            time.sleep(0.1)
-        (tmp_path / "hold").unlink()
+        try:
+            before = len(list(tmp_path.glob("open-*")))
+            cluster.nodes.append(cluster.add())
+            for _ in range(3000):
+                if len(list(tmp_path.glob("open-*"))) > before:
+                    break
+                time.sleep(0.1)
+        finally:
+            (tmp_path / "hold").unlink()
 
     with at_first_shard(tmp_path, join):
         made = extract(workers=None)
@@ -274,7 +278,7 @@ def at_first_shard(folder: Path, act: Callable[[], object]) -> Iterator[None]:
                 return
             time.sleep(0.1)
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     try:
         yield
