@@ -117,6 +117,7 @@ def run_part(pipe: Connection, model: Path, path: Path, folder: Path, batch_size
     """One session over its part of both splits, in whole batches."""
     with open_session(model, threads=1) as session, open_dataset(path) as dataset:
         session.run(np.zeros((session.batch_size or batch_size, *session.input_shape[1:]), session.input_dtype))
+        assert dataset.digest  # read before the clock starts, as the cluster's driver does
         pipe.send("open")
         pipe.recv()
         for split, samples in (("query", dataset.query), ("gallery", dataset.gallery)):
@@ -144,7 +145,7 @@ def report(measured: dict[str, Any]) -> str:
     for row in measured["scaling"]:
         speeds = [f"{row[name]:.1f}" for name in ("local", "cluster")]
         rows.append((str(row["workers"]), *speeds, f"{row['ratio']:.2f}", f"{row['projected']:.1f}"))
-    return table(head, rows)
+    return f"{table(head, rows)}\n\nThe timing was judged {measured['verdict']}."
 
 
 def projections(measured: dict[str, Any]) -> str:

@@ -34,7 +34,8 @@ def two_nodes(npus: int = 2, fault: str = "") -> Iterator[SimpleNamespace]:
         patch.setenv("RAY_prestart_worker_first_driver", "0")
         lean = {"object_store_memory": _STORE, "include_log_monitor": False}
         head = {"num_cpus": 0, "include_dashboard": False, "no_monitor": True, **lean}
-        cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+        # Without handlers of signals a node can be added by any thread.
+        cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=False))
 
         def add() -> object:
             return _patiently(lambda: cluster.add_node(num_cpus=1, resources={"NPU": npus}, **lean))
