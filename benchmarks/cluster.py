@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from command import command, finish, parse, refusals
 
-from osnet_lib.cluster.cluster import Resource, joined
+from osnet_lib.cluster.cluster import Resource, on_cluster
 from osnet_lib.cluster.extraction import extract_on_cluster
 from osnet_lib.cluster.plan import Plan, duration, size
 from osnet_lib.core.conditions import SessionFacts
@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dataset", default="mini", help="mini (default), a folder, zip or tar, or a manifest")
     options = parse(parser, NUMBERS, arguments)
     with refusals(parser):
-        with joined("local", Resource("CPU", 1), options.workers):
+        with on_cluster("local", Resource("CPU", 1), options.workers):
             measured = measure(options, find_weights(options.model))
     return finish(measured, report, options.json)
 

@@ -77,7 +77,7 @@ def node_name(node: str, host: str) -> str:
 
 
 @contextmanager
-def joined(address: str, resource: Resource | None = None, workers: int | None = None) -> Iterator[None]:
+def on_cluster(address: str, resource: Resource | None = None, workers: int | None = None) -> Iterator[None]:
     """Be a driver of the cluster for the length of a block; a process that already is one stays one.
 
     Parameters

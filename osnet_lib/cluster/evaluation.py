@@ -25,7 +25,7 @@ from ..metrics.distance import Gallery, rows_that_fit
 from ..metrics.evaluation import Evaluation, check_max_rank, summed
 from ..metrics.labels import Labels
 from ..metrics.scoring import ranked, wrong_images
-from .cluster import Resource, check_resources, joined
+from .cluster import Resource, check_resources, on_cluster
 from .shards import Piece, read_list
 
 PIECE = 131_072  # images that a worker holds: 256 MiB of features, and as much again prepared
@@ -93,13 +93,13 @@ def evaluate_on_cluster(
     Raises
     ------
     ClusterError
-        As `joined`; a worker that died `RETRIES` times.
+        As `on_cluster`; a worker that died `RETRIES` times.
     FeatureError, MetricError
         As `load_features` and `evaluate`.
     """
     import ray
 
-    with joined(address, _ONE, workers):
+    with on_cluster(address, _ONE, workers):
         room = sum(node.slots for node in check_resources(_ONE))
         sides = ray.put((query.features, query.pids, query.camids))
         tasks = [ray.remote(task).options(num_cpus=1, max_retries=RETRIES) for task in (_matches, _counts)]

@@ -22,7 +22,7 @@ from ..inference.extract import check_batch_size, extraction_conditions
 from ..inference.fleet import OPENING, SILENCE, Opening
 from ..inference.session import Session, open_session
 from .actor import Job, Opened
-from .cluster import Resource, check_nodes, check_resources, joined, node_name
+from .cluster import Resource, check_nodes, check_resources, node_name, on_cluster
 from .crew import RESTARTS, Crew, identity
 from .shards import SHARDS, WHOLE, Shard, finished, join_features, plan_shards, write_list
 
@@ -90,7 +90,7 @@ def extract_on_cluster(
     batch_size : int, optional
         Images a call; by default the model's own where that is fixed, else 16.
     address : str
-        See `osnet_lib.cluster.cluster.joined`.
+        See `osnet_lib.cluster.cluster.on_cluster`.
     workers : int, optional
         At most; by default as many as there is room for.
     resource : Resource
@@ -122,7 +122,7 @@ def extract_on_cluster(
     folder, model = absolute(folder), absolute(model)
     threads = threads or (resource.amount if resource.name == "CPU" else 1)
     decoders = resource.amount if resource.name == "CPU" else max(1, min(4, usable_cores() // (workers or 1)))
-    with joined(address, resource, workers), _alone(folder):
+    with on_cluster(address, resource, workers), _alone(folder):
         files = {"model": model, "data set": dataset.path.absolute()}
         check_nodes(check_resources(resource), files, folder)
         how = Opening(opener, model, backend, threads, decoders, opening)

@@ -10,7 +10,7 @@ import pytest
 from helpers.ray_cluster import needs_ray
 from osnet_lib.cli.main import main
 from osnet_lib.cluster import cluster
-from osnet_lib.cluster.cluster import Resource, joined
+from osnet_lib.cluster.cluster import Resource, on_cluster
 from osnet_lib.errors import ClusterError
 
 
@@ -43,7 +43,7 @@ def test_what_is_no_resource(text):
     ],
 )
 def test_no_such_cluster(address, words):
-    with pytest.raises(ClusterError, match=words), joined(address):
+    with pytest.raises(ClusterError, match=words), on_cluster(address):
         pass
 
 
@@ -72,7 +72,7 @@ def test_what_ray_says_when_it_cannot_join_becomes_one_line(monkeypatch, error, 
         raise error
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(ClusterError, match=words) as told, joined("auto"):
+    with pytest.raises(ClusterError, match=words) as told, on_cluster("auto"):
         pass
     assert "\n" not in str(told.value)
 
@@ -88,7 +88,7 @@ def test_a_local_cluster_that_does_not_come_up_is_tried_again_and_then_told(monk
         raise Exception("The current node timed out during startup.")
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(ClusterError, match=r"Ray does not start \(The current node timed out"), joined("local"):
+    with pytest.raises(ClusterError, match=r"Ray does not start \(The current node timed out"), on_cluster("local"):
         pass
     assert tries == ["local"] * 3  # never one that happens to run
 
