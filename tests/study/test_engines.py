@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,9 @@ from osnet_lib.inference.session import open_session
 from osnet_lib.study import candidates, engines, prices
 from osnet_lib.study.candidates import FUSED, PLAIN, Candidate, combinations, fewer_threads
 from osnet_lib.study.engines import measure_engines, tune
+from osnet_lib.study.models import simplify_model
 from osnet_lib.study.study import Study
+from osnet_lib.study.workspace import Workspace
 
 TRIED = [
     Candidate("onnxruntime", "float32", PLAIN, 2),
@@ -59,11 +62,21 @@ def milliseconds(monkeypatch):
     return found
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Both graphs at the batch size of the tests, made once."""
+    made = Study(Workspace(tmp_path_factory.mktemp("models")), weights=checkpoint_path(), batch_size=2, progress=False)
+    for fused in (False, True):
+        simplify_model(made, fuse_streams=fused)
+    return made.place.models
+
+
 @pytest.fixture
-def study(work, small_market, tmp_path, monkeypatch):
+def study(work, models, small_market, tmp_path, monkeypatch):
     monkeypatch.setenv("OSNET_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "net.pt"
     path.write_bytes(checkpoint_path().read_bytes())
+    shutil.copytree(models, work.models, dirs_exist_ok=True)
     return Study(work, small_market, path, 2, progress=False)
 
 
