@@ -15,7 +15,7 @@ STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEI
          $(if $(DEVICE),--device "$$DEVICE") $(if $(PRECISION),--precision "$$PRECISION") \
          $(if $(PICTURES),--pictures)
 
-.PHONY: help book check lint types contract outputs test test-browser test-cluster test-market fuzz storm coverage lab wheels clean
+.PHONY: help book check lint types contract outputs messages test test-browser test-cluster test-market fuzz storm coverage lab wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -23,7 +23,7 @@ help:  ## list the targets
 	    printf '  make %-12s %s\n' "$$name" "$$text"; done
 	@echo '  Options of book: DATASET= WEIGHTS= BATCH_SIZE= BACKEND= DEVICE= PRECISION= PICTURES=   Interpreter: PYTHON=   Versions: CONSTRAINTS='
 
-book: $(VENV)/.installed  ## run every notebook that is not current, build the book, print its index.html
+book: $(VENV)/.installed  ## run every notebook that is not current, build the book in English and Chinese, print its index.html
 	@$(RUN) -m osnet_lib study $(STUDY)
 
 check: lint types contract outputs  ## what a change must keep: style, types, rows of imports, notebooks without outputs
@@ -46,6 +46,9 @@ test-cluster: $(VENV)/.installed  ## kill workers, nodes and drivers of a Ray cl
 
 test-browser: $(VENV)/.installed  ## open every page of the built book in a Chromium (needs one, and make book before)
 	@$(RUN) -m pytest -q -m browser tests/browser
+
+messages: $(VENV)/.installed  ## bring the catalogues of the Chinese edition up to the pages, list what lacks a translation
+	@$(RUN) tools/messages.py
 
 coverage: $(VENV)/.installed  ## run the test suite and fail where it covers fewer branches than it did
 	@$(RUN) -m pytest -q -n auto --cov
@@ -85,6 +88,6 @@ $(VENV)/.installed: requirements.txt requirements-optional.txt $(CONSTRAINTS) py
 	$(RUN) -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt -c $(CONSTRAINTS)
 	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@grep -v '^#' requirements-optional.txt | while read -r package; do \
-	    $(RUN) -m pip install --disable-pip-version-check -q --only-binary :all: "$$package" -c $(CONSTRAINTS) 2>/dev/null </dev/null \
-	    || echo "$$package cannot be installed here (no wheel for this system, or no network): the study goes without it."; done
+	    $(RUN) -m pip install --disable-pip-version-check -q --only-binary :all: --no-binary jieba --no-build-isolation "$$package" -c $(CONSTRAINTS) 2>/dev/null </dev/null \
+	    || echo "$$package cannot be installed here (nothing for this system, or no network): the study goes without it."; done
 	@echo '$(CONSTRAINTS)' > $@

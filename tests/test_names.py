@@ -62,7 +62,9 @@ def hidden_modules(root: Path) -> list[str]:
 
 
 def test_no_public_name_is_defined_in_two_modules():
-    assert defined_twice(PACKAGE) == {}
+    found = defined_twice(PACKAGE)
+    catalogues = {path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "report" / "catalogue").glob("*.py")}
+    assert {name: homes for name, homes in found.items() if not catalogues.issuperset(homes)} == {}
 
 
 def test_no_name_hides_a_module():

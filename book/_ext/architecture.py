@@ -23,6 +23,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from osnet_lib.core.code_digest import PACKAGE, read_package
+from osnet_lib.report.words import Sentence, fill, word
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -87,12 +88,13 @@ class Architecture:
         ]
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Sentence:
         """The picture in words, for those who do not see it."""
-        count = sum(map(len, self.imports.values()))
         upwards = len(self.forbidden)
-        direction = f"{upwards} of them not downwards" if upwards else "all of them downwards"
-        return f"{len(self.row)} packages in {len(self.rows)} rows, {count} imports, {direction}"
+        direction = Sentence("imports upwards", count=upwards) if upwards else Sentence("imports downwards")
+        count = sum(map(len, self.imports.values()))
+        counted = {"packages": len(self.row), "rows": len(self.rows), "imports": count}
+        return Sentence("architecture", **counted, direction=direction)
 
 
 def read_architecture(project: Path, package: Path = PACKAGE) -> Architecture:
@@ -159,19 +161,20 @@ class Picture(_FromCode):
                 location=self.get_location(),
                 type="architecture",
             )
-        names = list(found.row)
+        names, language = list(found.row), self.env.config.language
+        summary = found.summary.text(language)
+        nothing = fill("no package", language)
         svg = layered.draw(
             found.rows,
             found.arrows,
-            found.summary,
-            notes={name: _plural(found.modules[name], "module") for name in names},
-            hints={name: f"{name} imports {_listed(found, name) or 'nothing'}" for name in names},
+            summary,
+            notes={name: _modules(found.modules[name]).text(language) for name in names},
+            hints={
+                name: fill("imports", language, name=name, others=_listed(found, name) or nothing) for name in names
+            },
             links={name: self._page(name) for name in names},
         )
-        caption = (
-            f"{found.summary}. Drawn are the {len(found.arrows)} that do not follow from others: where a package "
-            "imports another, what lies below that one is in reach too. The table lists them all."
-        )
+        caption = fill("architecture drawn", language, summary=summary, arrows=len(found.arrows))
         return [
             nodes.raw(
                 "",
@@ -187,8 +190,8 @@ class Picture(_FromCode):
         return f"{self.env.app.builder.get_relative_uri(self.env.docname, page)}#{anchor}"
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _modules(count: int) -> Sentence:
+    return Sentence("one module") if count == 1 else Sentence("modules", count=count)
 
 
 def _listed(found: Architecture, name: str) -> str:
@@ -199,11 +202,15 @@ class Table(_FromCode):
     """A row for each package: where it stands, what it is for and all that it imports."""
 
     def run(self) -> list[nodes.Node]:
+        if self.env.app.builder.name == "gettext":  # what the code says is no message
+            return []
         found = self.read()
-        lines = ["| row | package | what it is for | imports |", "| --: | --- | --- | --- |"]
+        language = self.env.config.language
+        headings = (word(name, language) for name in ("row", "package", "what it is for", "imports"))
+        lines = [f"| {' | '.join(headings)} |", "| --: | --- | --- | --- |"]
         for name, row in found.row.items():
             others = _listed(found, name)
-            purpose = found.purposes[name].replace("|", r"\|")
+            purpose = word(found.purposes[name], language).replace("|", r"\|")
             lines.append(f"| {row} | {{py:mod}}`{name} <{PACKAGE.name}.{name}>` | {purpose} | {others} |")
         box = nodes.container(classes=["architecture"])
         self.state.nested_parse(StringList(lines, self.get_source_info()[0]), self.content_offset, box)

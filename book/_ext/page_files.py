@@ -13,6 +13,7 @@ from sphinx.transforms import SphinxTransform
 from osnet_lib.core.files import sha256
 from osnet_lib.core.results import read_result
 from osnet_lib.report.provenance import file_origin
+from osnet_lib.report.words import fill
 
 
 class PageFiles(SphinxTransform):
@@ -32,14 +33,16 @@ class PageFiles(SphinxTransform):
         depth = self.env.docname.count("/")
         source = f"{'../' * depth}_sources/{self.env.docname}.ipynb"
         notebook = nodes.reference("", path.name, refuri=source, classes=["download"])
-        links = [nodes.inline("", "the notebook as it ran: "), notebook]
+        language = self.env.config.language
+        ran, files = (fill(name, language) for name in ("notebook as it ran", "files of page"))
+        links = [nodes.inline("", ran), notebook]
         items = [nodes.list_item("", nodes.paragraph("", "", *links))]
         for name in there:
             self.env.note_dependency(f"results/{name}")
             target = addnodes.download_reference("", "", nodes.literal("", name), reftarget=f"/results/{name}")
             origin = nodes.inline("", f" {self._origin(name)}", classes=["provenance"])
             items.append(nodes.list_item("", nodes.paragraph("", "", target, origin)))
-        title = nodes.rubric("", "Files of this page")
+        title = nodes.rubric("", files)
         sections[0] += nodes.container("", title, nodes.bullet_list("", *items), classes=["page-files"])
 
     def _origin(self, name: str) -> str:

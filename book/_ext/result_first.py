@@ -7,8 +7,12 @@ book. The notebook itself, which the page offers, keeps the order in which it ra
 from __future__ import annotations
 
 import copy
+import gettext
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +20,21 @@ from sphinx.application import Sphinx
 
 from osnet_lib.core.files import sha256
 from osnet_lib.core.results import read_result
+from osnet_lib.report.alternatives import retold
 from osnet_lib.report.provenance import provenance_sentence
 from osnet_lib.report.summary import by_distance
-from osnet_lib.report.words import MIME, Said, Sentence, fill, said_again, templates
+from osnet_lib.report.words import MIME, Said, Sentence, fill, plain, said_again, templates, word
 
 RESULT, PARAMETERS = "result", "parameters"  # tags of cells
 Cell = dict[str, Any]
+Translate = Callable[[str], str]
+_TABLE = re.compile(r'<table class="dataframe">.*?</table>', re.DOTALL)
+_TEXT = re.compile(r"(<(th|td|caption)\b[^>]*?)(?: data-said=\"([^\"]*)\")?>([^<]*)(?=</\2>)")
 
 
-def arrange(notebook: Mapping[str, Any], language: str, origin: Said | None = None) -> dict[str, Any]:
+def arrange(
+    notebook: Mapping[str, Any], language: str, origin: Said | None = None, translate: Translate = str
+) -> dict[str, Any]:
     """The cells of an executed notebook as a page: title, what was found, from which file, then how.
 
     Parameters
@@ -35,6 +45,8 @@ def arrange(notebook: Mapping[str, Any], language: str, origin: Said | None = No
         Of the sentences and captions.
     origin : Said, optional
         Which result files the page is of.
+    translate : function
+        Of what a notebook says without values, the captions: its text in the language.
     """
     cells = copy.deepcopy(notebook["cells"])
     if not cells or cells[0]["cell_type"] != "markdown":
@@ -46,6 +58,7 @@ def arrange(notebook: Mapping[str, Any], language: str, origin: Said | None = No
         how.append(cell)
         if cell["cell_type"] != "code":
             continue
+        _describe(cell, language, translate)
         shown: list[Cell] = []
         if RESULT in _tags(cell):
             found += _shown(cell, language, "answer-first")
@@ -55,7 +68,6 @@ def arrange(notebook: Mapping[str, Any], language: str, origin: Said | None = No
             cell["outputs"] = []
             cell["metadata"].pop("mystnb", None)
         _fold(cell, language)
-        _caption(cell, language)
         how += shown
     if found and origin:
         found.append(_markdown(f":::{{container}} provenance\n{origin.text(language)}\n:::"))
@@ -73,9 +85,15 @@ def _shown(cell: Cell, language: str, frame: str = "") -> list[Cell]:
         else:
             alone = {**copy.deepcopy(cell), "outputs": [output], "id": f"{cell.get('id', 'cell')}-{len(cells)}"}
             alone["metadata"]["tags"] = ["remove-input"]
-            _caption(alone, language)
             cells.append(alone)
     return cells
+
+
+def opening(notebook: Mapping[str, Any]) -> list[Sentence]:
+    """The sentences at the head of an executed notebook."""
+    cells = (cell for cell in notebook["cells"] if RESULT in _tags(cell))
+    found = (_said(output) for cell in cells for output in cell.get("outputs", ()))
+    return [said for each in found if each for said in ([each] if isinstance(each, Sentence) else each)]
 
 
 def _said(output: Mapping[str, Any]) -> Said | Sentence | None:
@@ -94,14 +112,32 @@ def _fold(cell: Cell, language: str) -> None:
     shown.setdefault("code_prompt_hide", fill(name, language))
 
 
-def _caption(cell: Cell, language: str) -> None:
-    """Begin the caption of a figure with what to conclude, where it says with which values."""
-    figure = cell["metadata"].get("mystnb", {}).get("figure")
-    values = _values(cell["outputs"])
-    if figure and values:
-        name = f"caption {figure.get('name', '')}"
-        if name in templates(language):
-            figure["caption"] = f"{fill(name, language, **values)} {figure.get('caption', '')}".strip()
+def _describe(cell: Cell, language: str, translate: Translate) -> None:
+    """Captions, alternative texts and tables in the language; a caption begins with what to conclude."""
+    shown = cell["metadata"].get("mystnb", {})
+    if figure := shown.get("figure"):
+        name, values, caption = f"caption {figure.get('name', '')}", _values(cell["outputs"]), figure.get("caption", "")
+        known = fill(name, language, **values) if values and name in templates(language) else ""
+        figure["caption"] = fill("between sentences", language).join(filter(None, (known, translate(caption))))
+    if picture := shown.get("image"):
+        picture["alt"] = retold(picture.get("alt", ""), language)
+    for output in cell["outputs"]:
+        if html := output.get("data", {}).get("text/html"):
+            output["data"]["text/html"] = _TABLE.sub(lambda found: _table(found[0], language), "".join(html))
+
+
+def _table(html: str, language: str) -> str:
+    """A table of `Table` in a language: sentences from what they were filled from, other texts by the catalogue."""
+
+    def said(found: re.Match[str]) -> str:
+        start, _, stored, text = found.groups()
+        if stored:
+            text = plain(said_again(json.loads(unescape(stored))).text(language))
+        else:
+            text = word(unescape(text).replace("\u00a0", " "), language)
+        return f"{start}>{escape(text)}".replace(" %", "\u00a0%")
+
+    return _TEXT.sub(said, html)
 
 
 def _values(outputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -131,13 +167,33 @@ def origin_of(notebook: Mapping[str, Any], results: Path) -> Said | None:
     return provenance_sentence(main, sha256(results / main.file_name), len(there) - 1)
 
 
+def captions(notebook: Mapping[str, Any]) -> list[str]:
+    """What a notebook says below its figures, whatever they show."""
+    figures = (cell["metadata"].get("mystnb", {}).get("figure", {}) for cell in notebook["cells"])
+    return [figure["caption"] for figure in figures if figure.get("caption")]
+
+
 def begin_with_the_result(app: Sphinx, page: str, source: list[str]) -> None:
-    """Arrange an executed notebook before it is read."""
+    """Arrange an executed notebook before it is read; where messages are collected, its captions are text too."""
     if Path(app.env.doc2path(page)).suffix != ".ipynb":
         return
-    notebook = json.loads(source[0])
-    origin = origin_of(notebook, Path(app.srcdir) / "results")
-    source[0] = json.dumps(arrange(notebook, app.config.language, origin))
+    notebook, language = json.loads(source[0]), app.config.language
+    if app.builder.name == "gettext":
+        made = arrange(notebook, language)
+        made["cells"] += map(_markdown, captions(notebook))
+    else:
+        origin = origin_of(notebook, Path(app.srcdir) / "results")
+        made = arrange(notebook, language, origin, partial(message, app, page))
+    source[0] = json.dumps(made)
+
+
+def message(app: Sphinx, page: str, text: str) -> str:
+    """What the messages of a page (`locale/`) have for a text; the text where there is nothing."""
+    for folder in app.config.locale_dirs if text else ():
+        found = gettext.translation(page, Path(app.srcdir) / folder, [app.config.language], fallback=True)
+        if (other := found.gettext(text)) != text:
+            return other
+    return text
 
 
 def setup(app: Sphinx) -> dict:

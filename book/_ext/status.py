@@ -21,6 +21,7 @@ from osnet_lib.report.status import (
     run_times_table,
 )
 from osnet_lib.report.summary import all_results
+from osnet_lib.report.words import translated
 from osnet_lib.study.outcome import headlines_path, read_headlines, read_stamps
 from osnet_lib.study.workspace import Workspace
 
@@ -31,6 +32,8 @@ class Status(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        if self.env.app.builder.name == "gettext":  # what a run wrote is no message
+            return []
         workspace, language = Workspace(Path(self.env.srcdir)), self.env.config.language
         for path in (*workspace.results.glob("*.json"), *workspace.executed.glob("*.ipynb"), headlines_path(workspace)):
             self.env.note_dependency(str(path))
@@ -45,22 +48,25 @@ class Status(SphinxDirective):
         self.state.nested_parse(StringList(lines, self.get_source_info()[0]), self.content_offset, box)
         return [box]
 
-    def _runs(self, workspace: Workspace, _language: str) -> list[str]:
+    def _runs(self, workspace: Workspace, language: str) -> list[str]:
         stamps = read_stamps(workspace)
         runs = [(stamp.chapter, stamp.seconds, stamp.date, len(stamp.results)) for stamp in stamps]
-        return [run_times_table(runs).to_markdown()]
+        return [translated(run_times_table(runs), language).to_markdown()]
 
-    def _machine(self, _workspace: Workspace, _language: str) -> list[str]:
-        return [machine_table(describe_machine(), environment()).to_markdown()]
+    def _machine(self, _workspace: Workspace, language: str) -> list[str]:
+        return [translated(machine_table(describe_machine(), environment()), language).to_markdown()]
 
     def _disturbed(self, workspace: Workspace, language: str) -> list[str]:
         results = results_by_kind(workspace.results)
         said, table = speeds_sentence(results["performance"]).text(language), disturbed_table(all_results(results))
-        return [said, table.to_markdown()] if table.rows else [said]
+        return [said, translated(table, language).to_markdown()] if table.rows else [said]
 
     def _changes(self, workspace: Workspace, language: str) -> list[str]:
         held = read_headlines(workspace)
-        return [changes_sentence(held).text(language), changes_table(held, language).to_markdown()]
+        return [
+            changes_sentence(held).text(language),
+            translated(changes_table(held, language), language).to_markdown(),
+        ]
 
 
 def setup(app: Sphinx) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -183,9 +184,10 @@ class Table:
             html.insert(1, f"<caption>{escape(self.caption)}</caption>")
         html += [f'<th scope="col" style="text-align: {side}">{text}</th>' for side, text in zip(align, head)]
         html += ["</tr>", "</thead>", "<tbody>"]
-        for line in body:
+        for line, row in zip(body, self.rows):
             cells = (
-                f'<td style="text-align: {side}{rest}">{text}</td>' for side, rest, text in zip(align, whole, line)
+                f'<td style="text-align: {side}{rest}"{_said(cell)}>{text}</td>'
+                for side, rest, text, cell in zip(align, whole, line, row)
             )
             html += ["<tr>", *cells, "</tr>"]
         return "\n".join([*html, "</tbody>", "</table>"])
@@ -201,6 +203,12 @@ def _plain(cell: Any, column: str, row: int) -> Cell:
         where=f"table row {row}",
         cure="A cell is text, a number, True, False or None",
     )
+
+
+def _said(cell: Cell) -> str:
+    """What a sentence was filled from, for a book in another language (`osnet_lib.report.words.Sentence`)."""
+    stored = getattr(cell, "as_dict", None)
+    return f' data-said="{escape(json.dumps(stored()))}"' if stored else ""
 
 
 def _is_number(cell: Cell) -> bool:

@@ -59,7 +59,7 @@ def findings_table(results: Sequence[Result]) -> Table:
     records = [
         {
             "result file": result.file_name,
-            "what was found": str(finding(result)),
+            "what was found": finding(result),
             "verdict": _verdict(result),
             "date": written(result),
         }

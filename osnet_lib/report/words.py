@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from string import Formatter
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,64 @@ def templates(language: str = DEFAULT) -> Mapping[str, str]:
             where="language",
             cure=f"Use one of {', '.join(languages())}.",
         )
-    return import_module(f"{catalogue.__name__}.{language}").TEMPLATES
+    return _module(language).TEMPLATES
+
+
+def _module(language: str) -> ModuleType:
+    return import_module(f"{catalogue.__name__}.{language}")
+
+
+def word(text: str, language: str = DEFAULT) -> str:
+    """A heading, name, caption or word of a table in a language; as it is where its catalogue does not have it."""
+    exact, patterns = _words(language)
+    if text in exact:
+        return exact[text]
+    for pattern, other in patterns:
+        if found := pattern.fullmatch(text):
+            return other.format(**found.groupdict())
+    parts = text.split("; ")
+    said = [word(part, language) for part in parts] if len(parts) > 1 else parts
+    return text if said == parts else templates(language)["between reasons"].join(said)
+
+
+@cache
+def _words(language: str) -> tuple[Mapping[str, str], Sequence[tuple[re.Pattern[str], str]]]:
+    """What stands for itself, and what has any text where braces stand."""
+    known: Mapping[str, str] = getattr(_module(language), "TABLE_WORDS", {})
+    exact = {name: other for name, other in known.items() if "{" not in name}
+    longest = sorted((name for name in known if "{" in name), key=len, reverse=True)
+    return exact, [(_pattern(name), known[name]) for name in longest]
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """What stands in braces is a word or a number; only chips and data have names of several words."""
+    parts = []
+    for before, field, _, _ in Formatter().parse(name):
+        some = ".+?" if field in ("chip", "data") else r"\S+"
+        parts.append(re.escape(before) + (f"(?P<{field}>{some})" if field else ""))
+    return re.compile("".join(parts))
+
+
+def translated(table: Table, language: str = DEFAULT) -> Table:
+    """A table with headings, caption and words of its cells in a language."""
+    if language == DEFAULT:
+        return table
+    columns = {column: word(column, language) for column in table.columns}
+    rows = [[word(cell, language) if isinstance(cell, str) else cell for cell in row] for row in table.rows]
+    formats = {columns[column]: form for column, form in table.formats.items()}
+    return Table(
+        tuple(columns.values()), tuple(map(tuple, rows)), table.caption and word(table.caption, language), formats
+    )
+
+
+def picture_sentences(language: str = DEFAULT) -> Mapping[str, str]:
+    """Sentences on pictures, by the names of `osnet_lib.plots.descriptions`; none in the language of these."""
+    return getattr(_module(language), "ALTERNATIVES", {})
+
+
+def search_words(language: str = DEFAULT) -> Mapping[str, Sequence[str]]:
+    """By page, what readers of a language type into the search."""
+    return getattr(_module(language), "SEARCH_WORDS", {})
 
 
 def needed(template: str) -> frozenset[str]:
@@ -53,8 +112,10 @@ def fill(name: str, language: str = DEFAULT, /, **values: Any) -> str:
 
 
 def text(value: Any, language: str = DEFAULT) -> Any:
-    """A sentence, or several, in a language; anything else as it is."""
-    return value.text(language) if isinstance(value, (Sentence, Said)) else value
+    """A sentence, or several, in a language; a word that its catalogue has; anything else as it is."""
+    if isinstance(value, (Sentence, Said)):
+        return value.text(language)
+    return word(value, language) if isinstance(value, str) and language != DEFAULT else value
 
 
 class Sentence(str):

@@ -11,6 +11,7 @@ import pytest
 from helpers.paths import ROOT
 from helpers.results import parity
 from osnet_lib.core.results import write_result
+from osnet_lib.core.table import Table
 from osnet_lib.report.words import Said, Sentence
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -103,3 +104,33 @@ def test_chapters_have_the_numbers_of_the_table_of_contents():
     )
     chapters = re.findall(r"file: executed/(\w+)", (ROOT / "_toc.yml").read_text("utf-8"))
     assert [(str(number), name) for number, name in enumerate(chapters, 1)] == listed
+
+
+TABLE = Table(("what was found", "images/s", "note"), ((Sentence("no run"), 1.5, "95 % sure"), (None, 2.0, "quiet")))
+
+
+def page_of(language: str, **cell) -> dict:
+    notebook = {**NOTEBOOK, "cells": [markdown("# T"), code("x", **cell)]}
+    notebook["cells"][1]["outputs"] = [shown({"text/html": TABLE._repr_html_()})]
+    return result_first.arrange(notebook, language, translate=lambda text: f"<{text}>")["cells"][1]
+
+
+def test_a_table_is_shown_in_the_language_of_the_book():
+    html = page_of("zh_CN")["outputs"][0]["data"]["text/html"]
+    assert ">结论</th>" in html and ">张/秒</th>" in html and ">还没有运行过。</td>" in html and ">安静</td>" in html
+    assert ">95\u00a0% sure</td>" in html and "data-said" not in html
+    english = page_of("en")["outputs"][0]["data"]["text/html"]
+    assert ">The study was not run yet.</td>" in english and "data-said" not in english
+
+
+def test_captions_and_alternative_texts_follow_the_language():
+    picture = {"alt": "Latency round by round, a strip for each batch size."}
+    cell = page_of("zh_CN", mystnb={"figure": {"caption": "Own."}, "image": picture})
+    assert cell["metadata"]["mystnb"]["figure"]["caption"] == "<Own.>"
+    assert cell["metadata"]["mystnb"]["image"]["alt"] == "逐轮时延，每个 batch 一条。"
+
+
+def test_the_head_of_a_notebook_is_its_sentences():
+    assert [said.name for said in result_first.opening(NOTEBOOK)] == ["stage at batch"]
+    assert result_first.opening({"cells": []}) == []
+    assert result_first.captions(NOTEBOOK) == ["How to read it."]

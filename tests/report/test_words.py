@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from string import Formatter
 
 import numpy as np
 import pytest
 
 from helpers.paths import ROOT
+from osnet_lib.core.code_digest import PACKAGE
+from osnet_lib.core.table import Table
 from osnet_lib.errors import StudyError
 from osnet_lib.report import words
 from osnet_lib.report.words import (
@@ -25,6 +32,8 @@ from osnet_lib.report.words import (
     plain,
     said_again,
     templates,
+    translated,
+    word,
 )
 
 GERMAN = {name: template.replace(" at batch ", " bei Stapel ") for name, template in templates().items()}
@@ -43,6 +52,7 @@ def unlike(other: dict[str, str]) -> list[str]:
 @pytest.fixture
 def german(monkeypatch):
     """A second language, as a catalogue of its own would be."""
+    monkeypatch.setattr(words, "_words", lambda _language: ({}, []))
     monkeypatch.setattr(words, "templates", lambda language=DEFAULT: GERMAN if language == "de" else templates(DEFAULT))
 
 
@@ -67,7 +77,7 @@ def test_every_template_is_used():
     code = "\n".join(path.read_text("utf-8") for path in sources if path.parent.name != "catalogue")
     code += "\n".join(path.read_text("utf-8") for path in Path(ROOT / "notebooks").glob("*.ipynb"))
     whole = set(re.findall(r'"([^"\n{}]+)"', code))
-    starts = ("fact ", "caption ", "question ", "figure ", "step ")
+    starts = ("fact ", "caption ", "question ", "figure ", "step ", "guide ", "differs ")
     unused = [name for name in templates() if name not in whole and not name.startswith(starts)]
     assert unused == []
     captions = {name.removeprefix("caption ") for name in templates() if name.startswith("caption ")}
@@ -117,3 +127,94 @@ def test_facts_have_names_for_the_eye():
         ("multiply-adds an image", 3),
         ("trained on", "x"),
     )
+
+
+# ---------------------------------------------------------------------------------- words of tables, other languages
+CHINESE = import_module("osnet_lib.report.catalogue.zh_CN")
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("images/s", "张/秒"),
+        ("mAP", "mAP"),
+        ("batch 8 (published)", "batch 8（公开数据）"),
+        ("TPR at FPR 0.001", "FPR 为 0.001 时的 TPR"),
+        ("Ascend 310P3 (published)", "Ascend 310P3（公开数据）"),
+        (
+            "other programs used 1.7 cores, more than 0.1; nobody watched it",
+            "其他程序占用 1.7 个核，超过 0.1；没有监测",
+        ),
+        ("a file; and a word", "a file; and a word"),
+        ("0002_c1s1_000451_03.jpg", "0002_c1s1_000451_03.jpg"),
+    ],
+)
+def test_words_of_tables_follow_the_language(text, shown):
+    assert word(text, "zh_CN") == shown and word(text) == text
+
+
+def test_a_table_follows_the_language():
+    table = Table(
+        ("stage", "images/s"), (("simplified", 1234.5),), "Images per second, as published", {"images/s": ".1f"}
+    )
+    assert translated(table) is table
+    other = translated(table, "zh_CN")
+    assert other.columns == ("阶段", "张/秒") and other.rows == (("简化后", 1234.5),)
+    assert other.caption == "每秒图像数（公开数据）" and other.formats == {"张/秒": ".1f"}
+
+
+def plain_words(template: str) -> str:
+    return " ".join(before for before, _, _, _ in Formatter().parse(template))
+
+
+def fixed(template: str) -> Counter[str]:
+    """Numbers and code words that stand in a template itself."""
+    return Counter(re.findall(r"(?<![\w.])\d+(?:\.\d+)*|`[^`]+`|--\w[\w-]*|\w+_\w+(?:\.py)?", plain_words(template)))
+
+
+@pytest.mark.parametrize("language", languages())
+def test_a_template_in_another_language_lost_no_number_and_no_code_word(language):
+    english, other = templates(), templates(language)
+    assert not {name: lost for name in english if (lost := fixed(english[name]) - fixed(other[name]))}
+    known = words_of(language)
+    assert not {name: lost for name, there in known.items() if (lost := fixed(name) - fixed(there))}
+    assert all(needed(name) == needed(there) for name, there in known.items())
+
+
+def words_of(language: str) -> dict[str, str]:
+    return getattr(import_module(f"osnet_lib.report.catalogue.{language}"), "TABLE_WORDS", {})
+
+
+def headings() -> Iterator[str]:
+    """Headings and names of the tables in the code: keys of the records of functions that return a table."""
+    sources = [path for package in ("report", "comparison", "plots") for path in (PACKAGE / package).glob("*.py")]
+    for path in [*sources, PACKAGE / "core" / "machine.py"]:
+        for made in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(made, ast.FunctionDef) and (
+                made.name in ("_scores", "machine_facts")
+                or (made.returns is not None and ast.unparse(made.returns) == "Table")
+            ):
+                yield from _keys(made)
+
+
+def _keys(made: ast.FunctionDef) -> Iterator[str]:
+    for node in ast.walk(made):
+        if isinstance(node, (ast.Dict, ast.DictComp)):
+            for key in node.keys if isinstance(node, ast.Dict) else [node.key]:
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield key.value
+                elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
+                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in key.values)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Table" and isinstance(node.args[0], ast.Tuple):
+            yield from (part.value for part in node.args[0].elts if isinstance(part, ast.Constant))
+
+
+def test_every_heading_of_a_table_has_its_word():
+    found = set(headings())
+    assert len(found) > 120 and {"images/s", "result file", "TPR at FPR 7", "processor"} <= found
+    same = {name.replace("{k}", "7") for name, there in CHINESE.TABLE_WORDS.items() if name == there}
+    assert sorted(name for name in found if word(name, "zh_CN") == name and name not in same) == []
+
+
+def test_a_value_that_is_a_word_is_said_in_the_language():
+    assert fill("stage at batch", "zh_CN", stage="simplified", batch=8) == "简化后（batch 8）"
