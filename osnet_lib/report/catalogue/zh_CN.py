@@ -15,7 +15,7 @@ TEMPLATES: dict[str, str] = {
     "figure how good": "mAP {mAP:.2f} %",
     "figure where lost": "没有损失",
     "figure where lost at": "{stage}",
-    "figure which engine": "{ratio:.2f} ×",
+    "figure which engine": "{engine}，{ratio:.2f} ×",
     "figure published": "batch {batch}",
     "figure missing": "尚未测量",
     "missing": "请运行 {chapter} 一章，由它测量。",
