@@ -7,16 +7,19 @@ first into the folder itself, each other into one of its own below it. Without i
 from __future__ import annotations
 
 import importlib.util
+import re
 
 from docutils import nodes
 from result_first import message
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.search.zh import SearchChinese
 from sphinx.transforms import SphinxTransform
 
 from osnet_lib.report.words import fill
 
 NAMES = {"en": "English", "zh_CN": "中文"}  # each in its own language
+_HAN = re.compile(r"[\u3400-\u9fff]+")
 TAGS = {"en": "en", "zh_CN": "zh-CN"}  # as HTML names them
 
 
@@ -58,7 +61,27 @@ def offer_editions(app: Sphinx, page: str, _template: str, context: dict, _doctr
         context["search_limits"] = fill("search by titles", language)
 
 
+class _Words(set):
+    """Words that are looked up often; Sphinx keeps a list of them, in which that takes long."""
+
+    extend = set.update
+
+
+class HanWords(SearchChinese):
+    """The index of a Chinese edition: jieba divides what is Chinese alone, for most of a page of code is not."""
+
+    def init(self, options: dict) -> None:
+        super().init(options)
+        self.latin_terms = _Words()
+
+    def split(self, text: str) -> list[str]:
+        latin = self.latin1_letters.findall(text)
+        self.latin_terms.extend(latin)
+        return [*super().split(" ".join(_HAN.findall(text))), *latin]
+
+
 def setup(app: Sphinx) -> dict:
+    app.add_search_language(HanWords)
     app.add_config_value("editions", [], "html")
     app.add_transform(PartTitles)
     app.connect("html-page-context", offer_editions)

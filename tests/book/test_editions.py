@@ -55,3 +55,12 @@ def test_the_configuration_of_an_edition_is_that_of_the_book_in_its_language(tmp
         del found["title"], found["sphinx"]["config"]["language"]
         found["sphinx"]["config"]["html_theme_options"].pop("search_bar_text")
     assert english == chinese
+
+
+def test_latin_words_of_a_chinese_page_are_found_with_and_without_a_tokeniser():
+    words = editions.HanWords({}).split("离线模型 (OM) 的 throughput")
+    assert {"OM", "throughput"} <= set(words)
+    chinese = {word for word in words if not word.isascii()}
+    assert chinese <= {"离线", "模型", "的"} and bool(chinese) is (
+        editions.importlib.util.find_spec("jieba") is not None
+    )
