@@ -60,3 +60,22 @@ def test_a_chapter_offers_what_it_computed(visits, book):
         assert names == {*ran["metadata"]["study"]["results"], *ran["metadata"]["study"]["shown"]}, visit.name
         offered += len(names)
     assert offered > 5
+
+
+@pytest.mark.parametrize("words", ["吞吐率", "置信区间", "精度"])
+def test_the_search_in_chinese_leads_to_the_summary(page, place, words):
+    errors, _ = watch(page.context, place)
+    page.goto(f"{place}zh/search.html?q={words}")
+    links = page.locator("#search-results ul.search li a")
+    links.first.wait_for()
+    assert any("汇总" in title for title in links.all_inner_texts()[:5])
+    assert not errors
+
+
+@pytest.mark.parametrize("name", ["book/intro", "executed/05_accuracy", "search"])
+def test_a_page_leads_to_itself_in_the_other_language_and_back(page, place, name):
+    page.goto(f"{place}{name}.html")
+    for address, tag in ((f"{place}zh/{name}.html", "zh-CN"), (f"{place}{name}.html", "en")):
+        page.locator("a.edition").first.click()
+        page.wait_for_url(address)
+        assert page.locator("html").get_attribute("lang") == tag

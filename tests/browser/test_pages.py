@@ -109,7 +109,9 @@ def test_axe_finds_nothing_serious_of_our_own(visits):
 
 
 def is_sentence(text: str) -> bool:
-    """At least four words, a capital letter or figure first, a full stop last, and no name of a file."""
+    """At least four words, a capital letter or figure first, a full stop last, and no name of a file; or Chinese."""
+    if re.fullmatch(r".*[\u4e00-\u9fff]{3}.*。", text):
+        return True
     return (
         len(text.split()) >= 4
         and bool(re.match(r"[A-Z0-9].*\.$", text))
@@ -124,6 +126,8 @@ def is_sentence(text: str) -> bool:
         ("Rank-1 is 93 % here.", True),
         ("Rank-1 is 93 % here", False),
         ("A picture.", False),
+        ("逐轮时延，每个 batch 一条。", True),
+        ("一张图像", False),
         ("See the image x.png in full.", False),
     ],
 )

@@ -189,7 +189,7 @@ TEMPLATES: dict[str, str] = {
     "guide 3.1": "3.1 pth to ONNX",
     "differs 3.1": "No sources of torchreid and no script to write: the network is recognised in the checkpoint. Each batch size is simplified, and its features are compared with torch's; in the guide nothing is compared before section 6.",
     "guide 3.2": "3.2 ONNX to OM",
-    "differs 3.2": "Without CANN the command is printed, to be run elsewhere. The chip is a parameter; the guide knows the Ascend 310 alone, and logs with --log=debug where this says --log=error.",
+    "differs 3.2": "Without CANN the command is printed, to be run elsewhere. The chip is a parameter; the guide knows the Ascend 310 alone, and logs with `--log=debug` where this says `--log=error`.",
     "guide 4.1": "4.1 The data set",
     "differs 4.1": "Market-1501 is read in place, as a folder, zip or tar, and its names and counts are checked; without it the embedded mini-market is used. Other images need the manifest that this command writes.",
     "guide 4.2": "4.2 Preprocessing",

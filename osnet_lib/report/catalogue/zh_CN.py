@@ -172,7 +172,7 @@ TEMPLATES: dict[str, str] = {
     "code shown": "代码",
     "parameters shown": "本次运行的参数",
     # ----------------------------------------------------------------------------------------- the build's own pages
-    "book title": "OSNet 昇腾推理：人人可以重跑的实验",
+    "book title": "OSNet 昇腾推理：人人可以复现的研究",
     "search hint": "搜索本书……",
     "files of page": "本页的文件",
     "notebook as it ran": "运行后的笔记本：",
@@ -189,7 +189,7 @@ TEMPLATES: dict[str, str] = {
     "guide 3.1": "3.1 pth 转 onnx 模型",
     "differs 3.1": "不需要 torchreid 源码，也不用编写脚本：网络结构从权重文件中识别。每个批大小都做简化，并将特征与 torch 逐一比较；推理指导在第 6 节之前不做比较。",
     "guide 3.2": "3.2 onnx 转 om 模型",
-    "differs 3.2": "没有 CANN 时打印命令，可拿到别的主机上运行。芯片是一个参数，推理指导只针对 Ascend 310；日志用 --log=error，推理指导用 --log=debug。",
+    "differs 3.2": "没有 CANN 时打印命令，可拿到别的主机上运行。芯片是一个参数，推理指导只针对 Ascend 310；日志用 `--log=error`，推理指导用 `--log=debug`。",
     "guide 4.1": "4.1 数据集获取",
     "differs 4.1": "Market-1501 就地读取，目录、zip 或 tar 均可，并核对文件名和数量；没有它时使用内嵌的 mini-market。自己的图像需要清单文件，由这条命令生成。",
     "guide 4.2": "4.2 数据集预处理",
