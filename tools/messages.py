@@ -31,6 +31,10 @@ _KEPT = {
     "number": re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)*)"),
 }
 
+_FIGURE = re.compile(
+    r"[\d.,⁰¹²³⁴⁵⁶⁷⁸⁹]+( \w+)?"
+)  # a cell of a table: a number with its unit, the same in every language
+
 
 def lost(message: str, translation: str) -> list[str]:
     """The roles, targets of links, code words and numbers of a message that its translation lacks."""
@@ -91,6 +95,8 @@ def untranslated(messages: Path, catalogues: Path = CATALOGUES) -> Iterator[str]
         known = {message.id: message for message in _read(path)} if path.is_file() else {}
         for message in _read(template):
             translated = known.get(message.id)
+            if _FIGURE.fullmatch(str(message.id)):
+                continue
             if translated is None or not translated.string or translated.fuzzy:
                 yield f"{page}: not translated: {message.id}"
             elif missing := lost(str(message.id), str(translated.string)):

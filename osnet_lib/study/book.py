@@ -50,7 +50,7 @@ def build_book(workspace: Workspace) -> Path:
 
 def _configurations(root: Path) -> list[tuple[Path, Path]]:
     """The configuration of each edition, which is that of the book but for its language, and where it is built."""
-    import yaml  # what the package does not need by itself
+    import yaml  # type: ignore[import-untyped]  # what the package does not need by itself
 
     common: dict[str, Any] = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
     settings = common["sphinx"]["config"]

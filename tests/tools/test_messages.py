@@ -55,11 +55,14 @@ CATALOGUE = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
         ('msgid "One `word`."\nmsgstr ""\n', ["page: not translated: One `word`."]),
         ('#, fuzzy\nmsgid "One `word`."\nmsgstr "一个 `word`。"\n', ["page: not translated: One `word`."]),
         ('msgid "One `word`."\nmsgstr "一个词。"\n', ["page: lost code `word`: One `word`."]),
+        ('msgid "25.0 s"\nmsgstr ""\n\nmsgid "One `word`."\nmsgstr "一个 `word`。"\n', []),
         ('msgid "Another."\nmsgstr "另一个。"\n', ["page: not translated: One `word`."]),
     ],
 )
 def test_a_message_without_translation_is_found(tmp_path, entry, said):
-    (tmp_path / "page.pot").write_text(CATALOGUE + 'msgid "One `word`."\nmsgstr ""\n', "utf-8")
+    (tmp_path / "page.pot").write_text(
+        CATALOGUE + 'msgid "25.0 s"\nmsgstr ""\n\nmsgid "One `word`."\nmsgstr ""\n', "utf-8"
+    )
     (tmp_path / "page.po").write_text(CATALOGUE + entry, "utf-8")
     assert list(messages.untranslated(tmp_path, tmp_path)) == said
 
