@@ -31,9 +31,8 @@ _KEPT = {
     "number": re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)*)"),
 }
 
-_FIGURE = re.compile(
-    r"[\d.,⁰¹²³⁴⁵⁶⁷⁸⁹]+( \w+)?"
-)  # a cell of a table: a number with its unit, the same in every language
+# A cell of a table: a number with its unit, the same in every language.
+_FIGURE = re.compile(r"[\d.,⁰¹²³⁴⁵⁶⁷⁸⁹]+( \w+)?")
 
 
 def lost(message: str, translation: str) -> list[str]:

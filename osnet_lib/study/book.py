@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..core.files import write_text
+from ..core.files import read_text, write_text
 from ..errors import StudyError
 from ..report.words import fill
 from .workspace import Workspace
@@ -52,7 +52,7 @@ def _configurations(root: Path) -> list[tuple[Path, Path]]:
     """The configuration of each edition, which is that of the book but for its language, and where it is built."""
     import yaml  # type: ignore[import-untyped]  # what the package does not need by itself
 
-    common: dict[str, Any] = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    common: dict[str, Any] = yaml.safe_load(read_text(root / "_config.yml"))
     settings = common["sphinx"]["config"]
     first = settings["language"]
     settings["editions"] = [first, *EDITIONS]
