@@ -24,7 +24,7 @@ def results(page, place: str, words: str) -> list[tuple[str, str]]:
 def test_the_search_leads_to_the_summary(page, place, words):
     errors, _ = watch(page.context, place)
     found = results(page, place, words)
-    assert any(title.startswith("Summary") for title, _ in found[:3]), found[:5]
+    assert any(re.match(r"(\d+\. )?Summary", title) for title, _ in found[:3]), found[:5]
     assert not errors
 
 
@@ -44,7 +44,7 @@ def test_a_reader_goes_from_the_first_page_to_the_next_and_to_a_chapter(page, pl
     page.wait_for_url("**/book/reading.html")
     page.locator(".bd-sidebar-primary a", has_text="Accuracy").first.click()
     page.wait_for_url("**/executed/05_accuracy.html")
-    assert page.locator("article h1").inner_text().startswith("Accuracy")
+    assert re.match(r"(\d+\. )?Accuracy", page.locator("article h1").inner_text())
     assert not errors + requests
 
 

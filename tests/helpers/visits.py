@@ -148,8 +148,8 @@ _RULES = {
 def pages_of(book: Path) -> list[str]:
     """Every page of the build, as a path below it, without those that only lead to another."""
     there = [path for path in book.rglob("*.html") if 'http-equiv="refresh"' not in path.read_text("utf-8").lower()]
-    found = [path.relative_to(book).as_posix() for path in there]
-    return sorted(name for name in found if not name.startswith(("_static/", "_sources/", "_downloads/")))
+    found = [path.relative_to(book) for path in there]  # each edition has such folders
+    return sorted(path.as_posix() for path in found if not {"_static", "_sources", "_downloads"} & {*path.parts})
 
 
 def _bytes(url: str, address: str, book: Path) -> int:
