@@ -158,6 +158,13 @@ def small_market(tmp_path_factory) -> Path:
     return render_minimarket(tmp_path_factory.mktemp("data") / "small", world, progress=False)
 
 
+@pytest.fixture(scope="module")
+def dataset(small_market):
+    """`small_market`, open."""
+    with open_market1501(small_market) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="session")
 def complete_market(small_market, tmp_path_factory) -> Path:
     """`small_market` with all that the complete download has: a train split, and ``gt_query/`` with lists of none."""

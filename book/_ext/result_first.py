@@ -22,7 +22,7 @@ from osnet_lib.core.files import sha256
 from osnet_lib.core.results import read_result
 from osnet_lib.report.alternatives import retold
 from osnet_lib.report.provenance import provenance_sentence
-from osnet_lib.report.summary import by_distance
+from osnet_lib.report.result_tables import by_distance
 from osnet_lib.report.words import MIME, Said, Sentence, fill, plain, said_again, templates, word
 
 RESULT, PARAMETERS = "result", "parameters"  # tags of cells

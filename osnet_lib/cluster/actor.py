@@ -24,10 +24,10 @@ from ..core.machine import describe_machine
 from ..datasets.collection import open_collection
 from ..datasets.market1501 import Market1501, Sample
 from ..datasets.preprocess import HEIGHT, WIDTH, iter_batches
-from ..errors import DatasetError, OSNetError, SessionError, first_line
+from ..errors import DatasetError, SessionError
 from ..features.store import Features, save_features
 from ..inference.benchmark import random_batch
-from ..inference.fleet import Opening
+from ..inference.fleet import Opening, failure
 from ..inference.session import Session
 from .cluster import node_name
 from .shards import Shard, shard_key
@@ -98,7 +98,7 @@ class SessionActor:
         try:
             yield "placed", node_name(*_here())
             yield "opened", self._open()
-        except Exception as error:  # a mistake in a backend is a failure of this worker, with its name
+        except Exception as error:
             yield failure(error)
 
     def _open(self) -> Opened:
@@ -170,12 +170,3 @@ def _here() -> tuple[str, str]:
     import ray
 
     return ray.get_runtime_context().get_node_id(), platform.node()
-
-
-def failure(error: Exception) -> tuple:
-    """An error as the last tuple of an answer."""
-    if isinstance(error, DatasetError):
-        return "image", error.what, None if error.where is None else str(error.where), error.cure
-    if isinstance(error, OSNetError):
-        return "failed", str(error)
-    return "failed", f"{type(error).__name__}: {first_line(error)}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..conversion.parity import Tolerance, feature_difference
 from ..errors import ClusterError, DatasetError, ParityError, first_line
-from ..inference.fleet import SILENCE, Opening
+from ..inference.fleet import SILENCE, Opening, by_cause
 from .actor import Opened, SessionActor
 from .cluster import Node, Resource, nodes
 from .shards import Shard
@@ -50,13 +50,8 @@ class Crew:
     ):
         self.members: list[Member] = []
         self.same_bits = True
-        self._how, self._dataset, self._resource, self._workers, self._silence = (
-            how,
-            dataset,
-            resource,
-            workers,
-            silence,
-        )
+        self._how, self._dataset, self._resource = how, dataset, resource
+        self._workers, self._silence = workers, silence
         self._looked, self._nodes = 0.0, list[Node]()
         self._first: Opened | None = None
 
@@ -208,10 +203,7 @@ class Crew:
             self.members.append(member)
 
     def _none_left(self) -> ClusterError:
-        causes: dict[str, list[str]] = {}
-        for member in self.members:
-            causes.setdefault(member.failure, []).append(member.name)
-        what = "; ".join(f"{', '.join(names)} failed: {cause}" for cause, names in causes.items())
+        what = by_cause((member.name, member.failure) for member in self.members)
         return ClusterError(
             what or "no node has room for a worker", where=self._how.model, cure="Remove the cause, and run it again."
         )

@@ -16,7 +16,7 @@ _EXTRAS = {
     "convert": ("torch", "onnx", "google", "onnxsim", "safetensors", "gdown"),
     "cpu": ("onnxruntime",),
     "openvino": ("openvino",),
-    "scale": ("ray", "fsspec", "s3fs"),
+    "scale": ("ray",),
 }
 _NUMPY = re.compile(r"multiarray|_ARRAY_API|import numpy failed|compiled using NumPy|numpy\.\w+ size changed")
 

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -191,12 +191,26 @@ class Fleet:
         return "failed", cause
 
     def _no_device_left(self) -> SessionError:
-        causes: dict[str, list[str]] = {}
-        for worker in self.workers:
-            if worker.failure:
-                causes.setdefault(worker.failure.rstrip(". "), []).append(str(worker.device))
-        what = "; ".join(f"device {', '.join(devices)} failed: {cause}" for cause, devices in causes.items())
-        return SessionError(what, where=self.model, cure="Remove the cause, or leave the device out of the list.")
+        failed = [(str(worker.device), worker.failure) for worker in self.workers if worker.failure]
+        cure = "Remove the cause, or leave the device out of the list."
+        return SessionError(by_cause(failed, "device "), where=self.model, cure=cure)
+
+
+def by_cause(failed: Iterable[tuple[str, str]], kind: str = "") -> str:
+    """Who failed, with the cause of each, in a line that says no cause twice."""
+    causes: dict[str, list[str]] = {}
+    for name, cause in failed:
+        causes.setdefault(cause.rstrip(". "), []).append(name)
+    return "; ".join(f"{kind}{', '.join(names)} failed: {cause}" for cause, names in causes.items())
+
+
+def failure(error: Exception) -> tuple:
+    """An error as the last message of who computes: a damaged image is so for everybody, the rest is its own."""
+    if isinstance(error, DatasetError):
+        return "image", error.what, None if error.where is None else str(error.where), error.cure
+    if isinstance(error, OSNetError):
+        return "failed", str(error)
+    return "failed", f"{type(error).__name__}: {first_line(error)}"  # a mistake in a backend, with its name
 
 
 # What follows runs in the processes.
@@ -212,12 +226,8 @@ def _work(pipe: Connection, device: int, opening: Opening, job: Callable, argume
                 job(pipe, session, opening.decoders, *arguments)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the parent is done, or gone
-        except DatasetError as error:
-            pipe.send(("image", error.what, None if error.where is None else str(error.where), error.cure))
-        except OSNetError as error:
-            pipe.send(("failed", str(error)))
-        except Exception as error:  # a mistake in a backend is a failure of this device, with its name
-            pipe.send(("failed", f"{type(error).__name__}: {first_line(error)}"))
+        except Exception as error:
+            pipe.send(failure(error))
     except OSError:
         pass  # nobody listens any more
 

@@ -12,7 +12,7 @@ from ..core.table import Table
 from ..errors import ResultError
 from ..metrics.resampling import Interval
 from ..published.quoted import PublishedAccuracy, cited, published_accuracy
-from .result_tables import of_results
+from .result_tables import by_distance, of_results
 from .words import Said, Sentence
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def accuracy_table(results: list[Result], network: str | None = None) -> Table:
     The default distance comes before others.
     """
     records = []
-    for result in sorted(results, key=lambda result: result.conditions["metric"] != "euclidean"):
+    for result in sorted(results, key=by_distance):
         values, model, session = result.values, result.model, result.session
         ends = intervals(values)
         if network in (None, model.architecture):

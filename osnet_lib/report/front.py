@@ -15,7 +15,6 @@ from .stages import where_lost
 from .words import Said, Sentence
 
 ANSWERING = ("parity", "accuracy", "stages", "engines")  # kinds of results
-SCORED_BY = "euclidean"  # the default distance of every chapter
 _TOLD = {"how good": 2, "where lost": 2}  # sentences of an answer, else one; the chapter tells the rest
 
 

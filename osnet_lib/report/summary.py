@@ -12,7 +12,7 @@ from .openings import scoring_opening
 from .parity import same_network
 from .performance import fastest_batch, verdict_of
 from .provenance import written
-from .result_tables import of_results
+from .result_tables import by_distance, of_results
 from .stages import where_lost
 from .words import Said, Sentence, joined
 
@@ -46,11 +46,6 @@ def summary_opening(results: Mapping[str, Sequence[Result]]) -> Said:
 def all_results(results: Mapping[str, Sequence[Result]]) -> list[Result]:
     """Those of every kind, in the order of the study."""
     return [result for kind in CHAPTERS for result in sorted(results.get(kind, ()), key=by_distance)]
-
-
-def by_distance(result: Result) -> tuple[bool, str]:
-    """The default distance first, then by file."""
-    return result.conditions.get("metric") != "euclidean", result.file_name
 
 
 @of_results

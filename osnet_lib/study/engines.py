@@ -16,7 +16,6 @@ from ..conversion.onnx_file import inspect_onnx
 from ..conversion.parity import Tolerance
 from ..core.code_digest import code_digest
 from ..core.files import fingerprint, sha256
-from ..core.machine import describe_machine
 from ..core.results import Result, read_result, result_name, write_result
 from ..errors import SessionError, StudyError
 from ..inference.benchmark import random_batch, time_round
@@ -157,7 +156,6 @@ def _measure(
         "rounds": rounds,
         "tolerance": asdict(Tolerance()),
         "code": code_digest(run_side_by_side),
-        "machine": describe_machine(),
     }
     name = result_name(dataset.path.stem, network_label(study), f"bs{study.batch_size}", f"q{len(query)}")
     path = write_result(study.place.results, Result("engines", name, conditions, values))

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..core.files import read_json, sha256, write_json
 from ..core.results import Result, read_result
-from ..report.front import ANSWERING, SCORED_BY, tiles
+from ..report.front import ANSWERING, tiles
+from ..report.result_tables import SCORED_BY
 from .workspace import Workspace
 
 HEADLINES = "headlines.json"  # below work/: the figures of the last run, and of the last that differed

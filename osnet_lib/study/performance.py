@@ -66,7 +66,7 @@ def measure_performance(
         measured = run_benchmark(session, study.batch_size, rounds, warmup, study.progress)
         if measured.verdict and measured.verdict.disturbed:
             measured = better(measured, run_benchmark(session, study.batch_size, rounds, warmup, study.progress))
-    conditions = {**fixed, "warmed_up": measured.warmup, "machine": describe_machine()}
+    conditions = {**fixed, "warmed_up": measured.warmup}
     return read_result(write_result(study.place.results, Result("performance", name, conditions, measured.values())))
 
 

@@ -43,12 +43,6 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def dataset(small_market):
-    with open_market1501(small_market) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def expected(dataset, tmp_path_factory):
     """What one device of this process computes, batch 1."""
     folder = tmp_path_factory.mktemp("one")

@@ -28,12 +28,6 @@ from osnet_lib.inference.fleet import Fleet
 
 
 @pytest.fixture(scope="module")
-def dataset(small_market):
-    with open_market1501(small_market) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def expected(dataset, tmp_path_factory):
     """What one device computes, batch 2."""
     with open_fake(Path("one")) as session:
