@@ -94,19 +94,21 @@ def make_person(rng: np.random.Generator) -> Person:
 
 def _fabric(person: Person, view: str) -> Image.Image:
     """The cloth of the top as a full canvas; the torso cuts its shape out of it."""
-    y, x = np.mgrid[0 : CANVAS[1], 0 : CANVAS[0]]
+    y, x = np.ogrid[0 : CANVAS[1], 0 : CANVAS[0]]
     p = person.period
     second = {
-        "plain": np.zeros_like(x, bool),
-        "hoops": y % p < p // 2,
-        "pinstripes": x % p < p // 3,
-        "checks": (y // p + x // p) % 2 == 0,
-        "dots": ((x % p - p // 2) ** 2 + (y % p - p // 2) ** 2) < (p / 3.2) ** 2,
-        "two-tone": y < 178,
+        "plain": lambda: np.False_,
+        "hoops": lambda: y % p < p // 2,
+        "pinstripes": lambda: x % p < p // 3,
+        "checks": lambda: (y // p + x // p) % 2 == 0,
+        "dots": lambda: ((x % p - p // 2) ** 2 + (y % p - p // 2) ** 2) < (p / 3.2) ** 2,
+        "two-tone": lambda: y < 178,
         # A print is on the chest only, so two cameras can disagree about it, as in life.
-        "print": (abs(x - 128) < 26) & (abs(y - 170) < 24) & (view == "front"),
-    }[person.pattern]
-    return Image.fromarray(np.where(second[..., None], person.second, person.top).astype(np.uint8))
+        "print": lambda: (abs(x - 128) < 26) & (abs(y - 170) < 24) & (view == "front"),
+    }[person.pattern]()
+    cloth = Image.new("RGB", CANVAS, person.top)
+    cloth.paste(person.second, mask=Image.fromarray(np.broadcast_to(second, CANVAS[::-1])))
+    return cloth
 
 
 def _limb(draw: ImageDraw.ImageDraw, points: list[Point], width: float, colour: Colour) -> None:
@@ -257,6 +259,6 @@ def shade_folds(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     coarse = Image.fromarray(rng.integers(0, 256, (16, 8), dtype=np.uint8)).resize(CANVAS, Image.Resampling.BICUBIC)
     folds = np.asarray(coarse.filter(ImageFilter.GaussianBlur(6)), np.float32) / 255
     light = np.linspace(-1, 1, CANVAS[0], dtype=np.float32) * float(rng.uniform(-0.22, 0.22))
-    pixels = np.asarray(picture, np.float32).copy()
+    pixels = np.array(picture, np.float32)
     pixels[..., :3] *= (0.8 + 0.4 * folds + light)[..., None]
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGBA")
+    return Image.fromarray(np.clip(pixels, 0, 255, out=pixels).astype(np.uint8), "RGBA")

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -16,8 +13,6 @@ from helpers.paths import ROOT
 from helpers.results import accuracy, engines, intervals, parity, performance, stages
 from osnet_lib.core.files import sha256, write_json
 from osnet_lib.core.results import Result, write_result
-
-pytest.importorskip("sphinx")
 
 CHAPTERS = {
     "01_export": "parity",
@@ -29,7 +24,7 @@ CHAPTERS = {
 
 
 @pytest.fixture
-def first_page(tmp_path):
+def first_page(tmp_path, build):
     """A function that renders the first page of a book with these results, above and below its first heading."""
 
     def run(*results: Result) -> tuple[str, str]:
@@ -44,24 +39,15 @@ def first_page(tmp_path):
             cell = {"cell_type": "markdown", "metadata": {}, "source": f"# {chapter}"}
             notebook = {"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
             (tmp_path / "executed" / f"{chapter}.ipynb").write_text(json.dumps(notebook))
-        settings = {
-            "extensions": "myst_nb,sphinxcontrib.bibtex,front_page,status",
-            "root_doc": "book/intro",
-            "nb_execution_mode": "off",
-            "bibtex_bibfiles": "book/references.bib",
-            "html_theme": "basic",
-            "suppress_warnings": "myst.xref_missing,toc.not_included",  # not all pages are here
-        }
-        words = [word for name, value in settings.items() for word in ("-D", f"{name}={value}")]
-        path = os.pathsep.join(map(str, (ROOT / "book" / "_ext", ROOT)))
-        done = subprocess.run(
-            [sys.executable, "-m", "sphinx", "-C", "-q", *words, str(tmp_path), str(tmp_path / "html")],
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=300,
+        build(
+            tmp_path,
+            extensions="myst_nb,sphinxcontrib.bibtex,front_page,status",
+            root_doc="book/intro",
+            nb_execution_mode="off",
+            bibtex_bibfiles="book/references.bib",
+            html_theme="basic",
+            suppress_warnings="myst.xref_missing,toc.not_included",  # not all pages are here
         )
-        assert done.returncode == 0, done.stderr
         above, heading, below = (tmp_path / "html" / "book" / "intro.html").read_text("utf-8").partition("<h2>")
         assert heading and "OSNet on Ascend" in above
         return above, below

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
-
-from helpers.paths import ROOT
 
 pytest.importorskip("sphinx_book_theme")
 HERE = "https://github.com/somebody/study"
 
 
 @pytest.mark.parametrize("address", ["", HERE])
-def test_buttons_come_with_an_address_and_lead_to_sources(tmp_path, address):
+def test_buttons_come_with_an_address_and_lead_to_sources(tmp_path, build, monkeypatch, address):
     (tmp_path / "executed").mkdir()
     (tmp_path / "index.rst").write_text("Title\n=====\n\n.. toctree::\n\n   executed/08_performance\n")
     page = '{"cells": [{"cell_type": "markdown", "metadata": {}, "source": "# A"}], "metadata": {}, "nbformat": 4, '
     (tmp_path / "executed" / "08_performance.ipynb").write_text(page + '"nbformat_minor": 4}')
-    options = ("extensions=myst_nb,repository", "html_theme=sphinx_book_theme", "nb_execution_mode=off")
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "sphinx",
-            "-C",
-            "-q",
-            *(w for o in options for w in ("-D", o)),
-            tmp_path,
-            tmp_path / "html",
-        ],
-        env={**os.environ, "BOOK_REPOSITORY": address, "PYTHONPATH": str(ROOT / "book" / "_ext")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("BOOK_REPOSITORY", address)
+    build(tmp_path, extensions="myst_nb,repository", html_theme="sphinx_book_theme", nb_execution_mode="off")
     html = (tmp_path / "html" / "executed" / "08_performance.html").read_text("utf-8")
     assert 'href="../_sources/executed/08_performance.ipynb"' in html
     links = re.findall(rf'href="({HERE}[^"]*)"', html)

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-
-from helpers.paths import ROOT
 
 pytest.importorskip("myst_nb")
 
 
-def test_words_lead_to_their_page(tmp_path):
+def test_words_lead_to_their_page(tmp_path, build):
     (tmp_path / "index.rst").write_text("Title\n=====\n\n.. toctree::\n\n   page\n")
     page = {"cells": [{"cell_type": "markdown", "metadata": {}, "source": "# A\n\nProse."}], "metadata": {}}
     (tmp_path / "page.ipynb").write_text(json.dumps({**page, "nbformat": 4, "nbformat_minor": 4}))
     settings = "extensions = ['myst_nb', 'search_words']\nnb_execution_mode = 'off'\nhtml_theme = 'basic'\n"
     (tmp_path / "conf.py").write_text(settings + "search_words = {'page': ['confidence interval', 'Rank-1']}\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", tmp_path, tmp_path / "html"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "book" / "_ext")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    build(tmp_path, "-W")
     index = (tmp_path / "html" / "searchindex.js").read_text("utf-8").removeprefix("Search.setIndex(").rstrip(")")
     entries = json.loads(index)
     number = entries["docnames"].index("page")

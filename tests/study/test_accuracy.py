@@ -15,7 +15,8 @@ from scipy.io import savemat
 from helpers.engines import needs_openvino
 from osnet_lib.core.files import sha256
 from osnet_lib.core.results import read_results
-from osnet_lib.datasets.minimarket import World, render_minimarket
+from osnet_lib.datasets.market1501 import FOLDERS
+from osnet_lib.datasets.minimarket import World, plan, render
 from osnet_lib.errors import FeatureError
 from osnet_lib.features.store import Features
 from osnet_lib.inference.extract import extract_features
@@ -87,9 +88,14 @@ def test_variants_are_what_their_names_say(work, checkpoint, small_market):
 
 
 @pytest.fixture(scope="module")
-def mini(tmp_path_factory):
-    """The test split of mini-market, rendered."""
-    return render_minimarket(tmp_path_factory.mktemp("data") / "mini-market", World(), ("query", "gallery"), False)
+def fifth(tmp_path_factory):
+    """Every fifth person of mini-market's test split, and the distractors."""
+    folder = tmp_path_factory.mktemp("data") / "mini-market"
+    for picture in plan(World()):
+        if picture.split != "train" and picture.pid % 5 == 0:
+            (folder / FOLDERS[picture.split]).mkdir(parents=True, exist_ok=True)
+            (folder / FOLDERS[picture.split] / picture.name).write_bytes(render(picture, World()))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -165,30 +171,27 @@ def test_a_model_that_normalises_on_the_device_is_diagnosed_by_its_onnx(work, ch
     assert {"query: agrees", "gallery: agrees"} <= {finding.name for finding in found}
 
 
-def fifth(mini: Path, weights: Path, folder: Path) -> tuple[Features, Features]:
-    """Features of every fifth person of the test split, and of the distractors."""
-    with open_dataset(mini) as dataset, open_session(weights) as session:
-        some = [[one for one in split if one.pid % 5 == 0] for split in (dataset.query, dataset.gallery)]
-        query, gallery = (
+def features_of(data: Path, weights: Path, folder: Path) -> list[Features]:
+    with open_dataset(data) as dataset, open_session(weights) as session:
+        return [
             extract_features(session, dataset, samples, folder / f"{number}.npz", 16, progress=False)
-            for number, samples in enumerate(some)
-        )
-    return query, gallery
+            for number, samples in enumerate((dataset.query, dataset.gallery))
+        ]
 
 
 class TestEmbedded:
     """mini-market must tell good from bad, and the embedded weights must be good on it."""
 
-    def test_weights_score_on_a_fifth_of_the_people_as_they_did(self, mini, tmp_path):
-        query, gallery = fifth(mini, MINI, tmp_path)
+    def test_weights_score_on_a_fifth_of_the_people_as_they_did(self, fifth, tmp_path):
+        query, gallery = features_of(fifth, MINI, tmp_path)
         score = evaluate(query, gallery)
         assert (len(query), len(gallery)) == (60, 337)
         assert score.hits(1) == 58 and score.mAP == pytest.approx(0.953622, abs=1e-4)  # as cut from the whole run
 
-    def test_an_untrained_network_scores_badly(self, mini, card, tmp_path):
+    def test_an_untrained_network_scores_badly(self, fifth, card, tmp_path):
         path = tmp_path / "untrained.pth"  # a fifth of the time; the card has x1.0, and all people
         torch.save(build_model("osnet_x0_25", 751, seed=1501).state_dict(), path)
-        assert evaluate(*fifth(mini, path, tmp_path)).rank(1) < 0.60
+        assert evaluate(*features_of(fifth, path, tmp_path)).rank(1) < 0.60
         assert card["untrained"]["rank"]["1"] < 0.60
 
     @pytest.mark.market_full
