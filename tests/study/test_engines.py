@@ -71,13 +71,21 @@ def models(tmp_path_factory):
     return made.place.models
 
 
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    """Where the features that one test has left wait for the next, as they would in one workspace."""
+    return tmp_path_factory.mktemp("features")
+
+
 @pytest.fixture
-def study(work, models, small_market, tmp_path, monkeypatch):
+def study(work, models, features, small_market, tmp_path, monkeypatch):
     monkeypatch.setenv("OSNET_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "net.pt"
     path.write_bytes(checkpoint_path().read_bytes())
     shutil.copytree(models, work.models, dirs_exist_ok=True)
-    return Study(work, small_market, path, 2, progress=False)
+    shutil.copytree(features, work.features, dirs_exist_ok=True)
+    yield Study(work, small_market, path, 2, progress=False)
+    shutil.copytree(work.features, features, dirs_exist_ok=True)
 
 
 # ---- what is tried --------------------------------------------------------------------------------------------------
@@ -193,6 +201,8 @@ def test_features_of_the_stages_are_used_again(study, milliseconds, monkeypatch)
     from osnet_lib.study.stages import measure_stages
 
     monkeypatch.setattr("osnet_lib.study.stages.STAGES", ("torch", "simplified"))
+    for kept in study.place.features.glob("*simplified*"):
+        kept.unlink()
     measure_stages(study, [2], queries=6)
     before = {path.name: path.stat().st_mtime_ns for path in study.place.features.glob("*simplified*.npz")}
     assert len(before) == 2
