@@ -51,13 +51,14 @@ def is_asked_for(o: argparse.Namespace) -> bool:
 
 def extract_there(o: argparse.Namespace, model: Path) -> None:
     """Features of query and gallery by the workers of a cluster."""
-    from ..cluster.cluster import Resource
+    from ..cluster.cluster import Resource, on_cluster
     from ..cluster.extraction import extract_on_cluster
     from ..inference.session import open_session
     from ..study.dataset import open_dataset
 
     resource = Resource.parse(o.resource or ("NPU=1" if model.suffix.lower() == ".om" else "CPU=1"))
-    with open_dataset(o.dataset) as dataset:
+    # The cluster first: where there is none, no data set is rendered or read for it.
+    with on_cluster(o.cluster, resource, o.workers), open_dataset(o.dataset) as dataset:
         made = extract_on_cluster(
             model,
             dataset,

@@ -89,7 +89,7 @@ def test_paper_shows_every_column_and_command(book, address, browser):
         page = context.new_page()
         wrong, tables = [], 0
         for name in pages_of(book):
-            if name.startswith("book/api") or name in ("genindex.html", "search.html"):
+            if name.removeprefix("zh/").startswith(("book/api", "genindex", "search")):
                 continue  # made by Sphinx, without tables or commands
             page.goto(address + name)
             page.emulate_media(media="print")
