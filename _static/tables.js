@@ -29,6 +29,12 @@
     }
   }
 
+  // Sheets of photographs are wider than a small screen: the arrow keys move those as they move tables.
+  function reach() {
+    for (const sheet of document.querySelectorAll(".bd-article figure:has(> img)"))
+      small.matches ? sheet.setAttribute("tabindex", "0") : sheet.removeAttribute("tabindex");
+  }
+
   function mark() {
     for (const table of document.querySelectorAll(".bd-article table")) {
       table.classList.toggle("many", (table.rows[0]?.cells.length ?? 0) >= MANY);
@@ -39,5 +45,7 @@
 
   document.addEventListener("DOMContentLoaded", mark);
   document.addEventListener("DOMContentLoaded", arrange);
+  document.addEventListener("DOMContentLoaded", reach);
   small.addEventListener("change", arrange);
+  small.addEventListener("change", reach);
 })();

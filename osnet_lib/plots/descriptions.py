@@ -27,8 +27,8 @@ SENTENCES = {
     "cmc": "Share of queries with a right answer among the first k images, which rises with k.",
     "cmc of": "{label}: {first:.1f} % at rank 1 and {last:.1f} % at rank {rank}.",
     "engines": "Points of mAP lost against images per second, a mark for each of {engines} engines and precisions.",
-    "engines of": "The fastest, {engine}, reaches {speed:,.1f} images per second and loses {loss:.2f} points; "
-    "speeds disturbed: {disturbed}.",
+    "engines of": "The fastest, {engine}, reaches {speed:,.1f} images per second and changes mAP by {change:+.2f} "
+    "points; speeds disturbed: {disturbed}.",
     "input": "A picture of {width} by {height} pixels, resized to {to_width} by {to_height}, and its red, green and "
     "blue channels as they enter the network, with values from {low:.2f} to {high:.2f}.",
     "rounds": "Latency round by round, a strip for each batch size.",

@@ -72,5 +72,5 @@ def plot_engines(marks: Sequence[Mark], budget: float | None = None, title: str 
     handles = [*axes.get_legend_handles_labels()[0], *(one for one in extra if one not in axes.lines)]
     legend_below(figure, dict.fromkeys(handles))
     name, _, _, speed, (loss, *_), *_ = max(marks, key=lambda mark: mark[3])
-    fastest = sentence("engines of", engine=name, speed=speed, loss=loss, disturbed=sum(mark[-1] for mark in marks))
+    fastest = sentence("engines of", engine=name, speed=speed, change=-loss, disturbed=sum(mark[-1] for mark in marks))
     return describe(figure, sentence("engines", engines=len(marks)), fastest)

@@ -40,8 +40,8 @@ def evaluation_speed_table(results: Sequence[Result]) -> Table:
             figure = f"scaled from {conditions['loop_queries']} queries" if scaled else "measured"
             records.append(
                 {
-                    **size,
                     "program": WORDS.get(name, name),
+                    **size,
                     "figure": figure,
                     "seconds": times["median"],
                     "range": f"{times['min']:.2f} to {times['max']:.2f}",

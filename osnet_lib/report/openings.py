@@ -34,12 +34,11 @@ def query_opening(name: str, score: Evaluation, row: int) -> Said:
     return Said(one, Sentence("all queries", **overall))
 
 
-def simplified_sentence(source: OnnxFile, models: Sequence[OnnxFile]) -> Sentence:
+def simplified_sentence(source: OnnxFile, models: Sequence[OnnxFile]) -> Said:
     """What simplifying removed, and why nothing where it removed nothing."""
     nodes = max(model.nodes for model in models)
-    return Sentence(
-        "simplified the same" if nodes == source.nodes else "simplified fewer", nodes=nodes, before=source.nodes
-    )
+    name = "simplified the same" if nodes == source.nodes else "simplified fewer"
+    return Said(Sentence(name, nodes=nodes, before=source.nodes))
 
 
 def conversion_opening(
@@ -84,14 +83,14 @@ def features_opening(query: Features, gallery: Features) -> Said:
     return Said(Sentence("features", images=images, width=query.features.shape[1], **facts), took)
 
 
-def variants_sentence(variants: Sequence[Variant]) -> Sentence:
+def variants_sentence(variants: Sequence[Variant]) -> Said:
     """Which other use of the same features gains most, of those that are shown to be better."""
     better = [variant for variant in variants if variant.test and variant.test.outcome == "better"]
     if not better:
-        return Sentence("no variant")
+        return Said(Sentence("no variant"))
     best = max(better, key=lambda variant: variant.test.mAP.value if variant.test else 0.0)
     assert best.test is not None
-    return Sentence("best variant", variant=best.name, points=100 * best.test.mAP.value)
+    return Said(Sentence("best variant", variant=best.name, points=100 * best.test.mAP.value))
 
 
 def ranking_opening(score: Evaluation, pairs: CameraPairs) -> Said:

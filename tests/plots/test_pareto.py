@@ -20,8 +20,8 @@ def test_shows_every_engine_the_front_and_the_budget():
     assert_legible(figure)
     seen = texts(figure)
     assert figure.alt.endswith(
-        "The fastest, openvino bfloat16, streams fused, reaches 120.0 images per second and loses 0.03 points; speeds "
-        "disturbed: 1."
+        "The fastest, openvino bfloat16, streams fused, reaches 120.0 images per second and changes mAP by -0.03 "
+        "points; speeds disturbed: 1."
     )
     assert {name for name, *_ in MARKS} | {"front", "budget, 0.1 points", "hollow: disturbed"} <= set(seen)
 

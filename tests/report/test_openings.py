@@ -32,7 +32,7 @@ def test_one_query_and_all():
 
 @pytest.mark.parametrize("nodes, words", [(391, "nothing was left to remove"), (300, "300 nodes of 391")])
 def test_simplifying_says_why_nothing_went(nodes, words):
-    assert words in simplified_sentence(SimpleNamespace(nodes=391), [SimpleNamespace(nodes=nodes)])
+    assert words in str(simplified_sentence(SimpleNamespace(nodes=391), [SimpleNamespace(nodes=nodes)]))
 
 
 @pytest.mark.parametrize("made, words", [((), "ATC is not installed here"), (("om",), "ATC made 1 OMs for Ascend310")])
@@ -69,8 +69,8 @@ def test_variants():
 
     plain = SimpleNamespace(name="as extracted", test=None)
     some = [plain, variant("flip", "better", 0.01), variant("re-ranking", "better", 0.02), variant("x", "worse", 0.3)]
-    assert "re-ranking gains most: +2.00 points" in variants_sentence(some)
-    assert variants_sentence([plain]).name == "no variant"
+    assert "re-ranking gains most: +2.00 points" in str(variants_sentence(some))
+    assert variants_sentence([plain])[0].name == "no variant"
 
 
 def test_ranking_names_the_worst_change_of_view():

@@ -165,7 +165,7 @@ TEMPLATES: dict[str, str] = {
     "caption fig-speeds": "The fastest is batch {batch}, with {rate:,.0f} images/s.",
     "caption fig-rounds": "At batch {batch} the median is {median:.4g} ms, and 99 % of the rounds take at most {p99:.4g} ms ({verdict}).",
     "caption fig-scaling": "{queries:,} queries against {gallery:,} images take {seconds:.2g} s and {gigabytes:.2g} GB; each further image costs {microseconds:.1f} µs.",
-    "caption fig-engines": "The fastest, {engine}, reaches {speed:,.1f} images/s and loses {loss:.2f} points of mAP.",
+    "caption fig-engines": "The fastest, {engine}, reaches {speed:,.1f} images/s; mAP changes by {change:+.2f} points.",
     "caption fig-roofline": "{chip} reaches at most {share:.1f} % of its peak, at batch {batch}.",
     "caption fig-best-batch": "{label} is fastest at batch {batch}, with {rate:,.0f} images/s as published.",
     # ------------------------------------------------------------------------------------------- what folds code

@@ -165,7 +165,7 @@ TEMPLATES: dict[str, str] = {
     "caption fig-speeds": "最快的是 batch {batch}，吞吐率 {rate:,.0f} 张/秒。",
     "caption fig-rounds": "batch {batch} 的时延中位数为 {median:.4g} ms，99 % 的轮次不超过 {p99:.4g} ms（{verdict}）。",
     "caption fig-scaling": "{queries:,} 张查询图像对 {gallery:,} 张图库图像，需 {seconds:.2g} 秒、{gigabytes:.2g} GB 内存；图库每增加一张，增加 {microseconds:.1f} µs。",
-    "caption fig-engines": "最快的 {engine} 达到 {speed:,.1f} 张/秒，mAP 损失 {loss:.2f} 个百分点。",
+    "caption fig-engines": "最快的 {engine} 达到 {speed:,.1f} 张/秒，mAP 变化 {change:+.2f} 个百分点。",
     "caption fig-roofline": "{chip} 最多达到峰值的 {share:.1f} %，此时为 batch {batch}。",
     "caption fig-best-batch": "据公开数据，{label} 在 batch {batch} 时最快，为 {rate:,.0f} 张/秒。",
     # ------------------------------------------------------------------------------------------- what folds code
@@ -545,7 +545,7 @@ ALTERNATIVES: dict[str, str] = {
     "cmc": "前 k 张图像中有正确图像的查询所占的比例，随 k 上升。",
     "cmc of": "{label}：第 1 位为 {first} %，前 {rank} 位为 {last} %。",
     "engines": "mAP 损失（百分点）对吞吐率（张/秒），共 {engines} 种引擎和数据精度，各一个标记。",
-    "engines of": "最快的 {engine} 达到 {speed} 张/秒，损失 {loss} 个百分点；受干扰的性能数据：{disturbed}。",
+    "engines of": "最快的 {engine} 达到 {speed} 张/秒，mAP 变化 {change} 个百分点；受干扰的性能数据：{disturbed}。",
     "input": "一张 {width} × {height} 像素的图像，缩放为 {to_width} × {to_height}，以及输入网络的红、绿、蓝三个通道，取值从 {low} 到 {high}。",
     "rounds": "逐轮时延，每个 batch 一条。",
     "rounds of": "batch {batch}（{verdict}）：{rounds} 轮的中位数为 {median} ms，99 % 的轮次不超过 {p99} ms。",
