@@ -26,15 +26,16 @@ def run_times_table(runs: Iterable[tuple[str, float | None, str | None, int]]) -
 
 
 def disturbed_table(results: Sequence[Result]) -> Table:
-    """The result files whose times were disturbed, and by what; empty where none was."""
+    """The result files whose times, or that of the recommended engine, were disturbed, and by what; else empty."""
     records = [
         {
             "result file": result.file_name,
-            "because": "; ".join(result.values.get("reasons", ())) or None,
+            "because": "; ".join(timed.get("reasons", ())) or None,
             "date": written(result),
         }
         for result in results
-        if DISTURBED in (result.values.get("verdict"), (result.values.get("recommendation") or {}).get("verdict"))
+        for timed in (result.values, result.values.get("recommendation") or {})
+        if timed.get("verdict") == DISTURBED
     ]
     return Table.from_records(records, ("result file", "because", "date"))
 
