@@ -8,7 +8,7 @@ from typing import Protocol
 from .words import Said, Sentence, joined
 
 
-class Finding(Protocol):
+class Observation(Protocol):
     """What is said of an `osnet_lib.diagnosis.findings.Finding`, whose texts the catalogues know as words."""
 
     @property
@@ -23,13 +23,13 @@ class Finding(Protocol):
     def cure(self) -> str: ...
 
 
-def findings_said(findings: Sequence[Finding]) -> Said:
+def findings_said(findings: Sequence[Observation]) -> Said:
     """A verdict, then one item each, in the order given: what is wrong comes first."""
     wrong = [finding.name for finding in findings if finding.severity == "wrong"]
     verdict = Sentence("something wrong", names=joined(wrong)) if wrong else Sentence("nothing wrong")
     return Said(verdict, *map(_item, findings), between="between lines")
 
 
-def _item(found: Finding) -> Sentence:
+def _item(found: Observation) -> Sentence:
     cure = Sentence("cure", cure=found.cure) if found.cure else Sentence("nothing")
     return Sentence(f"finding {found.severity}", name=found.name, what=found.what, evidence=found.evidence, cure=cure)

@@ -1,8 +1,8 @@
 """Words inside charts, in the drawings and in what answers to the pointer, in another language than their notebook's.
 
-A drawing keeps its words as text: they are looked up in the ``LABELS`` of a language's catalogue, then among its words
-of tables. A script says its own by ``say("identity {pid}", …)``: their counterparts, in ``SCRIPT_WORDS``, are put
-before it. Nothing is drawn or computed anew.
+A drawing keeps its words as text: they are looked up in the ``CHART_WORDS`` of a language's catalogue, then among its
+words of tables. A script says its own by ``say("identity {pid}", …)``: their counterparts, in ``SCRIPT_WORDS``, are
+put before it. Nothing is drawn or computed anew.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORD = re.compile(r"[A-Za-z]{2}")
 
 def label(text: str, language: str) -> str | None:
     """A label in a language; None where its catalogue has nothing for it."""
-    known = look_up(text, language, "LABELS")
+    known = look_up(text, language, "CHART_WORDS")
     return look_up(text, language) if known is None else known
 
 

@@ -19,7 +19,7 @@ TEMPLATES: dict[str, str] = {
     "figure which engine": "{engine}，{ratio:.2f} ×",
     "figure published": "batch {batch}",
     "figure missing": "尚未测量",
-    "missing": "请运行 {chapter} 一章，由它测量。",
+    "missing": "运行 {chapter} 一章即可得到。",
     "measured here": "本次运行实测",
     "published": "公开数据",
     # ------------------------------------------------------------------------------------------- export: parity
@@ -36,7 +36,7 @@ TEMPLATES: dict[str, str] = {
     "published elsewhere": "Market-1501 上的公开精度（数据集不同，不可比较）：Rank-1 {rank1} %，mAP {mAP} %。来源：{source}。",
     "not published": "没有收录 {network} 按{metric}距离计算的公开精度。",
     "best variant": "特征不变、只换用法时，{variant} 提升最多：mAP {points:+.2f} 个百分点。",
-    "no variant": "特征不变时，没有哪种用法能证明更好。",
+    "no variant": "特征不变时，没有哪种用法经检验更好。",
     "not Market-1501": "本数据集不是 Market-1501：这个精度只说明流程走通，不能与 Market-1501 的公开精度比较。门限检查改为用于下文各转换阶段。",
     "no published figure": "没有收录 {network} 按{metric}距离计算的公开精度。",
     "gate": "- 与 {source}（{device}）的公开精度对比：{decision}",
@@ -56,7 +56,7 @@ TEMPLATES: dict[str, str] = {
     "share of queries": "这里只用一部分行人计算，图库中的错误图像较少，因此数值高于精度一章，只能相互比较。",
     "points with interval": "{value}（{interval}）",
     # -------------------------------------------------------------------------------------------------- engines
-    "stay": "在这台机器上，batch {batch} 时没有哪种引擎能证明比 {reference} 快，且 mAP 代价不超过 {budget:g} 个百分点：继续用它。",
+    "stay": "在这台机器上，batch {batch} 时没有经检验比 {reference} 更快、且 mAP 代价不超过 {budget:g} 个百分点的引擎：继续使用它。",
     "one thread": "1 个线程",
     "threads": "{count} 个线程",
     "take": "{engine}，{threads}：batch {batch} 时速度是 {reference} 的 {ratio:.2f} 倍{interval}；{price}。{timing}",
@@ -672,7 +672,7 @@ TABLE_WORDS: dict[str, str] = {
 }
 
 # Words in the drawings of charts, see `osnet_lib.report.labels`; in braces what is kept, or said by the words above.
-LABELS: dict[str, str] = {
+CHART_WORDS: dict[str, str] = {
     # ------------------------------------------------------------------------------------------- names stay
     **{name: name for name in ("Ascend {chip}", "NVIDIA {chip}", "pid {number}")},
     **{f"{{backend}} {name}": f"{{backend}} {name}" for name in ("float32", "bfloat16", "float16", "int8")},
