@@ -21,6 +21,7 @@ from sphinx.application import Sphinx
 from osnet_lib.core.files import sha256
 from osnet_lib.core.results import read_result
 from osnet_lib.report.alternatives import retold
+from osnet_lib.report.labels import relabelled
 from osnet_lib.report.provenance import provenance_sentence
 from osnet_lib.report.result_tables import by_distance
 from osnet_lib.report.words import MIME, Said, Sentence, fill, plain, said_again, templates, word
@@ -113,7 +114,7 @@ def _fold(cell: Cell, language: str) -> None:
 
 
 def _describe(cell: Cell, language: str, translate: Translate) -> None:
-    """Captions, alternative texts and tables in the language; a caption begins with what to conclude."""
+    """Captions, alternative texts, tables and labels in the language; a caption begins with what to conclude."""
     shown = cell["metadata"].get("mystnb", {})
     if figure := shown.get("figure"):
         name, values, caption = f"caption {figure.get('name', '')}", _values(cell["outputs"]), figure.get("caption", "")
@@ -122,8 +123,12 @@ def _describe(cell: Cell, language: str, translate: Translate) -> None:
     if picture := shown.get("image"):
         picture["alt"] = retold(picture.get("alt", ""), language)
     for output in cell["outputs"]:
-        if html := output.get("data", {}).get("text/html"):
-            output["data"]["text/html"] = _TABLE.sub(lambda found: _table(found[0], language), "".join(html))
+        data = output.get("data", {})
+        if html := data.get("text/html"):
+            html = _TABLE.sub(lambda found: _table(found[0], language), "".join(html))
+            data["text/html"] = relabelled(html, language)
+        if drawing := data.get("image/svg+xml"):
+            data["image/svg+xml"] = relabelled("".join(drawing), language)
 
 
 def _table(html: str, language: str) -> str:

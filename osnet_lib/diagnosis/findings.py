@@ -53,13 +53,6 @@ class Finding:
         return f"{self.what}: {self.evidence}.{f' {self.cure}' if self.cure else ''}"
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
-    """Markdown for a notebook: a verdict, then one item each, what is wrong first."""
-    wrong = [finding.name for finding in findings if finding.severity == "wrong"]
-    verdict = f"**Wrong: {', '.join(wrong)}.**" if wrong else "**Nothing is wrong.**"
-    return "\n".join([verdict, "", *(f"- *{f.severity}*, {f.name}. {f.text()}" for f in in_order(findings))])
-
-
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
     """What is wrong first."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -191,15 +191,15 @@ def accuracy_table(results: list[Result], network: str | None = None) -> Table:
     return Table.from_records(records, caption=caption)
 
 
-def compare_published(assessment: Assessment, network: str, is_market1501: bool) -> str:
+def compare_published(assessment: Assessment, network: str, is_market1501: bool) -> Said:
     """The guide's gate against every published score of a network, in Markdown; where there is none, why."""
     if not is_market1501:
-        return Sentence("not Market-1501")
+        return Said(Sentence("not Market-1501"))
     metric = assessment.evaluation.metric
     entries = [entry for entry in published_accuracy(network) if entry.metric == metric]
-    return "\n".join(_gate(assessment, entry) for entry in entries) or (
-        Sentence("no published figure", metric=metric, network=network)
-    )
+    if not entries:
+        return Said(Sentence("no published figure", metric=metric, network=network))
+    return Said(*(_gate(assessment, entry) for entry in entries), between="between lines")
 
 
 def _gate(assessment: Assessment, entry: PublishedAccuracy) -> Sentence:

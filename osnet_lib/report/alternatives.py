@@ -8,7 +8,7 @@ from functools import cache
 from string import Formatter
 
 from ..plots.descriptions import SENTENCES
-from .words import DEFAULT, picture_sentences
+from .words import DEFAULT, picture_sentences, word
 
 
 def retold(text: str, language: str = DEFAULT) -> str:
@@ -19,7 +19,12 @@ def retold(text: str, language: str = DEFAULT) -> str:
     """
     known = picture_sentences(language)
     found = _parts(text) if known else None
-    return text if found is None else "".join(known[name].format(**values) for name, values in found)
+    if found is None:
+        return text
+    return "".join(
+        known[name].format(**{field: word(value, language) for field, value in values.items()})
+        for name, values in found
+    )
 
 
 def _parts(text: str) -> list[tuple[str, Mapping[str, str]]] | None:

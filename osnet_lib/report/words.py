@@ -23,6 +23,18 @@ from . import catalogue
 
 DEFAULT = "en"
 MIME = "application/vnd.osnet.sentences+json"  # beside the text in a notebook: names and values, for another language
+_LONG = (
+    "chip",
+    "data",
+    "label",
+    "heading",
+    "rate",
+    "note",
+    "what",
+    "names",
+    "batches",
+)  # in a pattern: may be several words
+_FIELD = re.compile(r"\{\w+\}")
 _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
 _CITED, _CITATION = re.compile(r"\{cite:t\}`([^`]*)`"), re.compile(r" ?\{cite:p\}`[^`]*`")
 
@@ -49,31 +61,40 @@ def _module(language: str) -> ModuleType:
 
 def word(text: str, language: str = DEFAULT) -> str:
     """A heading, name, caption or word of a table in a language; as it is where its catalogue does not have it."""
-    exact, patterns = _words(language)
-    if text in exact:
-        return exact[text]
-    for pattern, other in patterns:
-        if found := pattern.fullmatch(text):
-            return other.format(**found.groupdict())
+    known = look_up(text, language)
+    if known is not None:
+        return known
     parts = text.split("; ")
     said = [word(part, language) for part in parts] if len(parts) > 1 else parts
     return text if said == parts else templates(language)["between reasons"].join(said)
 
 
+def look_up(text: str, language: str, words: str = "TABLE_WORDS") -> str | None:
+    """What one of the catalogue's collections has for a text, by itself or by a pattern; None where it has nothing."""
+    exact, patterns = _words(language, words)
+    if text in exact:
+        return exact[text]
+    for pattern, other in patterns:
+        if found := pattern.fullmatch(text):
+            values = {name: look_up(value, language, words) for name, value in found.groupdict().items()}
+            return other.format(**{name: values[name] or word(found[name], language) for name in values})
+    return None
+
+
 @cache
-def _words(language: str) -> tuple[Mapping[str, str], Sequence[tuple[re.Pattern[str], str]]]:
+def _words(language: str, words: str) -> tuple[Mapping[str, str], Sequence[tuple[re.Pattern[str], str]]]:
     """What stands for itself, and what has any text where braces stand."""
-    known: Mapping[str, str] = getattr(_module(language), "TABLE_WORDS", {})
+    known: Mapping[str, str] = getattr(_module(language), words, {})
     exact = {name: other for name, other in known.items() if "{" not in name}
-    longest = sorted((name for name in known if "{" in name), key=len, reverse=True)
+    longest = sorted((name for name in known if "{" in name), key=lambda name: len(_FIELD.sub("", name)), reverse=True)
     return exact, [(_pattern(name), known[name]) for name in longest]
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    """What stands in braces is a word or a number; only chips and data have names of several words."""
+    """What stands in braces is a word or a number; only what is in `_LONG` may be several words."""
     parts = []
     for before, field, _, _ in Formatter().parse(name):
-        some = ".+?" if field in ("chip", "data") else r"\S+"
+        some = ".+?" if field in _LONG else r"[\d.,:%−-]+" if field == "number" else r"\S+"
         parts.append(re.escape(before) + (f"(?P<{field}>{some})" if field else ""))
     return re.compile("".join(parts))
 
@@ -93,6 +114,11 @@ def translated(table: Table, language: str = DEFAULT) -> Table:
 def picture_sentences(language: str = DEFAULT) -> Mapping[str, str]:
     """Sentences on pictures, by the names of `osnet_lib.plots.descriptions`; none in the language of these."""
     return getattr(_module(language), "ALTERNATIVES", {})
+
+
+def script_words(language: str = DEFAULT) -> Mapping[str, str]:
+    """What the scripts of ``resources/`` say, by their own words; none in the language of these."""
+    return getattr(_module(language), "SCRIPT_WORDS", {})
 
 
 def search_words(language: str = DEFAULT) -> Mapping[str, Sequence[str]]:
@@ -118,6 +144,12 @@ def text(value: Any, language: str = DEFAULT) -> Any:
     return word(value, language) if isinstance(value, str) and language != DEFAULT else value
 
 
+def _bundle(said: Sentence | Said) -> dict[str, Any]:
+    """What a notebook shows: the text, and beside it what that was filled from."""
+    words = plain(str(said))
+    return {"text/plain": words, "text/markdown": words, MIME: said.as_dict()}
+
+
 class Sentence(str):
     """A filled template: text in English, with the `name` and the `values` that it was filled from."""
 
@@ -136,6 +168,9 @@ class Sentence(str):
     def as_dict(self) -> dict[str, Any]:
         """Name and values, ready for JSON."""
         return {"name": self.name, "values": {key: _stored(value) for key, value in self.values.items()}}
+
+    def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
+        return _bundle(self)
 
 
 class Said(tuple[Any, ...]):
@@ -167,8 +202,7 @@ class Said(tuple[Any, ...]):
         return {"said": list(map(_stored, self)), "between": self.between}
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
-        words = plain(str(self))
-        return {"text/plain": words, "text/markdown": words, MIME: self.as_dict()}
+        return _bundle(self)
 
 
 def joined(parts: Iterable[Any]) -> Said:

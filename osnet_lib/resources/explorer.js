@@ -2,12 +2,6 @@
 /* Shows what any query finds. It takes over every explorer of the page that nothing has taken over yet. */
 (() => {
   "use strict";
-  const MARKS = {
-    r: ["right", "✓", "right"],
-    w: ["wrong", "✗", "wrong"],
-    d: ["dropped", "–", "dropped: the query's identity in its own camera"],
-    j: ["junk", "∅", "junk: dropped for every query"],
-  };
   const RANKED = "rw";
 
   function element(name, attributes = {}, ...children) {
@@ -17,8 +11,6 @@
     return made;
   }
 
-  const percent = (ap) => (ap === null ? "no match" : `AP ${(100 * ap).toFixed(1)} %`);
-  const who = (pid) => (pid < 0 ? "junk" : pid === 0 ? "distractor" : `identity ${pid}`);
   const counted = (marks, mark) => marks.split(mark).length - 1;
 
   function canvas(width, height, label) {
@@ -31,6 +23,19 @@
 
   function start(box) {
     const data = JSON.parse(box.querySelector('script[type="application/json"]').textContent);
+    const words = JSON.parse(box.querySelector("script.words")?.textContent ?? "{}"); /* in the language of the page */
+    const say = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+    const MARKS = {
+      r: ["right", "✓", say("right"), ""],
+      w: ["wrong", "✗", say("wrong"), ""],
+      d: ["dropped", "–", say("dropped"), say("the query's identity in its own camera")],
+      j: ["junk", "∅", say("junk"), say("dropped for every query")],
+    };
+    const meaning = ([, , short, why]) => (why ? say("{short}: {why}", { short, why }) : short);
+    const percent = (ap) => (ap === null ? say("no match") : `AP ${(100 * ap).toFixed(1)} %`);
+    const who = (pid) => (pid < 0 ? say("junk") : pid === 0 ? say("distractor") : say("identity {pid}", { pid }));
+    const seen = (pid, camid) => say("{who}, camera {camid}", { who: who(pid), camid });
+
     const { queries, lists, sprite } = data;
     let name = [];
     const gallery = data.gallery.map(([same, rest, pid, camid]) => {
@@ -68,35 +73,35 @@
       const select = element("select");
       return [select, element("label", wide ? { class: "wide" } : {}, label, select)];
     };
-    const [camera, cameraLabel] = choice("Camera of the query");
-    const [identity, identityLabel] = choice("Identity");
-    const [order, orderLabel] = choice("Order");
-    const [pick, pickLabel] = choice("Query", true);
-    const back = element("button", { type: "button", "aria-label": "previous query" }, "←");
-    const on = element("button", { type: "button", "aria-label": "next query" }, "→");
+    const [camera, cameraLabel] = choice(say("Camera of the query"));
+    const [identity, identityLabel] = choice(say("Identity"));
+    const [order, orderLabel] = choice(say("Order"));
+    const [pick, pickLabel] = choice(say("Query"), true);
+    const back = element("button", { type: "button", "aria-label": say("previous query") }, "←");
+    const on = element("button", { type: "button", "aria-label": say("next query") }, "→");
     const picks = element("div", { class: "picks" }, cameraLabel, identityLabel, orderLabel, pickLabel, back, on);
     const asked = element("div", { class: "asked" });
     const ranks = element("ol", {
       class: sprite ? "ranks" : "ranks bare",
       tabindex: "0",
-      "aria-label": "nearest gallery images; the left and right arrow keys change the query",
+      "aria-label": say("nearest gallery images; the left and right arrow keys change the query"),
     });
     const said = element("p", { class: "said-aloud", role: "status", "aria-live": "polite" });
     const key = element(
       "ul",
-      { class: "key", "aria-label": "signs" },
+      { class: "key", "aria-label": say("signs") },
       ...Object.entries(MARKS)
         .filter(([mark]) => lists.some(([, , marks]) => marks.includes(mark)))
-        .map(([, [name, sign, words]]) =>
-          element("li", { class: name }, element("span", { class: "sign", "aria-hidden": "true" }, sign), words)
+        .map(([, mark]) =>
+          element("li", { class: mark[0] }, element("span", { class: "sign", "aria-hidden": "true" }, mark[1]), meaning(mark))
         )
     );
 
     const sorted = (values) => [...new Set(values)].sort((a, b) => a - b);
     const fill = (select, options) =>
       select.replaceChildren(...options.map(([value, words]) => element("option", { value }, words)));
-    fill(camera, [["", "all"], ...sorted(queries.map((q) => q[2])).map((c) => [c, String(c)])]);
-    fill(order, [["worst", "worst AP first"], ["best", "best AP first"], ["identity", "by identity"]]);
+    fill(camera, [["", say("all")], ...sorted(queries.map((q) => q[2])).map((c) => [c, String(c)])]);
+    fill(order, [["worst", say("worst AP first")], ["best", say("best AP first")], ["identity", say("by identity")]]);
 
     const fits = (q) => (!camera.value || q[2] === +camera.value) && (!identity.value || q[1] === +identity.value);
     const ORDERS = {
@@ -109,31 +114,32 @@
     function refill() {
       const kept = identity.value;
       const pids = sorted(queries.filter((q) => !camera.value || q[2] === +camera.value).map((q) => q[1]));
-      fill(identity, [["", "all"], ...pids.map((pid) => [pid, String(pid)])]);
+      fill(identity, [["", say("all")], ...pids.map((pid) => [pid, String(pid)])]);
       if (pids.includes(+kept) && kept) identity.value = kept;
       const found = [...queries.keys()].filter((i) => fits(queries[i])).sort(ORDERS[order.value]);
       const chosen = pick.value;
       fill(pick, found.map((i) => {
         const [, pid, camid, ap, first] = queries[i];
-        return [i, `${who(pid)}, camera ${camid}: ${percent(ap)}${first === 1 ? "" : first ? ` (first right: ${first})` : ""}`];
+        const late = first > 1 ? say(" (first right: {first})", { first }) : "";
+        return [i, say("{what}: {value}", { what: seen(pid, camid), value: percent(ap) + late })];
       }));
       if (found.includes(+chosen) && chosen) pick.value = chosen;
       show();
     }
 
     function card(number, distance, mark, rank) {
-      const [name, pid, camid] = gallery[number], [kind, sign, words] = MARKS[mark];
+      const [name, pid, camid] = gallery[number], [kind, sign, short] = MARKS[mark];
       const tile = element("div", { class: "tile" });
       if (sprite) {
-        const drawn = canvas(60, 120, `${words}: ${who(pid)}, camera ${camid}`);
+        const drawn = canvas(60, 120, say("{what}: {value}", { what: meaning(MARKS[mark]), value: seen(pid, camid) }));
         picture(drawn, queries.length + number);
         tile.append(drawn);
-      } else tile.append(words.split(":")[0]);
+      } else tile.append(short);
       tile.append(element("span", { class: "sign", "aria-hidden": "true" }, sign));
       return element(
         "li", { class: kind, title: name },
-        element("span", {}, rank ? `rank ${rank}` : "no rank"), tile,
-        element("span", {}, who(pid)), element("span", { class: "said" }, `camera ${camid}`),
+        element("span", {}, rank ? say("rank {rank}", { rank }) : say("no rank")), tile,
+        element("span", {}, who(pid)), element("span", { class: "said" }, say("camera {camid}", { camid })),
         element("span", { class: "said" }, distance.toPrecision(4))
       );
     }
@@ -146,29 +152,33 @@
       const pair = element("div", { class: "pair" });
       const figure = (drawn, words) => pair.append(element("figure", {}, drawn, element("figcaption", {}, words)));
       if (sprite) {
-        const drawn = canvas(80, 160, `query: ${who(pid)}, camera ${camid}`);
+        const drawn = canvas(80, 160, say("{what}: {value}", { what: say("query"), value: seen(pid, camid) }));
         picture(drawn, number);
-        figure(drawn, "query");
+        figure(drawn, say("query"));
       }
       if (data.maps) {
-        const drawn = canvas(80, 160, "activation map of the query: where its feature comes from");
+        const drawn = canvas(80, 160, say("activation map of the query: where its feature comes from"));
         if (sprite) picture(drawn, number);
         heat(drawn, data.maps[number], Boolean(sprite));
-        figure(drawn, "activation");
+        figure(drawn, say("activation"));
       }
       const facts = element("p", { class: "facts" });
-      for (const words of [`${who(pid)}, camera ${camid}`, percent(ap), name]) facts.append(element("span", {}, words));
+      for (const words of [seen(pid, camid), percent(ap), name]) facts.append(element("span", {}, words));
       asked.replaceChildren(pair, facts);
       let rank = 0;
       ranks.replaceChildren(
         ...found.map((image, i) => card(image, distances[i], marks[i], RANKED.includes(marks[i]) ? ++rank : 0))
       );
       const aside = counted(marks, "d") + counted(marks, "j");
-      said.textContent =
-        `Query ${place + 1} of ${pick.options.length}: ${who(pid)} in camera ${camid}, ${percent(ap)}. ` +
-        `Of its ${rank} nearest images ${counted(marks, "r")} are right and ${counted(marks, "w")} wrong` +
-        (aside ? `; ${aside} more near it ${aside === 1 ? "is" : "are"} left out. ` : ". ") +
-        (first === 1 ? "Rank 1 is right." : first ? `The first right one has rank ${first}.` : "No image matches it.");
+      const counts = { rank, right: counted(marks, "r"), wrong: counted(marks, "w"), aside, first };
+      said.textContent = [
+        say("Query {place} of {all}: {what}, {score}.", {
+          place: place + 1, all: pick.options.length, what: seen(pid, camid), score: percent(ap),
+        }),
+        say("Of its {rank} nearest images {right} are right and {wrong} wrong.", counts),
+        ...(aside ? [say("Left out near it: {aside}.", counts)] : []),
+        first === 1 ? say("Rank 1 is right.") : first ? say("The first right one has rank {first}.", counts) : say("No image matches it."),
+      ].join(" ");
     }
 
     function step(by) {

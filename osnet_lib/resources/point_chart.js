@@ -13,6 +13,8 @@
 
   function start(box) {
     const data = JSON.parse(box.querySelector('script[type="application/json"]').textContent);
+    const words = JSON.parse(box.querySelector("script.words")?.textContent ?? "{}"); /* in the language of the page */
+    const say = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
     const drawing = box.querySelector(".drawing");
     const tip = element("div", { class: "tip", "aria-hidden": "true", hidden: "" });
     const said = element("p", { role: "status", "aria-live": "polite", class: "visually-hidden" });
@@ -23,12 +25,13 @@
       if (words.length > 1) picks.append(element("label", {}, label, select));
       select.addEventListener("change", () => {
         draw();
-        said.textContent = `${marks().length} points, ${[device, scale].map((one) => one.selectedOptions[0]?.text ?? "").join(" ")}`;
+        const picked = [device, scale].map((one) => one.selectedOptions[0]?.text ?? "").join(" ");
+        said.textContent = say("{count} points, {picked}", { count: marks().length, picked });
       });
       return select;
     };
-    const device = choice("Device", data.devices.map((name) => name || "all"));
-    const scale = choice("Scale", data.scales);
+    const device = choice(say("Device"), data.devices.map((name) => name || say("all")));
+    const scale = choice(say("Scale"), data.scales.map((name) => ({ log: say("log"), linear: say("linear") })[name]));
 
     const marks = () => [...drawing.querySelectorAll(".plot > .mark")];
     const middle = (mark) => {

@@ -117,7 +117,7 @@ def page_of(language: str, **cell) -> dict:
 
 def test_a_table_is_shown_in_the_language_of_the_book():
     html = page_of("zh_CN")["outputs"][0]["data"]["text/html"]
-    assert ">结论</th>" in html and ">张/秒</th>" in html and ">还没有运行过。</td>" in html and ">安静</td>" in html
+    assert ">结论</th>" in html and ">张/秒</th>" in html and ">还没有运行过。</td>" in html and ">无干扰</td>" in html
     assert ">95\u00a0% sure</td>" in html and "data-said" not in html
     english = page_of("en")["outputs"][0]["data"]["text/html"]
     assert ">The study was not run yet.</td>" in english and "data-said" not in english

@@ -19,8 +19,8 @@ def opened(page, book):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
 
-    def open_page(name: str, part: str):
-        page.goto((book / "executed" / f"{name}.html").as_uri())
+    def open_page(name: str, part: str, edition: str = ""):
+        page.goto((book / edition / "executed" / f"{name}.html").as_uri())
         page.wait_for_selector(part)
         return page.locator(part).first
 
@@ -59,7 +59,7 @@ def test_a_query_is_picked_by_camera_identity_and_order(opened):
     pids = {entry[1] for entry in data["queries"] if entry[2] == 3}
     assert query.locator("option").count() == sum(entry[2] == 3 for entry in data["queries"])
     identity.select_option(str(min(pids)))
-    assert f"identity {min(pids)} in camera 3" in status.inner_text()
+    assert f"identity {min(pids)}, camera 3" in status.inner_text()
 
     number = int(query.input_value())
     found, distances, marks = data["lists"][number]
@@ -68,6 +68,19 @@ def test_a_query_is_picked_by_camera_identity_and_order(opened):
         who = "junk" if pid < 0 else f"identity {pid}" if pid else "distractor"
         assert sign == SIGNS[mark] and f"{who} camera {camid}" in words
         assert float(words.split()[-1]) == pytest.approx(distance, rel=1e-3)
+
+
+def test_the_chinese_edition_speaks_chinese(opened):
+    explorer = opened("07_ranking", EXPLORER, "zh")
+    status = explorer.get_by_role("status").inner_text()
+    assert re.match(r"第 1 张查询图像，共 \d+ 张：行人 \d+，摄像头 \d，AP [\d.]+ %。", status)
+    shown_words = explorer.inner_text() + status
+    assert not re.search(r"[a-z]{3}", re.sub(r"\b\w+\.jpg", "", shown_words))
+    chart = opened("10_summary", CHART, "zh")
+    chart.get_by_label("设备").select_option(label="Ascend 310")
+    assert "个点，Ascend 310 对数" in chart.get_by_role("status").inner_text()
+    chart.locator(".plot > .mark").first.focus()
+    assert re.search(r"Ascend 310（公开数据）：批大小 \d+，吞吐率 [\d,.]+ 张/秒", chart.locator(".tip").inner_text())
 
 
 def test_arrow_keys_lead_from_query_to_query(opened, page):

@@ -15,7 +15,6 @@ from osnet_lib.diagnosis.findings import (
     check_features,
     check_rows,
     check_weights,
-    findings_text,
     in_order,
     repeated_rows,
 )
@@ -212,7 +211,3 @@ def test_text():
     bad = Finding("BGR", "wrong", "It is BGR", "we saw it", "Turn it.")
     assert bad.text() == "It is BGR: we saw it. Turn it." and right.text() == "All is well: we looked."
     assert in_order([right, bad]) == [bad, right]
-    assert findings_text([right, bad]) == (
-        "**Wrong: BGR.**\n\n- *wrong*, BGR. It is BGR: we saw it. Turn it.\n- *right*, agrees. All is well: we looked."
-    )
-    assert findings_text([right]) == "**Nothing is wrong.**\n\n- *right*, agrees. All is well: we looked."

@@ -13,6 +13,7 @@ import pytest
 from helpers.paths import ROOT
 from helpers.surface import keys, lacking
 from osnet_lib.core.results import read_results
+from osnet_lib.report.labels import unsaid
 from osnet_lib.study.run import run_matrix
 from osnet_lib.study.study import Study
 
@@ -92,6 +93,17 @@ def pictures_of(notebook: nbformat.NotebookNode) -> int:
     )
 
 
+def unsaid_of(notebook: nbformat.NotebookNode, language: str) -> list[str]:
+    """Labels of the charts of a notebook, and of what answers to the pointer, that have no counterpart."""
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [
+        words
+        for data in shown
+        for kind in ("image/svg+xml", "text/html")
+        for words in unsaid(data.get(kind, ""), language)
+    ]
+
+
 def stderr_of(notebook: nbformat.NotebookNode) -> str:
     return "".join(
         output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"
@@ -152,6 +164,7 @@ def test_runs_alone_on_small_data(name, complete_market, small_weights, tmp_path
     text = text_of(notebook).replace("\u00a0", " ")
     assert not [words for words in expected if words not in text], text
     assert pictures_of(notebook) == pictures
+    assert unsaid_of(notebook, "zh_CN") == []
     assert stderr_of(notebook) == ""
     for file in (tmp_path / "workspace" / "results").glob("*.json"):
         assert lacking_keys(file) == [], file.name

@@ -35,7 +35,7 @@ def test_a_sentence_is_told_again_with_its_values(name):
 
 def test_several_sentences_are_told_one_after_the_other():
     text = "Images per second against the batch size. The fastest is A, 2 threads at batch 8, with 90."
-    assert retold(text, "zh_CN") == "吞吐率（张/秒）随 batch 的变化。最快的是 batch 8 的 A, 2 threads，为 90 张/秒。"
+    assert retold(text, "zh_CN") == "吞吐率（张/秒）随 batch 的变化。最快的是 batch 8 的 A，2 个线程，为 90 张/秒。"
 
 
 def test_other_text_stays():

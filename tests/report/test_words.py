@@ -52,7 +52,7 @@ def unlike(other: dict[str, str]) -> list[str]:
 @pytest.fixture
 def german(monkeypatch):
     """A second language, as a catalogue of its own would be."""
-    monkeypatch.setattr(words, "_words", lambda _language: ({}, []))
+    monkeypatch.setattr(words, "_words", lambda _language, _words: ({}, []))
     monkeypatch.setattr(words, "templates", lambda language=DEFAULT: GERMAN if language == "de" else templates(DEFAULT))
 
 
@@ -77,7 +77,7 @@ def test_every_template_is_used():
     code = "\n".join(path.read_text("utf-8") for path in sources if path.parent.name != "catalogue")
     code += "\n".join(path.read_text("utf-8") for path in Path(ROOT / "notebooks").glob("*.ipynb"))
     whole = set(re.findall(r'"([^"\n{}]+)"', code))
-    starts = ("fact ", "caption ", "question ", "figure ", "step ", "guide ", "differs ")
+    starts = ("fact ", "caption ", "question ", "figure ", "step ", "guide ", "differs ", "finding ")
     unused = [name for name in templates() if name not in whole and not name.startswith(starts)]
     assert unused == []
     captions = {name.removeprefix("caption ") for name in templates() if name.startswith("caption ")}

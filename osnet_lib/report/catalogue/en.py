@@ -4,6 +4,7 @@ TEMPLATES: dict[str, str] = {
     "between sentences": " ",
     "between items": ", ",
     "between reasons": "; ",
+    "between lines": "\n",
     # ------------------------------------------------------------------------------------------- the first page
     "question same network": "Is it still the same network?",
     "question how good": "How good is it?",
@@ -39,6 +40,13 @@ TEMPLATES: dict[str, str] = {
     "not Market-1501": "This data set is not Market-1501: its score shows that the pipeline works and must not be set beside published Market-1501 figures. The gate is applied to the stages of the conversion below instead.",
     "no published figure": "No published {metric} figure for {network} is on file.",
     "gate": "- Against the published score of {source}, {device}: {decision}",
+    # ------------------------------------------------------------------------------------------------- diagnosis
+    "nothing wrong": "**Nothing is wrong.**\n",
+    "something wrong": "**Wrong: {names}.**\n",
+    "finding right": "- *right*, {name}. {what}: {evidence}.{cure}",
+    "finding harmless": "- *harmless*, {name}. {what}: {evidence}.{cure}",
+    "finding wrong": "- *wrong*, {name}. {what}: {evidence}.{cure}",
+    "cure": " {cure}",
     # --------------------------------------------------------------------------------------------------- stages
     "no stage breaks": "No stage of {stages} loses accuracy on these {queries:,} queries.",
     "stage breaks": "Accuracy is lost first at {stage}, batch {batch}: mAP changes by {mAP} points, Rank-1 by {rank1}, and features by up to {worst:.2g}.",
