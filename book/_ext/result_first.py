@@ -27,6 +27,7 @@ from osnet_lib.report.result_tables import by_distance
 from osnet_lib.report.words import MIME, Said, Sentence, fill, plain, said_again, templates, word
 
 RESULT, PARAMETERS = "result", "parameters"  # tags of cells
+_NAMES = frozenset({"query", "gallery", "image"})  # of folders and inputs, but where they head a column or row
 Cell = dict[str, Any]
 Translate = Callable[[str], str]
 _TABLE = re.compile(r'<table class="dataframe">.*?</table>', re.DOTALL)
@@ -138,11 +139,16 @@ def _table(html: str, language: str) -> str:
         start, _, stored, text = found.groups()
         if stored:
             text = plain(said_again(json.loads(unescape(stored))).text(language))
-        else:
-            text = word(unescape(text).replace("\u00a0", " "), language)
+        elif (text := unescape(text).replace("\u00a0", " ")) not in _NAMES or _heads(html, found.start()):
+            text = word(text, language)
         return f"{start}>{escape(text)}".replace(" %", "\u00a0%")
 
     return _TEXT.sub(said, html)
+
+
+def _heads(html: str, place: int) -> bool:
+    """Whether a cell stands at the head of a column or row."""
+    return "</td>" not in html[html.rfind("<tr>", 0, place) : place]
 
 
 def _values(outputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

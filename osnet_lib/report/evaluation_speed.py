@@ -42,7 +42,7 @@ def evaluation_speed_table(results: Sequence[Result]) -> Table:
                 {
                     "program": WORDS.get(name, name),
                     **size,
-                    "figure": figure,
+                    "time": figure,
                     "seconds": times["median"],
                     "range": f"{times['min']:.2f} to {times['max']:.2f}",
                     "times ours": times["median"] / ours,

@@ -25,11 +25,13 @@ class Observation(Protocol):
 
 def findings_said(findings: Sequence[Observation]) -> Said:
     """A verdict, then one item each, in the order given: what is wrong comes first."""
-    wrong = [finding.name for finding in findings if finding.severity == "wrong"]
+    wrong = [f"`{finding.name}`" for finding in findings if finding.severity == "wrong"]
     verdict = Sentence("something wrong", names=joined(wrong)) if wrong else Sentence("nothing wrong")
     return Said(verdict, *map(_item, findings), between="between lines")
 
 
 def _item(found: Observation) -> Sentence:
     cure = Sentence("cure", cure=found.cure) if found.cure else Sentence("nothing")
-    return Sentence(f"finding {found.severity}", name=found.name, what=found.what, evidence=found.evidence, cure=cure)
+    return Sentence(
+        f"finding {found.severity}", name=f"`{found.name}`", what=found.what, evidence=found.evidence, cure=cure
+    )

@@ -104,11 +104,17 @@ def translated(table: Table, language: str = DEFAULT) -> Table:
     if language == DEFAULT:
         return table
     columns = {column: word(column, language) for column in table.columns}
-    rows = [[word(cell, language) if isinstance(cell, str) else cell for cell in row] for row in table.rows]
+    rows = [[_cell(cell, language) for cell in row] for row in table.rows]
     formats = {columns[column]: form for column, form in table.formats.items()}
     return Table(
         tuple(columns.values()), tuple(map(tuple, rows)), table.caption and word(table.caption, language), formats
     )
+
+
+def _cell(cell: Any, language: str) -> Any:
+    if isinstance(cell, bool):
+        return word("yes" if cell else "no", language)
+    return word(cell, language) if isinstance(cell, str) else cell
 
 
 def picture_sentences(language: str = DEFAULT) -> Mapping[str, str]:

@@ -134,3 +134,18 @@ def test_the_head_of_a_notebook_is_its_sentences():
     assert [said.name for said in result_first.opening(NOTEBOOK)] == ["stage at batch"]
     assert result_first.opening({"cells": []}) == []
     assert result_first.captions(NOTEBOOK) == ["How to read it."]
+
+
+def test_a_name_of_a_folder_stays_and_the_split_is_said():
+    rows = Table.from_records(
+        [{"split": "query", "folder": "query"}, {"split": "gallery", "folder": "bounding_box_test"}]
+    )
+    html = result_first._table(rows._repr_html_(), "zh_CN")
+    assert re.findall(r"<t[hd][^>]*>([^<]*)</t", html) == [
+        "子集",
+        "文件夹",
+        "查询图像",
+        "query",
+        "图库",
+        "bounding_box_test",
+    ]

@@ -37,7 +37,7 @@ def test_speed_table_says_what_is_measured_and_scaled(results):
     conditions = {**metrics.conditions, "loop_queries": 10}
     scaled = type(metrics)("evaluation", "x", conditions, metrics.values)
     table = evaluation_speed_table([scaled, *results[1:]])
-    figures = dict(zip(column(table, "program"), column(table, "figure")))
+    figures = dict(zip(column(table, "program"), column(table, "time")))
     assert figures[WORDS["list loop"]] == "scaled from 10 queries"
     assert figures[WORDS["argsort loop"]] == figures[WORDS["dense"]] == "measured"
     ratios = dict(zip(column(table, "program"), column(table, "times ours")))
@@ -54,7 +54,7 @@ def test_figures_of_another_machine_that_earlier_results_hold_are_not_shown():
     assert before.values["quoted_seconds"]
     table = evaluation_speed_table([before])
     assert set(column(table, "program")) <= set(WORDS.values())
-    assert all(figure == "measured" or figure.startswith("scaled from") for figure in column(table, "figure"))
+    assert all(figure == "measured" or figure.startswith("scaled from") for figure in column(table, "time"))
 
 
 def test_gallery_and_conditions_tables(results):

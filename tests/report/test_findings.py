@@ -25,11 +25,11 @@ BAD = Finding("BGR", "wrong", "It is BGR", "we saw it", "Turn it.")
 
 def test_what_is_wrong_is_named_before_the_items():
     assert str(findings_said([BAD, RIGHT])) == (
-        "**Wrong: BGR.**\n\n- *wrong*, BGR. It is BGR: we saw it. Turn it.\n"
-        "- *right*, query: agrees. These are the features of this model and these images: "
+        "**Wrong: `BGR`.**\n\n- *wrong*, `BGR`. It is BGR: we saw it. Turn it.\n"
+        "- *right*, `query: agrees`. These are the features of this model and these images: "
         "16 images recomputed: cosine >= 0.999999."
     )
-    assert str(findings_said([RIGHT])).startswith("**Nothing is wrong.**\n\n- *right*, query: agrees. These are")
+    assert str(findings_said([RIGHT])).startswith("**Nothing is wrong.**\n\n- *right*, `query: agrees`. These are")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_is_wrong_is_named_before_the_items():
             "These are the features of this model and these images",
             "16 images recomputed: cosine >= 0.999999",
             "",
-            ["- *正常*（a name）：这些就是本模型对这些图像给出的特征。", "重新计算 16 张图像，余弦 >= 0.999999。"],
+            ["- *正常*（`a name`）：这些就是本模型对这些图像给出的特征。", "重新计算 16 张图像，余弦 >= 0.999999。"],
         ),
         (
             "wrong",

@@ -154,12 +154,11 @@ def test_words_of_tables_follow_the_language(text, shown):
 
 
 def test_a_table_follows_the_language():
-    table = Table(
-        ("stage", "images/s"), (("simplified", 1234.5),), "Images per second, as published", {"images/s": ".1f"}
-    )
+    rows, caption = (("simplified", 1234.5, True),), "Images per second, as published"
+    table = Table(("stage", "images/s", "holds"), rows, caption, {"images/s": ".1f"})
     assert translated(table) is table
     other = translated(table, "zh_CN")
-    assert other.columns == ("阶段", "张/秒") and other.rows == (("简化后", 1234.5),)
+    assert other.columns == ("阶段", "张/秒", "精度保持") and other.rows == (("简化后", 1234.5, "是"),)
     assert other.caption == "每秒图像数（公开数据）" and other.formats == {"张/秒": ".1f"}
 
 

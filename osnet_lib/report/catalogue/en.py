@@ -133,6 +133,7 @@ TEMPLATES: dict[str, str] = {
     "fact prefix_dropped": "prefix that was dropped",
     "fact checksum": "why damage could go unseen",
     "fact provider": "library path",
+    "fact precision": "numeric precision",
     "fact batch_size": "batch that the file is fixed to",
     "fact model": "model file",
     "fact model_sha256": "its sha256",
