@@ -134,7 +134,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
     p.add_argument(
-        "dataset", help="mini, a folder, zip or tar in Market-1501's layout, or a manifest (.csv); also s3://BUCKET/PATH"
+        "dataset",
+        help="mini, a folder, zip or tar in Market-1501's layout, or a manifest (.csv); also s3://BUCKET/PATH",
     )
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")

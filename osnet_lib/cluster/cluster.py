@@ -31,6 +31,7 @@ PATIENCE = 60.0  # seconds until a node that was asked what it sees counts as un
 _STORE = 128 << 20  # bytes; features go to files, so little passes through the object store
 _TRIES = 3
 _SAME = "Install the same versions everywhere"
+_TOKEN = "Where ray start told of token authentication, set RAY_AUTH_MODE=token and have the head's ~/.ray/auth_token."
 _OF_NODE = "A node reads its own environment: give it endpoint and access keys before ray start."
 
 
@@ -134,7 +135,10 @@ def _start(address: str, options: dict[str, Any]) -> None:
             ray.init(**options)
             return
         except (ConnectionError, OSError, TimeoutError) as error:
-            raise _no_cluster(address, first_line(error)) from error
+            if address in (LOCAL, "auto"):
+                raise _no_cluster(address, first_line(error)) from error
+            what = f"answers, but does not let this process in ({first_line(error)})"
+            raise ClusterError(what, where=address, cure=_TOKEN) from error
         except (RuntimeError, ValueError) as error:
             if "ersion mismatch" in str(error):
                 raise ClusterError(_versions(str(error)), where=address, cure=f"{_SAME}.") from error
