@@ -22,7 +22,7 @@ from ..core.files import open_regular, read_bytes
 from ..errors import OSNetError, StoreError, first_line
 
 _S3 = re.compile(r"s3:/{1,2}(?!/)(.*)", re.DOTALL)  # one slash: as pathlib writes it
-_AHEAD = 1 << 18  # bytes that a request takes beyond what is asked for: some 80 images, where they lie in their order
+_AHEAD = 1 << 18  # bytes that a request takes beyond what is asked for: some 100 images, where they lie in their order
 _MOST_FOLDERS = 5_000  # looked into before the search for a data set ends, as on a file system
 _PATIENCE = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "standard", "max_attempts": 3}}
 
