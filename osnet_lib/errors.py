@@ -51,6 +51,10 @@ class DatasetError(OSNetError):
     """Images that are missing, damaged or not in Market-1501's layout."""
 
 
+class StoreError(OSNetError):
+    """An object store that does not answer, refuses, or has no such bucket or object."""
+
+
 class SessionError(OSNetError):
     """A backend, device or model that cannot run, or a batch it cannot take."""
 

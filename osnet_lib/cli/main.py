@@ -133,7 +133,10 @@ def _parser() -> argparse.ArgumentParser:
         "extract osnet_x1_0.onnx Market-1501-v15.09.15.zip features",
     )
     p.add_argument("model", help="mini, market1501, a checkpoint or an .onnx")
-    p.add_argument("dataset", help="mini, a folder, zip or tar in Market-1501's layout, or a manifest (.csv)")
+    p.add_argument(
+        "dataset",
+        help="mini, a folder, zip or tar in Market-1501's layout, or a manifest (.csv); also s3://BUCKET/PATH",
+    )
     p.add_argument("outdir", help="receives query.npz and gallery.npz")
     p.add_argument("--batch-size", type=int, help="images a call (default 16, or the model's own where it is fixed)")
     p.add_argument("--devices", metavar="0,1,…", help="several devices, which share the images (in place of --device)")

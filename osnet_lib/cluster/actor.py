@@ -23,6 +23,7 @@ from ..core.files import fingerprint
 from ..core.machine import describe_machine
 from ..datasets.collection import open_collection
 from ..datasets.market1501 import Market1501, Sample
+from ..datasets.place import Place
 from ..datasets.preprocess import HEIGHT, WIDTH, iter_batches
 from ..errors import DatasetError, SessionError
 from ..features.store import Features, save_features
@@ -89,7 +90,7 @@ class Readable:
 class SessionActor:
     """One session on one device, which Ray shows this process as number 0."""
 
-    def __init__(self, how: Opening, dataset: Path):
+    def __init__(self, how: Opening, dataset: Place):
         self._how, self._path = how, dataset
         self._held: tuple[Session, Market1501, Opened] | None = None
 

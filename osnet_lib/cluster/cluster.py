@@ -22,7 +22,8 @@ from typing import Any
 from ..core.code_digest import code_digest
 from ..core.files import read_text, write_text
 from ..core.host import usable_cores
-from ..errors import ClusterError, first_line
+from ..datasets.place import BucketPath, Place, locate
+from ..errors import ClusterError, StoreError, first_line
 from ..inference.session import open_session
 
 LOCAL = "local"  # in place of an address: a cluster of this machine, for as long as the command runs
@@ -30,6 +31,8 @@ PATIENCE = 60.0  # seconds until a node that was asked what it sees counts as un
 _STORE = 128 << 20  # bytes; features go to files, so little passes through the object store
 _TRIES = 3
 _SAME = "Install the same versions everywhere"
+_TOKEN = "Where ray start told of token authentication, set RAY_AUTH_MODE=token and have the head's ~/.ray/auth_token."
+_OF_NODE = "A node reads its own environment: give it endpoint and access keys before ray start."
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,10 @@ def _start(address: str, options: dict[str, Any]) -> None:
             ray.init(**options)
             return
         except (ConnectionError, OSError, TimeoutError) as error:
-            raise _no_cluster(address, first_line(error)) from error
+            if address in (LOCAL, "auto"):
+                raise _no_cluster(address, first_line(error)) from error
+            what = f"answers, but does not let this process in ({first_line(error)})"
+            raise ClusterError(what, where=address, cure=_TOKEN) from error
         except (RuntimeError, ValueError) as error:
             if "ersion mismatch" in str(error):
                 raise ClusterError(_versions(str(error)), where=address, cure=f"{_SAME}.") from error
@@ -199,7 +205,7 @@ def check_resources(resource: Resource) -> list[Node]:
     return able
 
 
-def check_nodes(able: Sequence[Node], files: Mapping[str, Path], folder: Path) -> None:
+def check_nodes(able: Sequence[Node], files: Mapping[str, Place], folder: Path) -> None:
     """Refuse nodes that do not see what they have to read and write, or run other code.
 
     Parameters
@@ -260,9 +266,12 @@ def _is_gone(node: Node) -> bool:
     return False
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file; -1 of a folder, whose size says nothing."""
-    return path.stat().st_size if path.is_file() else -1
+def _size(place: Place) -> int:
+    """Bytes of a file; -1 of a folder, whose size says nothing. OSError or StoreError where it is not there."""
+    if isinstance(place, BucketPath):
+        return place.size()
+    place = place.resolve(strict=True)
+    return place.stat().st_size if place.is_file() else -1
 
 
 @cache
@@ -279,9 +288,13 @@ def _look(files: dict[str, tuple[str, int]], token: str, text: str, code: str) -
     shared = "Put it on a file system that all nodes see, under the same path."
     for name, (path, size) in files.items():
         try:
-            found = _size(Path(path).resolve(strict=True))
+            found = _size(locate(path))
         except OSError as error:
             return path, f"does not see the {name} ({first_line(error)})", shared
+        except StoreError as error:
+            return path, f"does not see the {name} ({error.what})", _OF_NODE
+        except ModuleNotFoundError as error:
+            return path, f"cannot read the {name} (the package {error.name} is not installed)", f"{_SAME}."
         if found != size:
             return path, f"has another {name} there ({found:,} bytes, here {size:,})", shared
     try:

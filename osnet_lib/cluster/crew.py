@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 from ..conversion.parity import Tolerance, feature_difference
+from ..datasets.place import Place
 from ..errors import ClusterError, DatasetError, ParityError, first_line
 from ..inference.fleet import SILENCE, Opening, by_cause
 from .actor import Opened, SessionActor
@@ -46,7 +46,7 @@ class Crew:
     """Actors on all nodes that have room, up to `workers`; gone when the block ends."""
 
     def __init__(
-        self, how: Opening, dataset: Path, resource: Resource, workers: int | None = None, silence: float = SILENCE
+        self, how: Opening, dataset: Place, resource: Resource, workers: int | None = None, silence: float = SILENCE
     ):
         self.members: list[Member] = []
         self.same_bits = True

@@ -17,6 +17,7 @@ _EXTRAS = {
     "cpu": ("onnxruntime",),
     "openvino": ("openvino",),
     "scale": ("ray",),
+    "s3": ("s3fs", "aiobotocore", "botocore"),
 }
 _NUMPY = re.compile(r"multiarray|_ARRAY_API|import numpy failed|compiled using NumPy|numpy\.\w+ size changed")
 

@@ -18,6 +18,8 @@ _MOST_FOLDERS = 5_000  # looked into before the search ends: somebody passed a h
 class FolderArchive(Archive):
     """An unpacked data set."""
 
+    path: Path
+
     def __init__(self, path: Path, folders: Collection[str]):
         super().__init__(path, folders)
         try:

@@ -19,13 +19,14 @@ from os import PathLike
 from pathlib import Path
 from typing import NoReturn
 
-from ..core.files import decode_text, file_stem, read_bytes, special, stem
+from ..core.files import decode_text, file_stem, special, stem
 from ..errors import DatasetError, first_line
 from .archive import file_head
 from .evaluable import check_evaluable
 from .lookalike import lookalike
 from .market1501 import Market1501, Sample
 from .members import Archive, shown
+from .place import BucketPath, Place, locate, read_file
 
 COLUMNS = ("split", "path", "pid", "camid")
 LISTED = {"query": "query", "gallery": "gallery"}  # splits of a manifest, and how they stand in messages
@@ -37,7 +38,7 @@ _FORM = "A manifest is a table with the columns split,path,pid,camid; osnet mani
 class ListedArchive(Archive):
     """The files of a manifest; its splits take the place of folders."""
 
-    def __init__(self, path: Path, samples: Iterable[Sample] = ()):
+    def __init__(self, path: Place, samples: Iterable[Sample] = ()):
         super().__init__(path, LISTED)
         for sample in samples:
             self.files[sample.split][sample.name] = path.parent / sample.name
@@ -45,13 +46,14 @@ class ListedArchive(Archive):
     def where(self, folder: str, name: str) -> str:
         return shown(self.path.parent / name)
 
-    def _read(self, location: Path) -> bytes:
-        return read_bytes(location)
+    def _read(self, location: Place) -> bytes:
+        return read_file(location)
 
 
 def is_manifest(path: str | PathLike) -> bool:
     """Whether a path names a manifest, by its suffix; a folder may be called so, and is none."""
-    return Path(path).suffix.lower() in _SUFFIXES and not Path(path).is_dir()
+    path = locate(path)
+    return path.suffix.lower() in _SUFFIXES and not path.is_dir()
 
 
 def open_manifest(path: str | PathLike) -> Market1501:
@@ -67,7 +69,7 @@ def open_manifest(path: str | PathLike) -> Market1501:
     DatasetError
         What `read_manifest` refuses; no query, no gallery, no query with a match in another camera.
     """
-    path = Path(path).expanduser()
+    path = locate(path)
     samples = read_manifest(path)
     query, gallery, junk = (
         tuple(sorted((s for s in samples if s.split == split and (s.pid < 0) is is_junk), key=lambda s: s.name))
@@ -95,7 +97,7 @@ def read_manifest(path: str | PathLike) -> list[Sample]:
         that is no whole number; junk in the query; a path that is empty, absolute or leads out of the manifest's
         folder, that is listed twice, or differs from another only in its suffix; an image that is not there.
     """
-    path = Path(path).expanduser()
+    path = locate(path)
     rows = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
     samples, lines = [], dict[str, tuple[str, str]]()
     for line, row in rows:
@@ -111,7 +113,7 @@ def read_manifest(path: str | PathLike) -> list[Sample]:
         samples.append(sample)
     if not samples:
         raise DatasetError("lists no images", where=path, cure=_FORM)
-    lost = [sample.name for sample in samples if not (path.parent / sample.name).is_file()]
+    lost = _lost(path.parent, [sample.name for sample in samples])
     if lost:
         more = f", nor are {len(lost) - 1:,} more" if lost[1:] else ""
         raise DatasetError(
@@ -120,6 +122,14 @@ def read_manifest(path: str | PathLike) -> list[Sample]:
             cure=f"Paths are taken from the folder of the manifest, {path.absolute().parent}: move it or correct them",
         )
     return samples
+
+
+def _lost(folder: Place, names: list[str]) -> list[str]:
+    """The names of which there is no image; of a bucket each folder is listed once, since every look is a request."""
+    if isinstance(folder, BucketPath):
+        there = folder.names({posixpath.dirname(name) for name in names})
+        return [name for name in names if name not in there]
+    return [name for name in names if not (folder / name).is_file()]
 
 
 def flat_samples(samples: Iterable[Sample], where: str | PathLike) -> dict[str, Sample]:
@@ -143,7 +153,7 @@ def flat_samples(samples: Iterable[Sample], where: str | PathLike) -> dict[str, 
 
 def samples_of_dumps(dataset: str | PathLike, split: str | None = None) -> dict[str, Sample] | None:
     """`flat_samples` of a manifest, of one split or both; None for a data set whose names tell who is on an image."""
-    path = Path(dataset).expanduser()
+    path = locate(dataset)
     if not is_manifest(path):
         return None
     return flat_samples((sample for sample in read_manifest(path) if split in (None, sample.split)), path)
@@ -187,10 +197,10 @@ def _sample(row: dict[str, str], where: str) -> Sample:
     return Sample(name, numbers["pid"], numbers["camid"], 0, 0, 0, split)
 
 
-def _csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def _csv(path: Place) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a comma-separated table with the names of their lines; also with semicolons or tabs between."""
     _file(path)
-    data = read_bytes(path)
+    data = read_file(path)
     try:
         text = decode_text(data)
     except UnicodeDecodeError as error:
@@ -226,7 +236,7 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             yield f"line {number}", dict(zip(header, fields))
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def _parquet(path: Place) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a Parquet table; a number must be stored as a whole one."""
     _file(path)
     try:
@@ -236,10 +246,11 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             "needs pyarrow, which is not installed", where=path, cure="Write it as .csv, or: pip install pyarrow"
         ) from error
     try:
-        columns = parquet.read_schema(path).names
+        source = path.open() if isinstance(path, BucketPath) else path
+        columns = parquet.read_schema(source).names
         wanted = [column for column in columns if column.strip().lower() in COLUMNS]
         header = _header(columns, path)
-        table = parquet.read_table(path, columns=wanted).to_pylist()
+        table = parquet.read_table(source, columns=wanted).to_pylist()
     except (ArrowException, OSError, ValueError) as error:
         raise DatasetError(f"is no Parquet table ({first_line(error)})", where=path, cure=_FORM) from error
     names = dict(zip(columns, header))
@@ -247,7 +258,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         yield f"row {number}", {names[column]: "" if value is None else str(value) for column, value in row.items()}
 
 
-def _file(path: Path) -> bytes:
+def _file(path: Place) -> bytes:
     """The first bytes of a manifest that is there and is nothing else."""
     if not path.exists() and not special(path):
         raise DatasetError("no such manifest", where=path, cure="Check the path; osnet manifest writes one")
@@ -257,7 +268,7 @@ def _file(path: Path) -> bytes:
     return head
 
 
-def _header(fields: Collection[str], path: Path) -> list[str]:
+def _header(fields: Collection[str], path: Place) -> list[str]:
     """Names of the columns in small letters; raises DatasetError where one of `COLUMNS` lacks or stands twice."""
     header = [field.strip().lower() for field in fields]
     for column in COLUMNS:

@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
 
 from PIL import Image
 
@@ -29,6 +28,7 @@ from .evaluable import check_evaluable
 from .members import Archive
 from .name_template import template_of
 from .picture import Decoder
+from .place import Place
 
 FOLDERS = {"query": "query", "gallery": "bounding_box_test", "train": "bounding_box_train"}
 SPLITS = {**FOLDERS, "multi_query": "gt_bbox"}  # hand-drawn boxes, which no part of the single-query protocol needs
@@ -153,7 +153,7 @@ class Market1501(AbstractContextManager):
 
     Attributes
     ----------
-    path : Path
+    path : Path or BucketPath
         The folder, zip, tar or manifest, as given.
     query, gallery, junk, train : tuple of Sample
         Sorted by name. Distractors are in `gallery`, junk is in `junk` only, `train` may be empty.
@@ -164,7 +164,7 @@ class Market1501(AbstractContextManager):
         Whether this is Market-1501 with every published count, so that published figures can be set beside it.
     """
 
-    path: Path
+    path: Place
     query: tuple[Sample, ...]
     gallery: tuple[Sample, ...]
     junk: tuple[Sample, ...]

@@ -10,10 +10,10 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable
 from os import PathLike
-from pathlib import Path
 
 from ..errors import DatasetError, first_line
 from .litter import is_litter
+from .place import Place
 
 MAX_FILE_BYTES = 64 * 2**20  # a member that claims more is no picture but a way to fill the memory
 READ_ERRORS = (
@@ -36,13 +36,13 @@ class Archive:
 
     Attributes
     ----------
-    path : Path
+    path : Path or BucketPath
         The folder or file.
     files : dict of str to dict
         ``files[folder][name]`` for every wanted folder; an absent folder is an empty dict.
     """
 
-    def __init__(self, path: Path, folders: Collection[str]):
+    def __init__(self, path: Place, folders: Collection[str]):
         self.path = path
         self.files: dict[str, dict] = {folder: {} for folder in folders}
 

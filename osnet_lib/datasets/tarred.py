@@ -13,11 +13,11 @@ import lzma
 import tarfile
 import threading
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import DatasetError, first_line
 from .members import MAX_FILE_BYTES, READ_ERRORS, PackedArchive, shown
+from .place import Place, open_file
 
 MAX_HELD_BYTES = 2**30  # of images of one packed tar; Market-1501 has 0.15 GB of them
 _MAX_UNPACKED = 2**36  # of all that is in it, images or not
@@ -115,10 +115,10 @@ class TarArchive(PackedArchive):
 
     kind = "tar"
 
-    def __init__(self, path: Path, folders: Collection[str]):
+    def __init__(self, path: Place, folders: Collection[str]):
         super().__init__(path, folders)
         self._lock = threading.Lock()  # one file handle for all threads
-        self._file = open(path, "rb")  # noqa: SIM115 - closed by close()
+        self._file = open_file(path)
         try:
             self._index()
         except READ_ERRORS as error:

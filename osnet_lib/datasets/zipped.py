@@ -11,10 +11,10 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Collection
-from pathlib import Path
 
 from ..errors import DatasetError, first_line
 from .members import MAX_FILE_BYTES, READ_ERRORS, PackedArchive, shown
+from .place import BucketPath, Place, open_file
 
 # Others by the numbers of the format, for the message.
 _METHODS = {9: "deflate64", 93: "zstd", 95: "xz", 96: "JPEG", 98: "PPMd", 99: "AES encryption"}
@@ -26,11 +26,11 @@ class ZipArchive(PackedArchive):
 
     kind = "zip"
 
-    def __init__(self, path: Path, folders: Collection[str]):
+    def __init__(self, path: Place, folders: Collection[str]):
         super().__init__(path, folders)
         self._lock = threading.Lock()  # one file handle for all threads
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(path.open() if isinstance(path, BucketPath) else path)
         except UnicodeDecodeError as error:
             raise DatasetError(
                 "is a zip whose names are marked as UTF-8 and are not",
@@ -81,10 +81,10 @@ class ZipArchive(PackedArchive):
         self._zip.close()
 
 
-def _unreadable(path: Path, error: Exception) -> DatasetError:
+def _unreadable(path: Place, error: Exception) -> DatasetError:
     """What is wrong with a file that zipfile does not open."""
     try:
-        with open(path, "rb") as stream:
+        with open_file(path) as stream:
             begins = stream.read(4)
     except OSError as refused:
         return DatasetError(

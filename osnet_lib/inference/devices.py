@@ -21,6 +21,7 @@ from ..core.disturbance import Watch
 from ..core.host import usable_cores
 from ..datasets.collection import open_collection
 from ..datasets.market1501 import Market1501, Sample
+from ..datasets.place import Place
 from ..datasets.preprocess import iter_batches
 from ..errors import SessionError
 from ..features.store import Features
@@ -225,7 +226,7 @@ def _gather(
 
 
 def _extract(
-    pipe: Connection, session: Session, decoders: int, path: Path, samples: tuple[Sample, ...], batch_size: int
+    pipe: Connection, session: Session, decoders: int, path: Place, samples: tuple[Sample, ...], batch_size: int
 ) -> None:
     """Compute the shares that come through the pipe, until it is closed."""
     with open_collection(path) as dataset:

@@ -10,12 +10,14 @@ from ..core.files import absolute
 from ..datasets.collection import open_collection
 from ..datasets.market1501 import Market1501
 from ..datasets.minimarket import World, render_minimarket
+from ..datasets.place import BucketPath, locate
 from .study import Study
 from .workspace import Workspace, open_workspace
 
 
 def open_dataset(dataset: str | PathLike[str] = "mini", workspace: Workspace | None = None) -> Market1501:
-    """Open ``"mini"`` (rendered on first use), a folder, zip or tar in Market-1501's layout, or a manifest.
+    """Open ``"mini"`` (rendered on first use), a folder, zip or tar in Market-1501's layout, or a manifest;
+    also in an object store (``s3://bucket/path``, extra s3).
 
     Parameters
     ----------
@@ -28,7 +30,8 @@ def open_dataset(dataset: str | PathLike[str] = "mini", workspace: Workspace | N
         What `osnet_lib.datasets.collection.open_collection` refuses.
     """
     if str(dataset) != "mini":
-        return open_collection(absolute(dataset))
+        place = locate(dataset)
+        return open_collection(place if isinstance(place, BucketPath) else absolute(place))
     return open_collection(render_minimarket((workspace or open_workspace()).data / "mini-market", World()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
@@ -75,6 +76,21 @@ def test_what_ray_says_when_it_cannot_join_becomes_one_line(monkeypatch, error, 
     with pytest.raises(ClusterError, match=words) as told, on_cluster("auto"):
         pass
     assert "\n" not in str(told.value)
+
+
+@needs_ray
+def test_a_head_that_wants_a_token_is_told_from_one_that_is_not_there(monkeypatch):
+    import ray
+
+    def init(**_options):
+        raise ConnectionError("Failed to connect to Ray cluster at 192.0.2.2:6379")
+
+    monkeypatch.setattr(ray, "init", init)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="does not let this process in .* set RAY_AUTH_MODE=token"):
+            with on_cluster(address):
+                pass
 
 
 @needs_ray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import fields
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from osnet_lib.cluster import evaluation
-from osnet_lib.cluster.evaluation import pieces_of
-from osnet_lib.cluster.shards import join_features, write_list
+from osnet_lib.cluster.evaluation import PIECE, pieces_of
+from osnet_lib.cluster.shards import LARGEST, Piece, join_features, write_list
 from osnet_lib.core.files import sha256
 from osnet_lib.errors import FeatureError, MetricError
 from osnet_lib.features.store import Features, save_features
@@ -87,6 +88,48 @@ def test_what_is_no_list_of_shards_is_refused(tmp_path, content):
         pieces_of(path)
     with pytest.raises(FeatureError, match="no such list"):
         pieces_of(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("images", [PIECE, PIECE + 1, 10 * PIECE + 7, 10**9])
+def test_no_piece_is_larger_than_what_a_worker_holds(tmp_path, images):
+    """Of files, which are listed and not opened here; those of a list are shards."""
+    (tmp_path / "shards").mkdir()
+    sizes = [LARGEST] * (images // LARGEST) + [images % LARGEST] * bool(images % LARGEST)
+    entries = [{"file": f"{i}.npz", "sha256": "", "images": size} for i, size in enumerate(sizes)]
+    pieces = pieces_of(write_list(tmp_path, "gallery", entries, {}))
+    held = [sum(sizes[int(path.stem)] for path in piece.paths) for piece in pieces]
+    assert sum(held) == images and max(held) <= PIECE
+
+
+LIMIT = 2.5e9  # bytes of a worker, whatever the gallery
+PROCESS = 0.5e9  # of it for Python, its libraries and Ray
+PART = 8
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_worker_stays_within_its_memory(tmp_path, files):
+    """At an eighth of the largest piece; all that is held grows with it, and the block of distances less than that."""
+    random, images = np.random.default_rng(0), PIECE // PART
+    everything = []
+    for count in (256, *[images // files] * files):
+        names = np.array([f"{len(everything)}-{i:06d}.jpg" for i in range(count)])
+        pids, camids = random.integers(1, 2_000, count), random.integers(1, 7, count)
+        everything.append(Features(names, pids, camids, random.random((count, 512), np.float32), {}))
+    query, *parts = everything
+    paths = tuple(save_features(tmp_path / f"{i}.npz", part) for i, part in enumerate(parts))
+    piece = Piece(paths, tuple(map(sha256, paths)))
+    sides, peaks = (query.features, query.pids, query.camids), []
+    tracemalloc.start()
+    try:
+        found = evaluation.content_of(evaluation._matches(piece, sides, "euclidean", True))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.reset_peak()
+        evaluation.content_of(evaluation._counts(piece, sides, "euclidean", True, evaluation.by_query([found])))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert min(peaks) > images * 512 * 4, "the features themselves are not seen"
+    assert PART * max(peaks) < LIMIT - PROCESS, [f"{PART * peak / 1e9:.2f} GB" for peak in peaks]
 
 
 def test_a_list_without_images_is_refused(tmp_path):
