@@ -8,6 +8,9 @@ CONSTRAINTS ?= constraints.txt
 VENV        := .venv
 RUN         := $(VENV)/bin/python
 
+# Container images set this. Each process of the study and of the tests, some hundred, would compile the library anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The shell reads these from the environment, so that a path may hold spaces or quotes.
 export DATASET WEIGHTS BATCH_SIZE BACKEND DEVICE PRECISION PICTURES
 STUDY  = $(if $(DATASET),--dataset "$$DATASET") $(if $(WEIGHTS),--weights "$$WEIGHTS") \
