@@ -1,7 +1,8 @@
 """Each of several pytest workers keeps to cores of its own, so that their threads do not wait for each other.
 
 One worker more than there are cores shares one of them, so that it works while another waits for processes: threads on
-all cores would wait for each other, and spin. Imported before anything that starts threads; processes that tests start inherit it.
+all cores would wait for each other, and spin. Imported before anything that starts threads; processes that tests start
+inherit it.
 """
 
 from __future__ import annotations
