@@ -1,10 +1,11 @@
 // Tables on a small screen: what is long to read comes after the numbers, so that these stand beside the first column, which
-// stays where it is (study.css). Tables with joined cells are left as they are. For paper, cells are marked whose words
-// must be broken there, and tables of many columns.
+// stays where it is (study.css). Tables with joined cells are left as they are. Cells are marked that stay on one line, and
+// for paper those whose words must be broken there, and tables of many columns.
 (() => {
   const LONG = 24; // letters
   const UNBROKEN = 14; // letters of a word that paper has no room for
   const MANY = 9; // columns
+  const SHORT = 5; // letters that stay on one line: Chinese would be broken between any two
   const small = matchMedia("(max-width: 600px)");
   const tables = () => [...document.querySelectorAll(".bd-article table")].filter(
       (table) => table.rows.length > 1 && !table.querySelector("[colspan]:not([colspan='1']), [rowspan]:not([rowspan='1'])"));
@@ -38,8 +39,11 @@
   function mark() {
     for (const table of document.querySelectorAll(".bd-article table")) {
       table.classList.toggle("many", (table.rows[0]?.cells.length ?? 0) >= MANY);
-      for (const cell of table.querySelectorAll("th, td"))
-        if (cell.textContent.split(/\s/).some((word) => word.length > UNBROKEN)) cell.classList.add("unbroken");
+      for (const cell of table.querySelectorAll("th, td")) {
+        const words = cell.textContent.trim();
+        if (words.split(/\s/).some((word) => word.length > UNBROKEN)) cell.classList.add("unbroken");
+        if (words.length <= SHORT) cell.classList.add("short");
+      }
     }
   }
 
