@@ -11,8 +11,7 @@ from ..core.files import read_bytes
 from ..errors import DatasetError
 from .litter import is_litter
 from .members import Archive, shown
-
-_MOST_FOLDERS = 5_000  # looked into before the search ends: somebody passed a home folder or a disk
+from .place import MOST_FOLDERS
 
 
 class FolderArchive(Archive):
@@ -46,9 +45,9 @@ class FolderArchive(Archive):
             if (status.st_dev, status.st_ino) in seen:  # by another link
                 continue
             seen.add((status.st_dev, status.st_ino))
-            if len(seen) > _MOST_FOLDERS:
+            if len(seen) > MOST_FOLDERS:
                 raise DatasetError(
-                    f"holds more than {_MOST_FOLDERS:,} folders, too many to look for a data set in",
+                    f"holds more than {MOST_FOLDERS:,} folders, too many to look for a data set in",
                     where=self.path,
                     cure="Pass the folder of the data set itself",
                 )

@@ -26,7 +26,7 @@ from .evaluable import check_evaluable
 from .lookalike import lookalike
 from .market1501 import Market1501, Sample
 from .members import Archive, shown
-from .place import BucketPath, Place, locate, read_file
+from .place import BucketPath, Place, locate, open_file, read_file
 
 COLUMNS = ("split", "path", "pid", "camid")
 LISTED = {"query": "query", "gallery": "gallery"}  # splits of a manifest, and how they stand in messages
@@ -246,11 +246,11 @@ def _parquet(path: Place) -> Iterator[tuple[str, dict[str, str]]]:
             "needs pyarrow, which is not installed", where=path, cure="Write it as .csv, or: pip install pyarrow"
         ) from error
     try:
-        source = path.open() if isinstance(path, BucketPath) else path
-        columns = parquet.read_schema(source).names
-        wanted = [column for column in columns if column.strip().lower() in COLUMNS]
-        header = _header(columns, path)
-        table = parquet.read_table(source, columns=wanted).to_pylist()
+        with open_file(path) as source:
+            columns = parquet.read_schema(source).names
+            wanted = [column for column in columns if column.strip().lower() in COLUMNS]
+            header = _header(columns, path)
+            table = parquet.read_table(source, columns=wanted).to_pylist()
     except (ArrowException, OSError, ValueError) as error:
         raise DatasetError(f"is no Parquet table ({first_line(error)})", where=path, cure=_FORM) from error
     names = dict(zip(columns, header))

@@ -8,6 +8,7 @@ none gets into a condition, a message or a process elsewhere.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import posixpath
 import re
@@ -21,9 +22,9 @@ from typing import Any, BinaryIO
 from ..core.files import open_regular, read_bytes
 from ..errors import OSNetError, StoreError, first_line
 
-_S3 = re.compile(r"s3:/{1,2}(?!/)(.*)", re.DOTALL)  # one slash: as pathlib writes it
+MOST_FOLDERS = 5_000  # looked into before the search for a data set ends: somebody passed a home folder or a disk
+_S3 = re.compile(r"s3:/{1,2}(.*)", re.DOTALL | re.IGNORECASE)  # one slash: as pathlib writes it
 _AHEAD = 1 << 18  # bytes that a request takes beyond what is asked for: some 100 images, where they lie in their order
-_MOST_FOLDERS = 5_000  # looked into before the search for a data set ends, as on a file system
 _PATIENCE = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "standard", "max_attempts": 3}}
 
 
@@ -41,6 +42,10 @@ class BucketPath(PathLike[str]):
         return f"s3://{self.key}"
 
     __fspath__ = __str__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A process elsewhere asks the store with keys of its own: those of this one may be inside of fsspec."""
+        return locate, (str(self),)
 
     def __truediv__(self, name: str) -> BucketPath:
         return BucketPath(f"{self.key}/{name}", self._store)
@@ -99,21 +104,22 @@ class BucketPath(PathLike[str]):
     def walk(self, wanted: Collection[str]) -> Iterator[tuple[str, int]]:
         """Objects at any depth, as paths from here, with their bytes; not those beside a folder that is wanted."""
         listing = self._store.walk(self.key, detail=True, on_error="raise")
-        for _ in range(_MOST_FOLDERS):
+        for looked in itertools.count():
             with self._asked():
                 if (entry := next(listing, None)) is None:
                     return
+            if looked == MOST_FOLDERS:
+                raise StoreError(
+                    f"holds more than {MOST_FOLDERS:,} prefixes, too many to look for a data set in",
+                    where=self,
+                    cure="Give the prefix of the data set itself",
+                )
             folders, files = entry[1:]
             if not folders.keys().isdisjoint(wanted):
                 for other in folders.keys() - set(wanted):
                     del folders[other]  # which keeps fsspec from listing it
             for found in files.values():
                 yield found["name"].removeprefix(self.key).lstrip("/"), found["size"]
-        raise StoreError(
-            f"holds more than {_MOST_FOLDERS:,} prefixes, too many to look for a data set in",
-            where=self,
-            cure="Give the prefix of the data set itself",
-        )
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
@@ -130,7 +136,7 @@ class _Ranges(io.RawIOBase):
     """An object read where it is asked for, range by range."""
 
     def __init__(self, path: BucketPath):
-        self._path = path
+        self._path, self._stream = path, None
         with path._asked():
             self._stream = path._store.open(path.key, "rb", block_size=_AHEAD, cache_type="readahead")
 
@@ -152,6 +158,11 @@ class _Ranges(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        super().close()
+
 
 Place = Path | BucketPath
 
@@ -170,10 +181,12 @@ def locate(path: str | PathLike[str]) -> Place:
         return path
     if not (given := _S3.fullmatch(str(path))):
         return Path(os.path.expanduser(path))  # a home that is not there stays
-    key = given[1].strip("/")
+    key = given[1].rstrip("/")
     bucket = key.partition("/")[0]
-    if "@" in bucket or not bucket:
-        what = "holds a user or access keys before an @" if bucket else "names no bucket"
+    # A secret may hold slashes: then what looks like the bucket ends inside of it. An access point is named by colons.
+    keyed = "@" in bucket or ("@" in key and ":" in bucket and not bucket.startswith("arn:"))
+    if keyed or not bucket:
+        what = "holds a user or access keys before an @" if keyed else "names no bucket"
         raise StoreError(what, where="s3://", cure="Write s3://BUCKET/PATH; the keys belong into the environment")
     import s3fs
 
@@ -198,7 +211,8 @@ def _refusal(path: BucketPath, error: Exception) -> StoreError:
     from botocore import exceptions as boto
 
     code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
-    told = re.sub(r"[^\s/\"]*@", "", first_line(error))
+    # Before it is cut to a line's length, which may lose the @ that a password ends at.
+    told = first_line(Exception(re.sub(r'("?)\S*@', r"\1", str(error)).strip() or type(error).__name__))
     if isinstance(error, FileNotFoundError):
         lost = "bucket" if code == "NoSuchBucket" or "/" not in path.key else "object, and none below such a prefix"
         return StoreError(f"no such {lost}", where=path, cure="Check the path, and AWS_ENDPOINT_URL")

@@ -11,10 +11,11 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Collection
+from typing import BinaryIO
 
 from ..errors import DatasetError, first_line
 from .members import MAX_FILE_BYTES, READ_ERRORS, PackedArchive, shown
-from .place import BucketPath, Place, open_file
+from .place import Place, open_file
 
 # Others by the numbers of the format, for the message.
 _METHODS = {9: "deflate64", 93: "zstd", 95: "xz", 96: "JPEG", 98: "PPMd", 99: "AES encryption"}
@@ -29,20 +30,12 @@ class ZipArchive(PackedArchive):
     def __init__(self, path: Place, folders: Collection[str]):
         super().__init__(path, folders)
         self._lock = threading.Lock()  # one file handle for all threads
+        self._file = open_file(path)
         try:
-            self._zip = zipfile.ZipFile(path.open() if isinstance(path, BucketPath) else path)
-        except UnicodeDecodeError as error:
-            raise DatasetError(
-                "is a zip whose names are marked as UTF-8 and are not",
-                where=path,
-                cure="Unpack it and pass the folder, or pack it again",
-            ) from error
-        except READ_ERRORS as error:
-            raise _unreadable(path, error) from error
-        try:
+            self._zip = _opened(self._file, path)
             self._index()
         except BaseException:
-            self.close()
+            self._file.close()
             raise
 
     def _index(self) -> None:
@@ -79,28 +72,28 @@ class ZipArchive(PackedArchive):
 
     def close(self) -> None:
         self._zip.close()
+        self._file.close()
 
 
-def _unreadable(path: Place, error: Exception) -> DatasetError:
-    """What is wrong with a file that zipfile does not open."""
+def _opened(stream: BinaryIO, path: Place) -> zipfile.ZipFile:
+    """The list of members; DatasetError where zipfile cannot read it."""
     try:
-        with open_file(path) as stream:
-            begins = stream.read(4)
-    except OSError as refused:
-        return DatasetError(
-            f"cannot be read ({refused.strerror})", where=path, cure="Check the path and its permissions"
-        )
-    if begins in (b"PK\3\4", b"PK\7\x08", b"PK00"):
-        return DatasetError(
-            f"is not a readable zip: it begins as one, but its list of members cannot be read ({first_line(error)})",
+        return zipfile.ZipFile(stream)
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            "is a zip whose names are marked as UTF-8 and are not",
             where=path,
-            cure="Download it again: it is cut short or damaged. Of a zip in several parts, join them first",
-        )
-    return DatasetError(
-        f"is not a readable zip ({first_line(error)}), nor a tar",
-        where=path,
-        cure="Download it again: it is damaged, cut short or something else",
-    )
+            cure="Unpack it and pass the folder, or pack it again",
+        ) from error
+    except READ_ERRORS as error:
+        told = first_line(error)
+        what = f"is not a readable zip ({told}), nor a tar"
+        cure = "Download it again: it is damaged, cut short or something else"
+        stream.seek(0)
+        if stream.read(4) in (b"PK\3\4", b"PK\7\x08", b"PK00"):
+            what = f"is not a readable zip: it begins as one, but its list of members cannot be read ({told})"
+            cure = "Download it again: it is cut short or damaged. Of a zip in several parts, join them first"
+        raise DatasetError(what, where=path, cure=cure) from error
 
 
 def _fault(info: zipfile.ZipInfo) -> str | None:

@@ -122,7 +122,7 @@ def test_links_are_followed_in_folders_and_lead_nowhere_twice(tiny_market, tmp_p
 
 
 def test_the_search_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_module, "_MOST_FOLDERS", 20)
+    monkeypatch.setattr(folder_module, "MOST_FOLDERS", 20)
     for number in range(30):
         (tmp_path / str(number)).mkdir()
     assert "holds more than 20 folders" in refusal(tmp_path)

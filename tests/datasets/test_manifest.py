@@ -251,16 +251,17 @@ def stand_in(monkeypatch):
         def to_pylist(self):
             return list(self)
 
-    def rows(path):
+    def rows(stream):
+        stream.seek(0)
         try:
-            return json.loads(Path(path).read_text())
+            return json.loads(stream.read())
         except ValueError as error:
             raise module.ArrowException("no magic bytes\nat all") from error
 
     module, parquet = ModuleType("pyarrow"), ModuleType("pyarrow.parquet")
     module.ArrowException = type("ArrowException", (Exception,), {})
-    parquet.read_schema = lambda path: type("Schema", (), {"names": list(rows(path)[0])})
-    parquet.read_table = lambda path, columns: Table({c: row[c] for c in columns} for row in rows(path))
+    parquet.read_schema = lambda stream: type("Schema", (), {"names": list(rows(stream)[0])})
+    parquet.read_table = lambda stream, columns: Table({c: row[c] for c in columns} for row in rows(stream))
     module.parquet = parquet
     monkeypatch.setitem(sys.modules, "pyarrow", module)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", parquet)

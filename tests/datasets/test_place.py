@@ -7,6 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import fsspec.config
 import numpy as np
 import pytest
 import s3fs
@@ -125,12 +126,17 @@ REFUSED = {
     "s3://crops/nothing.zip": ({}, "s3://crops/nothing.zip: no such object"),
     "s3://crops/nothing.csv": ({}, "s3://crops/nothing.csv: no such object"),
     "s3://": ({}, "s3://: names no bucket"),
+    "s3:///crops/data.zip": ({}, "s3://: names no bucket"),
     f"s3://{KEY}:{SECRET}@crops/data.zip": ({}, "s3://: holds a user or access keys before an @"),
+    f"s3://{KEY}:ab/{SECRET}@crops/data.zip": ({}, "s3://: holds a user or access keys before an @"),
+    f"S3:/{KEY}:{SECRET}/a@crops": ({}, "s3://: holds a user or access keys before an @"),
     "s3://crops/a.zip": ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "a.zip: no access keys ("),
     "s3://crops/b.zip": ({"AWS_SECRET_ACCESS_KEY": None}, "b.zip: no access keys (Partial"),
     "s3://crops/c.zip": ({"AWS_PROFILE": "other"}, "c.zip: no access keys (The config profile (other)"),
     "s3://crops/d.zip": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "d.zip: cannot be read (Could not connect"),
     "s3://crops/e.zip": ({"AWS_ENDPOINT_URL": f"u:{SECRET}@host"}, "e.zip: cannot be read (Invalid endpoint: host)"),
+    "s3://crops/f.zip": ({"AWS_ENDPOINT_URL": f"u:{SECRET}/{SECRET}@host"}, "f.zip: cannot be read (Invalid endp"),
+    "s3://crops/g.zip": ({"AWS_ENDPOINT_URL": f"u:{SECRET * 9}@host"}, "g.zip: cannot be read (Invalid endpoint: h"),
 }
 
 
@@ -178,12 +184,44 @@ def test_a_store_that_fails_while_it_is_read_is_no_damaged_image(store, tiny_mar
 
 
 def test_a_bucket_with_too_many_prefixes_is_refused(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(place, "_MOST_FOLDERS", 4)
     for number in range(4):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "a.jpg").touch()
+    remote = store.put(tmp_path, "many")
+    monkeypatch.setattr(place, "MOST_FOLDERS", 5)  # the four and the one above them
+    assert len(list(locate(remote).walk(()))) == 4
+    monkeypatch.setattr(place, "MOST_FOLDERS", 4)
     with pytest.raises(StoreError, match="holds more than 4 prefixes"):
-        open_collection(store.put(tmp_path, "many"))
+        open_collection(remote)
+
+
+def test_keys_of_this_process_do_not_travel_to_another(store, monkeypatch):
+    """fsspec holds what its own variables say as options of the file system."""
+    monkeypatch.setenv("FSSPEC_S3_KEY", KEY)
+    monkeypatch.setenv("FSSPEC_S3_SECRET", SECRET)
+    fsspec.config.set_conf_env(conf := {})
+    monkeypatch.setattr(fsspec.config, "conf", conf)
+    path = locate("s3://crops/data.zip")
+    assert SECRET in str(path._store.storage_options)  # else this would show nothing
+    sent = pickle.dumps([path, path / "b"])
+    assert KEY.encode() not in sent and SECRET.encode() not in sent
+    assert pickle.loads(sent) == [path, path / "b"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "manifest"])
+def test_what_was_opened_is_closed_again(store, tiny_market, pack, monkeypatch, kind):
+    opened = []
+    start = place._Ranges.__init__
+
+    def note(self, path):
+        opened.append(self)
+        start(self, path)
+
+    monkeypatch.setattr(place._Ranges, "__init__", note)
+    _, remote = KINDS[kind](store, tiny_market(f"closed {kind}"), pack)
+    with open_collection(remote):
+        pass
+    assert opened and all(one.closed and one._stream.closed for one in opened)
 
 
 def test_paths():
@@ -195,4 +233,7 @@ def test_paths():
     )
     assert str(path.parent / "b") == "s3://crops/a/b" and path.absolute() is path and locate(path) is path
     assert locate(Path("s3://crops/a")) == locate("s3://crops/a") and str(locate("s3://crops").parent) == "s3://crops"
+    assert locate("S3://crops/a/") == locate("s3://crops/a") and locate("s3:/crops/a@b") == locate("s3://crops/a@b")
+    point = "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine/a@b"
+    assert str(locate(point)) == point
     assert isinstance(locate("data/s3"), Path) and "_store" not in repr(path)
