@@ -103,6 +103,7 @@ def sampled() -> Iterator[list[Counters]]:
     finally:
         over.set()
         thread.join()
+        readings.append(read_counters())
 
 
 def watched(readings: Sequence[Counters]) -> Watched:
@@ -110,19 +111,16 @@ def watched(readings: Sequence[Counters]) -> Watched:
 
     Nobody waits for a worker that Ray ends, so its whole time leaves our own and would count as others' use.
     """
-    total = Counters(0.0, 0.0, 0.0, 0.0)
+    names = ("at", "busy", "own", "steal", "throttled")
+    counted = [name for name in names if getattr(readings[0], name) is not None]
+    first = total = replace(Counters(0.0), **dict.fromkeys(counted, 0.0))
     for before, after in pairwise(readings):
         if before.own is None or after.own is None:
             return Watched(*[Span.between(readings[0], readings[-1])] * 4)
         if after.own >= before.own:
-            total = replace(
-                total,
-                **{
-                    n: getattr(total, n) + getattr(after, n) - getattr(before, n)
-                    for n in ("at", "busy", "own", "steal")
-                },
-            )
-    return Watched(*[Span.between(Counters(0.0, 0.0, 0.0, 0.0), total)] * 4)
+            more = {name: getattr(total, name) + getattr(after, name) - getattr(before, name) for name in counted}
+            total = replace(total, **more)
+    return Watched(*[Span.between(first, total)] * 4)
 
 
 def run_workers(model: Path, dataset: Market1501, folder: Path, batch_size: int, count: int) -> float:
