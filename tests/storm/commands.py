@@ -36,8 +36,10 @@ import time
 from pathlib import Path
 from osnet_lib.core.results import Result, write_result
 time.sleep(0.5)
-conditions = {"model": {"architecture": "x", "sha256": "a"}, "metric": "euclidean", "dataset": {"sha256": "b"}}
-conditions |= {"session": {"backend": "torch", "provider": "cpu", "device": "cpu", "precision": "float32"}}
+conditions = {"model": {"architecture": "x", "sha256": "a"}, "metric": "euclidean"}
+conditions |= {"dataset": {"file": "data", "sha256": "b"}}
+session = {"backend": "torch", "provider": "cpu", "device": "cpu", "precision": "float32", "threads": 1}
+conditions |= {"session": session}
 values = {"rank": {"1": 0.5}, "mAP": 0.5, "num_valid": 2}
 path = write_result(Path("results"), Result("accuracy", "kept", conditions, values))
 """
