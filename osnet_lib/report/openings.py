@@ -34,11 +34,11 @@ def query_opening(name: str, score: Evaluation, row: int) -> Said:
     return Said(one, Sentence("all queries", **overall))
 
 
-def simplified_sentence(source: OnnxFile, models: Sequence[OnnxFile]) -> Said:
+def simplified_sentence(source: OnnxFile, models: Sequence[OnnxFile]) -> Sentence:
     """What simplifying removed, and why nothing where it removed nothing."""
     nodes = max(model.nodes for model in models)
     name = "simplified the same" if nodes == source.nodes else "simplified fewer"
-    return Said(Sentence(name, nodes=nodes, before=source.nodes))
+    return Sentence(name, nodes=nodes, before=source.nodes)
 
 
 def conversion_opening(
@@ -83,14 +83,14 @@ def features_opening(query: Features, gallery: Features) -> Said:
     return Said(Sentence("features", images=images, width=query.features.shape[1], **facts), took)
 
 
-def variants_sentence(variants: Sequence[Variant]) -> Said:
+def variants_sentence(variants: Sequence[Variant]) -> Sentence:
     """Which other use of the same features gains most, of those that are shown to be better."""
     better = [variant for variant in variants if variant.test and variant.test.outcome == "better"]
     if not better:
-        return Said(Sentence("no variant"))
+        return Sentence("no variant")
     best = max(better, key=lambda variant: variant.test.mAP.value if variant.test else 0.0)
     assert best.test is not None
-    return Said(Sentence("best variant", variant=best.name, points=100 * best.test.mAP.value))
+    return Sentence("best variant", variant=best.name, points=100 * best.test.mAP.value)
 
 
 def ranking_opening(score: Evaluation, pairs: CameraPairs) -> Said:

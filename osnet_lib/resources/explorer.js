@@ -178,7 +178,7 @@
         say("Of its {rank} nearest images {right} are right and {wrong} wrong.", counts),
         ...(aside ? [say("Left out near it: {aside}.", counts)] : []),
         first === 1 ? say("Rank 1 is right.") : first ? say("The first right one has rank {first}.", counts) : say("No image matches it."),
-      ].join(" ");
+      ].join(say(" "));
     }
 
     function step(by) {

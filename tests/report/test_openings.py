@@ -70,7 +70,7 @@ def test_variants():
     plain = SimpleNamespace(name="as extracted", test=None)
     some = [plain, variant("flip", "better", 0.01), variant("re-ranking", "better", 0.02), variant("x", "worse", 0.3)]
     assert "re-ranking gains most: +2.00 points" in str(variants_sentence(some))
-    assert variants_sentence([plain])[0].name == "no variant"
+    assert variants_sentence([plain]).name == "no variant"
 
 
 def test_ranking_names_the_worst_change_of_view():

@@ -778,6 +778,7 @@ CHART_WORDS: dict[str, str] = {
 
 # What the scripts of `osnet_lib/resources` say, by what stands there.
 SCRIPT_WORDS: dict[str, str] = {
+    " ": "",
     "Device": "设备",
     "Scale": "坐标轴",
     "all": "全部",
