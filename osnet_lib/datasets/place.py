@@ -135,8 +135,10 @@ class BucketPath(PathLike[str]):
 class _Ranges(io.RawIOBase):
     """An object read where it is asked for, range by range."""
 
+    _stream: Any = None  # of one that was not opened
+
     def __init__(self, path: BucketPath):
-        self._path, self._stream = path, None
+        self._path = path
         with path._asked():
             self._stream = path._store.open(path.key, "rb", block_size=_AHEAD, cache_type="readahead")
 
