@@ -9,7 +9,9 @@ import os
 import platform
 import re
 import secrets
+import signal
 import socket
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -117,9 +119,12 @@ def on_cluster(address: str, resource: Resource | None = None, workers: int | No
     else:
         _check_address(address)
         quiet |= {"address": address}
+    ended_by = signal.getsignal(signal.SIGTERM)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Ray's own ways, which change nothing here
         _start(address, quiet)
+    if ended_by is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ended_by)  # Ray's prints a stack, and exits with 15
     try:
         yield
     finally:
@@ -224,7 +229,7 @@ def check_nodes(able: Sequence[Node], files: Mapping[str, Place], folder: Path) 
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
     sizes = {name: (str(path), _size(path)) for name, path in files.items()}
-    token, text = folder / f".osnet-{secrets.token_hex(8)}", secrets.token_hex(8)
+    token, text = folder / f".osnet-{secrets.token_hex(8)}.tmp", secrets.token_hex(8)
     write_text(token, text)
     try:
         look, code = ray.remote(_look), _code()

@@ -185,15 +185,19 @@ def test_a_node_that_is_killed_loses_nothing_and_one_that_joins_takes_a_share(cl
     assert_same(tmp_path / "out", expected)
 
 
-def test_a_driver_that_is_killed_is_started_again_and_goes_on(cluster, extract, expected, dataset, tmp_path):
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
+def test_a_driver_that_is_killed_is_started_again_and_goes_on(cluster, extract, expected, dataset, tmp_path, by):
     (tmp_path / "slow").touch()
     (tmp_path / "model").touch()
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(tmp_path), str(dataset.path), cluster.address],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    with at_first_shard(tmp_path, driver.kill):
-        assert driver.wait(300) == -signal.SIGKILL
+    with at_first_shard(tmp_path, lambda: driver.send_signal(by)):
+        told = driver.communicate(timeout=300)[1]
+        assert driver.returncode == -by and "***" not in told, told
     (tmp_path / "slow").unlink()
     finished = sum(1 for _ in (tmp_path / "out" / "shards").glob("query-*.key.json"))
     made = extract()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nbformat
 
-# Times, by their keys in JSON, and what says how far an earlier run had come.
-TIMES = frozenset({"seconds", "resumed_at", "date"})
+# Times, by their keys in JSON, what says how far an earlier run had come, and where: a node has another name each time.
+TIMES = frozenset({"seconds", "resumed_at", "date", "node", "nodes"})
 _JUDGED = "verdict"  # a key of what was timed: all of it is another at each run
 _HASHES = frozenset({"sha256", "results", "digest"})  # of files that hold times
 _TEMPORARY = re.compile(r"\..+\.tmp(\.\w+)?|.+\.part(\.json)?")
@@ -71,8 +71,7 @@ def _arrays(path: Path) -> object:
     with zipfile.ZipFile(path) as archive:
         held: dict[str, object] = {name: archive.read(name) for name in archive.namelist()}
     text = bytes(held["conditions.npy"]).decode("utf-32-le", "replace")  # type: ignore[arg-type]
-    conditions = re.sub(r'"(seconds|resumed_at)": [\d.]+', r'"\1": …', text[text.find("{") :])
-    return {**held, "conditions.npy": conditions[conditions.find('{"') :]}
+    return {**held, "conditions.npy": _without_times(json.loads(text[text.find('{"') :].rstrip("\0")))}
 
 
 def _notebook(data: bytes) -> object:

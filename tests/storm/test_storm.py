@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from osnet_lib.cli.main import _parser
 from storm import runner
-from storm.commands import COMMANDS, Command
+from storm.commands import COMMANDS, LEFT_OUT, Command
 from storm.report import report
 from storm.state import is_temporary, state
 
@@ -25,6 +27,12 @@ def test_six_kills_of_cheap_commands():
     chosen = [one for one in COMMANDS if one.name in _CHEAP]
     ended = runner.storm(chosen, len(_CHEAP), 2, 2)
     assert len(ended) == len(_CHEAP) and not any(one.faults for one in ended), report(ended, 0, 2)
+
+
+def test_every_command_is_killed_or_says_why_not():
+    killed = {one.name.partition(",")[0] for one in COMMANDS}
+    offered = next(action.choices for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    assert killed | LEFT_OUT.keys() == set(offered) and not killed & LEFT_OUT.keys()
 
 
 # ---- the harness itself: programs that are as they must not be ------------------------------------------------------
