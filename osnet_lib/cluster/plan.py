@@ -146,9 +146,9 @@ def measured_rate(path: str | Path) -> MeasuredRate:
         As `load_features`.
     """
     features = load_features(path)
-    seconds, workers = features.conditions.get("seconds"), _workers(features)
+    seconds, workers = features.seconds, _workers(features)
     cure = "Give one of a whole run on real devices, or --rate."
-    if not isinstance(seconds, (int, float)) or seconds <= 0:
+    if seconds is None or workers is None:
         raise ClusterError("tells no time of its extraction", where=path, cure=cure)
     if features.conditions.get("resumed_at"):
         raise ClusterError("was extracted in several runs, so its time is of a part", where=path, cure=cure)
@@ -158,9 +158,13 @@ def measured_rate(path: str | Path) -> MeasuredRate:
     return MeasuredRate(rate, f"{words}: {session.backend} {session.precision} on {session.device}")
 
 
-def _workers(features: Features) -> int:
-    stated = features.conditions.get("cluster")
-    return int(stated["workers"]) if isinstance(stated, dict) else len(features.conditions.get("devices") or "1")
+def _workers(features: Features) -> int | None:
+    """How many shared the work; None where the file says no number."""
+    cluster, devices = (features.conditions.get(name) for name in ("cluster", "devices"))
+    if cluster is None:
+        return 1 if devices is None else len(devices) or None if isinstance(devices, dict) else None
+    workers = cluster.get("workers") if isinstance(cluster, dict) else None
+    return workers if type(workers) is int and 0 < workers < 10**6 else None
 
 
 def assumptions(plan: Plan) -> list[str]:

@@ -96,16 +96,22 @@ def read_list(path: Path) -> Iterator[tuple[Path, str, int]]:
     Raises
     ------
     FeatureError
-        No such list, or none of shards.
+        No such list, or none of shards; one twice, or not all.
     """
     try:
-        entries = [(path.parent / held["file"], held["sha256"], held["images"]) for held in read_json(path)["shards"]]
+        document = read_json(path)
+        entries = [(path.parent / held["file"], held["sha256"], held["images"]) for held in document["shards"]]
+        total = document["images"]
     except FileNotFoundError as error:
         raise FeatureError("no such list of shards", where=path, cure=_AGAIN) from error
     except (ValueError, KeyError, TypeError) as error:
         raise FeatureError("is no list of shards", where=path, cure=_AGAIN) from error
-    if not all(isinstance(digest, str) and type(images) is int for _, digest, images in entries):
+    if not all(isinstance(digest, str) and type(images) is int and images > 0 for _, digest, images in entries):
         raise FeatureError("is no list of shards", where=path, cure=_AGAIN)
+    if len({shard for shard, *_ in entries}) < len(entries):
+        raise FeatureError("lists a shard twice", where=path, cure=_AGAIN)
+    if (found := sum(images for *_, images in entries)) != total:
+        raise FeatureError(f"lists shards of {found:,} images, and not of the {total} of all", where=path, cure=_AGAIN)
     yield from entries
 
 

@@ -59,6 +59,13 @@ class Features:
     def session(self) -> SessionFacts:
         return SessionFacts.read(self.conditions.get("session"))
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the extraction took, where the file tells a time."""
+        stated = self.conditions.get("seconds")
+        told = isinstance(stated, (int, float)) and not isinstance(stated, bool) and 0 < stated <= sys.float_info.max
+        return float(stated) if told else None  # type: ignore[arg-type]  # told says so
+
 
 def save_features(path: str | Path, features: Features) -> Path:
     """Write a ``.npz`` with arrays names, pids, camids, features and the conditions as JSON."""

@@ -12,7 +12,7 @@ from ..core.table import Table
 from ..errors import ResultError
 from ..metrics.resampling import Interval
 from ..published.quoted import PublishedAccuracy, cited, published_accuracy
-from .result_tables import by_distance, of_results
+from .result_tables import by_distance, of_result, of_results
 from .words import Said, Sentence
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RANKS = (5, 10, 20)
 
 
+@of_result
 def how_good(result: Result) -> Said:
     """Rank-1 and mAP with their intervals, beside what was published for the network."""
     values, conditions = result.values, result.conditions

@@ -8,12 +8,14 @@ from ..core.disturbance import DISTURBED, QUIET
 from ..core.results import Result
 from ..core.table import Table
 from ..plots.pareto import Mark
+from .result_tables import of_result
 from .words import Said, Sentence, joined
 
 REFERENCE = "ONNX Runtime in float32"
 _TIMINGS = {QUIET: "timing quiet", DISTURBED: "timing disturbed"}
 
 
+@of_result
 def recommendation_sentence(result: Result) -> Sentence:
     """What to take, how much faster it is, and its price."""
     found, facts = result.values["recommendation"], result.conditions
@@ -34,11 +36,13 @@ def recommendation_sentence(result: Result) -> Sentence:
     )
 
 
+@of_result
 def which_engine(result: Result) -> Said:
     """Which engine to take here, how fast it is, at which price, and on which images that was found."""
     return Said(recommendation_sentence(result), used_sentence(result))
 
 
+@of_result
 def engines_table(result: Result) -> Table:
     """Every engine and precision on the faster of its graphs: speed, scores, and what it takes."""
     records = []
@@ -78,6 +82,7 @@ def engines_table(result: Result) -> Table:
     return Table.from_records(records, caption=caption, formats=formats)
 
 
+@of_result
 def finalists_table(result: Result) -> Table:
     """The fastest within the budget, timed again with fewer threads as well."""
     records = [
@@ -94,6 +99,7 @@ def finalists_table(result: Result) -> Table:
     return Table.from_records(records, caption=caption, formats={"images/s": ".1f"} if records else None)
 
 
+@of_result
 def left_out_text(result: Result) -> str:
     """What could not be tried on this machine, and why, in a line each; by reason."""
     reasons: dict[str, list[str]] = {}
@@ -102,6 +108,7 @@ def left_out_text(result: Result) -> str:
     return "\n".join(Sentence("left out", names=joined(names), reason=reason) for reason, names in reasons.items())
 
 
+@of_result
 def used_sentence(result: Result) -> Sentence:
     """On which images the prices were found."""
     facts = result.conditions
@@ -113,6 +120,7 @@ def used_sentence(result: Result) -> Sentence:
     )
 
 
+@of_result
 def engine_marks(result: Result) -> list[Mark]:
     """One mark an engine and precision for `plots.plot_engines`."""
     return [
@@ -130,6 +138,7 @@ def engine_marks(result: Result) -> list[Mark]:
     ]
 
 
+@of_result
 def roofs_table(result: Result) -> Table:
     """What each engine reaches of the roof that its library has on this machine."""
     operations = 2 * result.model.multiply_adds / 1e9 if result.model.multiply_adds else None

@@ -75,7 +75,7 @@ def features_opening(query: Features, gallery: Features) -> Said:
     """What was computed by what, and how long it took."""
     images, session = len(query) + len(gallery), query.session
     facts = {"backend": session.backend, "precision": session.precision, "device": session.device}
-    times = [float(time) for split in (query, gallery) if (time := split.conditions.get("seconds")) is not None]
+    times = [time for split in (query, gallery) if (time := split.seconds) is not None]
     if len(times) < 2:
         took = Sentence("features untimed", reason=query.conditions.get("not_measured", "") or "—")
     else:

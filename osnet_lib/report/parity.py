@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .result_tables import of_result
 from .words import Said, Sentence, joined
 
 if TYPE_CHECKING:
     from ..core.results import Result
 
 
+@of_result
 def worst_parity(result: Result) -> Mapping[str, Any]:
     """The stage that uses most of its tolerance."""
     return max(result.values["stages"], key=lambda stage: stage["max_abs"] / stage["allowed_max_abs"])
 
 
+@of_result
 def is_same(result: Result) -> bool:
     """Whether every stage is within its tolerance."""
     return all(
@@ -25,6 +28,7 @@ def is_same(result: Result) -> bool:
     )
 
 
+@of_result
 def same_network(result: Result) -> Said:
     """Whether the converted models are still the network of the checkpoint."""
     stages, worst = result.values["stages"], worst_parity(result)

@@ -46,6 +46,17 @@ def of_results(make: Callable[..., _Made]) -> Callable[..., _Made]:
     return made
 
 
+def of_result(make: Callable[[Result], _Made]) -> Callable[[Result], _Made]:
+    """The same of a function of one result."""
+    checked = of_results(lambda results: make(results[0]))
+
+    @wraps(make)
+    def made(result: Result) -> _Made:
+        return checked([result])
+
+    return made
+
+
 def _is_shown(make: Callable, result: Result, *given, **named) -> bool:
     try:
         make([result], *given, **named)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.table import Table
 from ..metrics.agreement import NEAREST
 from ..metrics.resampling import Interval
+from .result_tables import of_result
 from .words import Said, Sentence, joined
 
 COSINES = ("smallest cosine", "cosine, 1st percentile", "cosine, median")
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..core.results import Result
 
 
+@of_result
 def where_lost(result: Result) -> Said:
     """The first stage that breaks, or that none does and which changes the ranking most."""
     stages = [stage for stage in result.values["stages"] if stage["batch_size"] is not None]

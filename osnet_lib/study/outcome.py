@@ -96,6 +96,13 @@ def read_headlines(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """``before`` and ``now``, each with ``date`` and ``figures``; empty where there was no such run."""
     try:
         held = read_json(headlines_path(workspace))
-        return {name: dict(held[name]) for name in ("before", "now")}
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or edited
+        return {name: _run(held[name]) for name in ("before", "now")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none yet, or edited
         return {"before": {}, "now": {}}
+
+
+def _run(held: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's date and figures, without those of questions that are asked no more."""
+    asked = {tile.question.name.removeprefix("question ") for tile in tiles({})}
+    figures = {name: str(figure) for name, figure in held["figures"].items() if name in asked} if held else {}
+    return {"date": str(held["date"]), "figures": figures} if held else {}

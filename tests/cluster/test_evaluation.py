@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from dataclasses import fields
 
@@ -130,6 +131,27 @@ def test_a_worker_stays_within_its_memory(tmp_path, files):
         tracemalloc.stop()
     assert min(peaks) > images * 512 * 4, "the features themselves are not seen"
     assert PART * max(peaks) < LIMIT - PROCESS, [f"{PART * peak / 1e9:.2f} GB" for peak in peaks]
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda held: held["shards"].pop(), "lists shards of 2 images, and not of the 5 of all"),
+        (lambda held: held["shards"].append(held["shards"][0]), "lists a shard twice"),
+        (lambda held: held["shards"][0].update(images=-2), "is no list of shards"),
+        (lambda held: held.pop("images"), "is no list of shards"),
+    ],
+)
+def test_a_list_that_lost_a_shard_is_refused(tmp_path, change, words):
+    """Else a part of the gallery would be left out of the score without a word."""
+    entries = [{"file": f"gallery-{number}.npz", "sha256": "0" * 64, "images": number} for number in (2, 3)]
+    listed = write_list(tmp_path, "gallery", entries, {})
+    assert len(pieces_of(listed)[0].paths) == 2
+    document = json.loads(listed.read_text())
+    change(document)
+    listed.write_text(json.dumps(document))
+    with pytest.raises(FeatureError, match=words):
+        pieces_of(listed)
 
 
 def test_a_list_without_images_is_refused(tmp_path):

@@ -60,7 +60,13 @@ def test_the_rate_of_a_run_is_that_of_one_worker(tmp_path):
 
 @pytest.mark.parametrize(
     "conditions, words",
-    [({}, "tells no time"), ({"seconds": None}, "tells no time"), ({"seconds": 1.0, "resumed_at": 8}, "several runs")],
+    [
+        ({}, "tells no time"),
+        *[({"seconds": odd}, "tells no time") for odd in (None, "5", [], True, -1, 10**400, float("nan"))],
+        *[({"seconds": 1.0, "cluster": odd}, "tells no time") for odd in ({}, 3, {"workers": "2"}, {"workers": 0})],
+        ({"seconds": 1.0, "devices": 2}, "tells no time"),
+        ({"seconds": 1.0, "resumed_at": 8}, "several runs"),
+    ],
 )
 def test_a_file_that_tells_no_speed_is_refused(tmp_path, conditions, words):
     with pytest.raises(ClusterError, match=words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -11,15 +12,18 @@ import numpy as np
 from fuzz.target import SMALL, Target, command, digest, put
 from helpers.guide_files import STEMS, features, write_feature
 from helpers.market import TINY
+from osnet_lib.cluster.evaluation import pieces_of
+from osnet_lib.cluster.shards import write_list
 from osnet_lib.core.cache import artefact
-from osnet_lib.core.files import fingerprint, write_json
+from osnet_lib.core.files import fingerprint, sha256, write_json
 from osnet_lib.core.folder_record import FolderRecord
 from osnet_lib.datasets.market1501 import Sample, parse_name
-from osnet_lib.features.store import Features, load_features, save_features
+from osnet_lib.features.store import ARRAYS, Features, load_features, save_features
 from osnet_lib.guide.binfiles import bin_bytes, read_bin
 from osnet_lib.guide.dump import feature_name, format_feature, read_dump
 from osnet_lib.guide.info import read_info
 from osnet_lib.inference.extract import collect_features
+from osnet_lib.report.openings import features_opening
 
 _NAMES = {"query": TINY["query"], "gallery": TINY["bounding_box_test"][:-1]}
 
@@ -184,6 +188,45 @@ def _resume(data: bytes, folder: Path) -> str:
     return _resumed(folder)
 
 
+def _lists(folder: Path) -> dict[str, bytes]:
+    """A list of two shards, as a run on a cluster leaves it."""
+    whole = _split("gallery")
+    entries = []
+    for number, rows in enumerate((slice(0, 2), slice(2, None))):
+        part = Features(*(getattr(whole, name)[rows] for name in ARRAYS), whole.conditions)
+        path = save_features(folder / "shards" / f"gallery-{number:05}.npz", part)
+        entries.append({"file": path.name, "sha256": sha256(path), "images": len(part)})
+    save_features(folder / "query.npz", _split("query"))
+    return {"list": write_list(folder, "gallery", entries, {}).read_bytes()}
+
+
+def _pieces(data: bytes, folder: Path) -> str:
+    put(folder / "shards", "gallery.json", data)
+    pieces = pieces_of(folder / "shards" / "gallery.json", 2)
+    return digest(*(array.tobytes() for piece in pieces for array in piece.load()))
+
+
+def _measured(_folder: Path) -> dict[str, bytes]:
+    """Conditions of a run on a cluster and of one on this machine."""
+    here = {**_split("query").conditions, "seconds": 2.5, "batch_size": 8}
+    cluster = {"ray": "2.60.0", "workers": 2, "shards": 4, "same_bits": True, "nodes": {"vm": {"images": 2}}}
+    return {
+        name: json.dumps(held).encode() for name, held in {"here": here, "cluster": here | {"cluster": cluster}}.items()
+    }
+
+
+def _plan(data: bytes, folder: Path) -> str:
+    """Conditions with which features are saved, whatever they say."""
+    held = _split("query")
+    arrays = {name: getattr(held, name) for name in ARRAYS}
+    stream = io.BytesIO()
+    np.savez(stream, **arrays, conditions=np.array(data.decode(errors="replace")))
+    path = put(folder, "query.npz", stream.getvalue())
+    assert repr(load_features(path).session)
+    assert str(features_opening(load_features(path), load_features(path)))
+    return command("plan", "--images", "1e6", "--measured", path)
+
+
 def _infos(_folder: Path) -> dict[str, bytes]:
     return {"info": "".join(f"{at} ./prep/{stem}.bin 128 256\n" for at, stem in enumerate(STEMS)).encode()}
 
@@ -215,6 +258,8 @@ TARGETS = (
     Target("key of an artefact", _artefact_keys, _artefact("made.bin.key.json"), ("json",), weight=6, checked=True),
     Target("artefact", lambda _folder: {"made": b"made"}, _artefact("made.bin"), weight=3, checked=True),
     Target("key of a part", _part_keys, _resume, ("json",), weight=4, checked=True),
+    Target("list of shards", _lists, _pieces, ("json",), weight=6, checked=True),
+    Target("conditions of features", _measured, _plan, ("json",), weight=10),
     Target("info", _infos, _info, ("text",)),
     Target("preprocessed image", _bins, _read_bin, weight=3),
 )

@@ -12,7 +12,7 @@ import nbformat
 from fuzz.target import SMALL, UNCHECKED, Target, command, put
 from helpers.guide_files import PURE, VISION
 from helpers.notebooks import toy
-from helpers.results import accuracy, performance
+from helpers.results import accuracy, engines, parity, performance, stages
 from osnet_lib.comparison.score import read_score
 from osnet_lib.core.files import decode_text, parse_json
 from osnet_lib.core.results import Result, read_result, read_results, write_result
@@ -21,10 +21,15 @@ from osnet_lib.guide.metrics_json import write_guide_json
 from osnet_lib.guide.perf import pure_perf_name, vision_perf_name
 from osnet_lib.inference.doctor import examine
 from osnet_lib.report.accuracy import accuracy_table
+from osnet_lib.report.engines import engine_marks, engines_table, finalists_table, left_out_text, roofs_table
 from osnet_lib.report.evaluation_speed import evaluation_conditions_table, evaluation_speed_table
+from osnet_lib.report.front import tiles
 from osnet_lib.report.performance import performance_table, throughput_series
 from osnet_lib.report.provenance import provenance_table
+from osnet_lib.report.status import changes_sentence, changes_table, disturbed_table
+from osnet_lib.report.summary import findings_table, summary_opening
 from osnet_lib.study import bundle
+from osnet_lib.study.outcome import HEADLINES, read_headlines
 from osnet_lib.study.run import Run, check_parameters, is_current, results_key, run_key
 from osnet_lib.study.workspace import Workspace
 
@@ -44,7 +49,14 @@ _EVALUATION = Result(
     {**_CONDITIONS, "metric": "euclidean", "loop_queries": 9},
     {"same": True, "seconds": _SECONDS, "peak_bytes": {"evaluate": 5}, "difference": {"max": 1e-6}},
 )
-_RESULTS = {"accuracy": accuracy(), "performance": performance(8), "evaluation": _EVALUATION}
+_RESULTS = {
+    "accuracy": accuracy(),
+    "engines": engines(),
+    "evaluation": _EVALUATION,
+    "parity": parity(),
+    "performance": performance(8),
+    "stages": stages(),
+}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -76,7 +88,16 @@ def _tables(data: bytes, folder: Path) -> str:
             return f"{accuracy_table(held)} {provenance_table(held)}"
         if kind == "performance":
             return f"{performance_table(held)} {throughput_series(held)} {provenance_table(held)}"
-        return f"{evaluation_speed_table(held)} {evaluation_conditions_table(held)}" if kind == "evaluation" else kind
+        if kind == "evaluation":
+            return f"{evaluation_speed_table(held)} {evaluation_conditions_table(held)}"
+        told = (
+            f"{tiles({kind: held[0]})} {summary_opening({kind: held})} {findings_table(held)} {disturbed_table(held)}"
+        )
+        if kind == "engines":
+            engine = held[0]
+            told += f"{engines_table(engine)} {finalists_table(engine)} {left_out_text(engine)} {engine_marks(engine)}"
+            return f"{told} {roofs_table(engine)}"
+        return told
     finally:
         for path in results.glob("*.json"):
             path.unlink()
@@ -127,6 +148,18 @@ def notebooks(folder: Path) -> dict[str, bytes]:
     return {"add": nbformat.writes(book).encode()}
 
 
+def _headlines(folder: Path) -> dict[str, bytes]:
+    figures = {"how good": "93.00 %", "which engine": "openvino int8, 2.7 ×"}
+    held = {"before": {"date": "2026-01-01", "figures": figures}, "now": {"date": "2026-01-02", "figures": figures}}
+    return {"two runs": json.dumps(held).encode()}
+
+
+def _changes(data: bytes, folder: Path) -> str:
+    put(folder, f"work/{HEADLINES}", data)
+    held = read_headlines(Workspace(folder))
+    return f"{changes_sentence(held)} {changes_table(held)}"
+
+
 _RUN = Run("add", {"a": 2}, reads=("accuracy",))
 
 
@@ -167,6 +200,7 @@ def _bundle(data: bytes, folder: Path) -> str:
 TARGETS = (
     Target("result", files, _read, ("json",), weight=15, checked=True),
     Target("result without digest", without_digest, _tables, ("json",), weight=20),
+    Target("figures of the last run", _headlines, _changes, ("json",), weight=8),
     Target("score", scores, _compare, ("json",)),
     Target("PureInfer file", _texts(pure=PURE), _import(pure_perf_name("osnet_x1_0_bs8", 0)), ("text",), weight=8),
     Target("perf_vision file", _texts(vision=VISION), _import(vision_perf_name(8, 0)), ("text",), weight=8),

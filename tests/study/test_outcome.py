@@ -83,7 +83,18 @@ def test_headlines_are_kept_beside_those_before(work):
     }
 
 
-def test_headlines_that_were_edited_count_as_none(work):
+@pytest.mark.parametrize(
+    "text",
+    ['{"before": 1}', '{"before": {}, "now": {"figures": {}}}', '{"before": {}, "now": {"date": 1, "figures": 3}}'],
+)
+def test_headlines_that_were_edited_count_as_none(work, text):
     headlines_path(work).parent.mkdir(parents=True)
-    headlines_path(work).write_text('{"before": 1}')
+    headlines_path(work).write_text(text)
     assert read_headlines(work) == {"before": {}, "now": {}}
+
+
+def test_headlines_of_questions_that_are_asked_no_more_are_left_out(work):
+    headlines_path(work).parent.mkdir(parents=True)
+    now = {"date": "monday", "figures": {"how good": "93 %", "how tall": "2 m"}}
+    headlines_path(work).write_text(json.dumps({"before": {}, "now": now}))
+    assert read_headlines(work)["now"] == {"date": "monday", "figures": {"how good": "93 %"}}
