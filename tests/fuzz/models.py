@@ -25,6 +25,7 @@ from osnet_lib.conversion.onnx_file import inspect_onnx
 from osnet_lib.core.file_kind import file_kind
 from osnet_lib.core.files import sha256
 from osnet_lib.inference.session import open_session
+from osnet_lib.inference.tuned import TunedEngine, tuning_path, write_tuning
 from osnet_lib.network.checkpoint import load_checkpoint
 from osnet_lib.report.models import card_table
 
@@ -209,6 +210,21 @@ def _inspect(data: bytes, folder: Path) -> str:
     return repr(inspect_onnx(put(folder, "network.onnx", data), expect_osnet=True))
 
 
+def _tunings(folder: Path) -> dict[str, bytes]:
+    """What osnet tune keeps of a network."""
+    model = put(folder, "network.onnx", networks(folder)["small"])
+    choice = TunedEngine(model, sha256(model), "onnxruntime", "float32", 1)
+    return {"tuned": write_tuning(model, choice, {"budget": 0.1}).read_bytes()}
+
+
+def _tuned(data: bytes, folder: Path) -> str:
+    """Open what was recommended."""
+    model = folder / "network.onnx"
+    tuning_path(model, sha256(model)).write_bytes(data)
+    with open_session(model, backend="tuned") as session:
+        return repr(session.facts)
+
+
 def _messages(data: bytes, _folder: Path) -> str:
     return repr(parse_messages(data.decode("utf-8", "replace")))
 
@@ -222,6 +238,7 @@ TARGETS = (
     Target("ONNX session", networks, _run, weight=4),
     Target("simplify", networks, _simplify, weight=SMALL),
     Target("OM", _om_facts, _read_om, ("json",), weight=6),
+    Target("file of osnet tune", _tunings, _tuned, ("json",), weight=4),
     Target("AIPP", _aipp, _aipp_file, ("text",)),
     Target("card", cards, _card_of, ("json",)),
     Target("ATC's words", lambda _folder: {"failed": _ATC}, _messages, ("text",)),
