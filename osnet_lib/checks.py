@@ -7,6 +7,11 @@ from os import PathLike
 
 from .errors import OSNetError, SessionError
 
+# Beyond these a number is a slip, and a machine would only wait or run out of memory.
+MOST_IMAGES = 65_536  # in a batch
+MOST_ROUNDS = 10_000_000
+MOST_THREADS = 1_024  # on one device; hosts have fewer cores
+
 
 def whole_number(
     value: object,

@@ -19,6 +19,8 @@ import nbformat
 from jupyter_core.paths import jupyter_config_dir
 from pybtex.database import Person, parse_file
 
+import osnet_lib  # noqa: F401  # kernels of the lab inherit what it switches off
+
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ".copies.json"  # digest of each copy as it was made
 # JupyterLab shows standard error, where progress is told, on red; tracebacks keep it.

@@ -37,8 +37,11 @@ MEANINGS = {
 }
 
 
-# Of torch, pybind11, C++, ONNX Runtime, and of protobuf, which says no more about it.
+# Of torch, pybind11, C++, ONNX Runtime, the loader of libraries, numpy, and of protobuf, which says no more about it.
 _NO_MEMORY = (
+    "failed to map segment from shared object",
+    "annot allocate memory",
+    "Unable to allocate",
     "can't allocate memory",
     "Could not allocate",
     "bad_alloc",

@@ -61,9 +61,10 @@ class Plan:
     pair_rate: float = 25e6
 
     def __post_init__(self) -> None:
-        for name in ("images", "nodes", "devices", "rate", "image_bytes", "hash_rate", "network", "pair_rate"):
-            if not getattr(self, name) > 0:
-                raise ClusterError(f"{name} is {getattr(self, name):g}", where="plan", cure="Give a number above 0.")
+        for name in sorted(vars(self).keys() - {"queries", "cores", "start"}):
+            value = getattr(self, name)
+            if not 0 < value < 1e18:
+                raise ClusterError(f"{name} is {value:g}", where="plan", cure="Give a number above 0, below 1e18.")
 
     @property
     def workers(self) -> float:

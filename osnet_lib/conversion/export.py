@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from ..checks import whole_number
+from ..checks import MOST_IMAGES, whole_number
 from ..errors import ExportError, first_line
 from ..version import __version__
 from .interface import BATCH_AXIS, FEATURE_SHAPE, IMAGE_SHAPE, INPUT, OUTPUT
@@ -106,7 +106,7 @@ def simplify_onnx(source: str | Path, path: str | Path, batch_size: int) -> Onnx
         batch; a simplified graph that computes something else.
     """
     path = Path(path)
-    batch_size = whole_number(batch_size, "batch size", error=ExportError, where=path)
+    batch_size = whole_number(batch_size, "batch size", at_most=MOST_IMAGES, error=ExportError, where=path)
     try:
         import onnxsim
     except ImportError as error:
@@ -124,6 +124,8 @@ def simplify_onnx(source: str | Path, path: str | Path, batch_size: int) -> Onnx
             simplified, same = onnxsim.simplify(
                 model, check_n=1, overwrite_input_shapes={found.input_name: list(shape)}
             )
+    except MemoryError:
+        raise
     except Exception as error:  # onnxsim passes on whatever its C++ side threw
         raise ExportError(f"onnxsim failed ({first_line(error)})", where=source, cure=DAMAGED) from error
     if not same:

@@ -15,6 +15,7 @@ from threading import Lock
 from .files import absolute, atomic_path, open_own, read_bytes, read_json, write_json
 
 _LINE = re.compile(rb"([0-9a-f]{64})  (.+)")
+_MODEL = re.compile(rb"# model ([0-9a-f]{64})  (.+)")  # sha256sum passes over lines that begin so
 _ENDED = b"# the run ended"
 
 
@@ -30,6 +31,7 @@ class FolderRecord:
         self.key = self.folder.with_name(f"{self.folder.name}.key.json")
         self.list = self.folder.with_name(f"{self.folder.name}.sha256")
         self.ended, self._lock = False, Lock()
+        self.model: tuple[str, str] | None = None  # SHA-256 and name of what computed the files, where a model did
         self._sums: dict[str, set[str]] = {}
         try:
             lines = read_bytes(self.list).split(b"\n")
@@ -38,6 +40,8 @@ class FolderRecord:
         for line in lines:
             if match := _LINE.fullmatch(line):  # the last may be cut short by a kill
                 self._sums.setdefault(os.fsdecode(match[2]), set()).add(match[1].decode())
+            elif match := _MODEL.fullmatch(line):
+                self.model = (match[1].decode(), os.fsdecode(match[2]))
         self.ended = _ENDED in lines
 
     @property
@@ -56,16 +60,16 @@ class FolderRecord:
         """Whether a file of this name and content is one of the run's."""
         return hashlib.sha256(data).hexdigest() in self._sums.get(name, ())
 
-    def begin(self, wanted: str) -> None:
-        """Go on with the run of this key, or forget those of another."""
+    def begin(self, wanted: str, model: tuple[str, str] | None = None) -> None:
+        """Go on with the run of this key, or forget those of another; `model` is noted, by SHA-256 and name."""
         if self.matches(wanted):
             with open_own(self.list) as stream:
                 stream.write(b"\n")  # behind a line that a kill cut short
             return
         self.list.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(self.list) as temporary:
-            temporary.write_bytes(b"")
-        self._sums, self.ended = {}, False
+            temporary.write_bytes(_model_line(*model) if model else b"")
+        self._sums, self.ended, self.model = {}, False, model
         write_json(self.key, wanted)
 
     def put(self, name: str, data: bytes) -> Path:
@@ -88,3 +92,7 @@ class FolderRecord:
     def _append(self, line: bytes) -> None:
         with self._lock, open_own(self.list) as stream:
             stream.write(line + b"\n")
+
+
+def _model_line(digest: str, name: str) -> bytes:
+    return b"# model " + digest.encode() + b"  " + os.fsencode(" ".join(name.split())) + b"\n"

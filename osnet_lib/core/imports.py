@@ -47,6 +47,8 @@ def import_compiled(name: str) -> ModuleType:
     ------
     ForeignNumpyError
         The package and this numpy do not fit.
+    MemoryError
+        No room for the package's libraries.
     Exception
         Whatever else the package raises.
     """
@@ -58,6 +60,8 @@ def import_compiled(name: str) -> ModuleType:
         if _NUMPY.search(f"{error}\n{heard.getvalue()}"):
             heard = io.StringIO()
             raise ForeignNumpyError(name) from error
+        if "failed to map segment" in str(error):  # what the loader of libraries says where a limit is reached
+            raise MemoryError(str(error).partition(": ")[2]) from error
         raise
     finally:
         sys.stderr.write(heard.getvalue())

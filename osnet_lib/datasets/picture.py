@@ -33,6 +33,7 @@ _COPY = "Copy this file again from the original data set"
 # A crop of a person has thousands of pixels, a whole picture of a camera 8 million: 50 MB in memory, times the threads.
 MAX_PIXELS = 1 << 24
 LIFTED_BY = "OSNET_MAX_PIXELS"
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such a picture is refused, in our words
 
 
 def max_pixels() -> int:

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from ..checks import whole_number
+from ..checks import MOST_IMAGES, MOST_THREADS, whole_number
 from ..core.host import usable_cores
 from ..errors import DatasetError
 from .market1501 import Sample
@@ -154,8 +154,8 @@ def iter_batches(
         by name. The threads are gone when iteration ends, whether by the last batch, an error or an early stop.
     """
     threads = min(4, usable_cores()) if threads is None else threads
-    batch_size = whole_number(batch_size, "batch_size", error=DatasetError)
-    threads = whole_number(threads, "threads", error=DatasetError)
+    batch_size = whole_number(batch_size, "batch_size", at_most=MOST_IMAGES, error=DatasetError)
+    threads = whole_number(threads, "threads", at_most=MOST_THREADS, error=DatasetError)
     return _stream(dataset, tuple(samples), batch_size, threads, np.dtype(dtype))
 
 

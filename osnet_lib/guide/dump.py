@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -172,6 +173,7 @@ def read_dump(folder: str | Path, progress: bool = True, samples: Mapping[str, S
         np.array([samples[name].pid for name in names]),
         np.array([samples[name].camid for name in names]),
         features,
+        _conditions(records),
     )
 
 
@@ -182,6 +184,14 @@ def _records(folders: Iterable[str]) -> dict[str, FolderRecord]:
         if not record.ended:
             raise FeatureError("the run that wrote it did not end", where=folder, cure=_RUN_AGAIN)
     return records
+
+
+def _conditions(records: Mapping[str, FolderRecord]) -> dict[str, Any]:
+    """Which model computed the features, where the record of our run tells."""
+    for record in records.values():
+        if record.model:
+            return {"session": {"model": record.model[1], "model_sha256": record.model[0]}}
+    return {}
 
 
 def _check_recorded(records: Mapping[str, FolderRecord], path: str, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,9 @@ def infer(
     _refuse_others(folder, {feature_name(line.stem, form) for line in lines})
     folder.mkdir(parents=True, exist_ok=True)
     record = FolderRecord(folder)
-    record.begin(_fingerprint(session, lines, form))
+    digest, name = session.facts.model_sha256, session.facts.model
+    record.begin(_fingerprint(session, lines, form), (digest, name) if digest and name else None)
+    prepared = {folder: FolderRecord(folder) for folder in {os.path.dirname(line.path) for line in lines}}
     stored = "uint8" if session.input_dtype == np.uint8 else "float32"
     clock, began = _Clock(), time.perf_counter()
     waiting: deque[Sequence[InfoLine]] = deque()  # batches that were read and whose features have not come yet
@@ -90,7 +92,7 @@ def infer(
         for start in range(0, len(lines), batch_size):
             waiting.append(lines[start : start + batch_size])
             with clock.of("read"):
-                read = [read_bin(line.path, stored) for line in waiting[-1]]
+                read = [_read(line.path, stored, prepared) for line in waiting[-1]]
             with clock.of("preprocess"):
                 stacked = np.stack(read).astype(session.input_dtype, copy=False)
             yield stacked
@@ -117,6 +119,17 @@ def infer(
         figures = clock.figures(len(lines), -(-len(lines) // batch_size), time.perf_counter() - began)
         perf = write_text(Path(output) / vision_perf_name(batch_size, device), str(figures))
     return Inference(folder, len(lines), perf)
+
+
+def _read(path: str, dtype: str, records: Mapping[str, FolderRecord]) -> np.ndarray:
+    """A preprocessed image; where `osnet preprocess` made its folder, one that it made."""
+    image = read_bin(path, dtype)
+    folder, name = os.path.split(path)
+    made = image.astype(image.dtype.newbyteorder("<"), copy=False).tobytes()  # as it lies in the file
+    if records[folder].exists and not records[folder].holds(name, made):
+        cure = f"Preprocess the images again. Where another tool wrote it, remove {records[folder].list}."
+        raise DatasetError(f"is not the image that {records[folder].list.name} lists", where=path, cure=cure)
+    return image
 
 
 def _refuse_others(folder: Path, names: set[str]) -> None:

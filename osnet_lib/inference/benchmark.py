@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from tqdm import tqdm
 
-from ..checks import whole_number
+from ..checks import MOST_IMAGES, MOST_ROUNDS, whole_number
 from ..core.conditions import SessionFacts
 from ..core.disturbance import Verdict, Watch, Watched, judge
 from ..core.results import NOT_MEASURED
@@ -302,5 +302,6 @@ def better(first: Benchmark, second: Benchmark) -> Benchmark:
 
 def check_benchmark(batch_size: int, rounds: int, warmup: int) -> None:
     """Refuse numbers with which nothing is timed; SessionError."""
-    for name, value, least in (("batch_size", batch_size, 1), ("rounds", rounds, 1), ("warmup", warmup, 0)):
-        whole_number(value, name, at_least=least, where="benchmark")
+    whole_number(batch_size, "batch_size", at_most=MOST_IMAGES, where="benchmark")
+    for name, value, least in (("rounds", rounds, 1), ("warmup", warmup, 0)):
+        whole_number(value, name, at_least=least, at_most=MOST_ROUNDS, where="benchmark")

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from ..checks import whole_number
+from ..checks import MOST_IMAGES, whole_number
 from ..conversion.interface import FEATURE_SHAPE
 from ..core.cache import artefact
 from ..core.code_digest import code_digest
@@ -176,7 +176,7 @@ def check_batch_size(session: Session, batch_size: int) -> None:
     whole_number(
         batch_size,
         "batch size",
-        at_most=own,
+        at_most=own or MOST_IMAGES,
         error=FeatureError,
         where=session.model,
         cure=f"The model's own is {own}." if own else "Give such a number.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import whole_number
+from ..checks import MOST_THREADS, whole_number
 from ..conversion.interface import FEATURE_SHAPE
 from ..core.conditions import SessionFacts
 from ..core.file_kind import file_kind
@@ -290,7 +290,7 @@ def open_session(
         return _open_tuned(model, names)
     threads = usable_cores() if threads is None else threads
     device = whole_number(device, "device", at_least=0, cure="Leave it out or give 0.")
-    threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
+    threads = whole_number(threads, "threads", at_most=MOST_THREADS, cure="Leave it out or give 1.")
     if isinstance(model, (str, os.PathLike)):
         path = model = _found(model, missing_ok=backend not in ("auto", *BACKENDS))
         name = choose_backend(backend, path)
@@ -368,6 +368,8 @@ def _require(backend: str, model: Path) -> None:
         return
     try:
         import_compiled(package)
+    except MemoryError:
+        raise
     except Exception as error:  # an extension that a package loads may raise anything
         what, cure = first_line(error), install_command(package)
         if isinstance(error, ForeignNumpyError):

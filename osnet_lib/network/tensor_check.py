@@ -86,7 +86,7 @@ def _beyond(name: str, tensor: torch.Tensor) -> float | None:
     if not (tensor.numel() and is_plain(tensor) and _is_kind(name, tensor)):
         return None
     least, most = _BOUNDS.get(name.rpartition(".")[2], _WEIGHTS)
-    low, high = (float(value) for value in tensor.aminmax())
+    low, high = (float(value) for value in tensor.to(torch.float32).aminmax())
     return high if not high <= most else low if not low >= least else None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..checks import whole_number
+from ..checks import MOST_ROUNDS, whole_number
 from ..comparison.engines import on_front
 from ..conversion.onnx_file import inspect_onnx
 from ..conversion.parity import Tolerance
@@ -109,7 +109,7 @@ def _measure(
     """The result; the candidates that stayed, the reference first; the recommended one."""
     if not (isinstance(budget, (int, float)) and 0 <= budget < float("inf")):
         raise StudyError(f"a budget of {budget!r}", where="budget", cure="Give points of mAP from 0, such as 0.1.")
-    rounds = whole_number(rounds, "rounds", error=StudyError)
+    rounds = whole_number(rounds, "rounds", at_most=MOST_ROUNDS, error=StudyError)
     given_onnx(study)  # refuses weights that are not there before a data set is opened
     with images_of(study) as dataset:
         study = replace(study, dataset=dataset)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ..checks import whole_number
+from ..checks import MOST_IMAGES, whole_number
 from ..errors import SessionError, StudyError
 from ..inference.engine import PRECISIONS
 from .workspace import Workspace, open_workspace
@@ -62,7 +62,8 @@ class Study:
     pictures: bool = False
 
     def __post_init__(self) -> None:
-        whole_number(self.batch_size, "batch_size", error=StudyError, cure="Give the number of images a call.")
+        cure = "Give the number of images a call."
+        whole_number(self.batch_size, "batch_size", at_most=MOST_IMAGES, error=StudyError, cure=cure)
         whole_number(self.device, "device", at_least=0, error=StudyError, cure="Leave it out or give 0.")
         if self.precision not in PRECISIONS:
             raise StudyError(
@@ -101,4 +102,4 @@ def distinct_batches(batch_sizes: Sequence[int], parameter: str) -> list[int]:
     cure = f"Give a list of whole numbers from 1; with papermill: -y '{parameter}: [1, 8]'"
     if not isinstance(batch_sizes, Sequence) or isinstance(batch_sizes, (str, bytes)):
         raise SessionError(f"{batch_sizes!r} is no list", where="batch sizes", cure=cure)
-    return sorted({whole_number(size, "batch sizes", cure=cure) for size in batch_sizes})
+    return sorted({whole_number(size, "batch sizes", at_most=MOST_IMAGES, cure=cure) for size in batch_sizes})

@@ -28,6 +28,12 @@ ENDS = [
     (MemoryError("Unable to allocate 9 GiB"), 2, "not enough memory (Unable to allocate 9 GiB). Give"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2, "not enough memory (DefaultCPU"),
     (RuntimeError("Could not allocate bytes object!"), 2, "not enough memory (Could not allocate bytes object!). Give"),
+    (ImportError("libtorch_cpu.so: failed to map segment from shared object"), 2, "not enough memory (libtorch"),
+    (
+        errors.ExportError("onnxsim failed (Unable to allocate 48.0 MiB)", where="x", cure="Mend it."),
+        2,
+        "x: onnxsim failed",
+    ),
     (RuntimeError("std::bad_alloc"), 2, "not enough memory (std::bad_alloc). Give"),
     (ValueError("Failed to serialize proto"), 2, "not enough memory (Failed to serialize proto). Give"),
     (OSError(errno.ENOMEM, "Cannot allocate memory"), 2, "not enough memory ([Errno 12] Cannot allocate memory). Give"),

@@ -42,10 +42,11 @@ def test_evaluation_is_queries_by_images():
     assert Plan(10_000_001, 2, 5, 100).written_bytes == 2_228 * 10_000_001  # too many for one file
 
 
-@pytest.mark.parametrize("wrong", ["images", "nodes", "devices", "rate", "network"])
-def test_nothing_is_divided_by_zero(wrong):
-    given = {"images": 1, "nodes": 1, "devices": 1, "rate": 1.0, wrong: 0}
-    with pytest.raises(ClusterError, match=f"{wrong} is 0"):
+@pytest.mark.parametrize("wrong", ["images", "nodes", "devices", "rate", "network", "cores_per_worker"])
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), 1e300])
+def test_nothing_is_divided_by_zero_or_beyond_all_measure(wrong, value):
+    given = {"images": 1, "nodes": 1, "devices": 1, "rate": 1.0, "cores": 2, wrong: value}
+    with pytest.raises(ClusterError, match=rf"{wrong} is .*Give a number above 0, below 1e18\."):
         Plan(**given)
 
 

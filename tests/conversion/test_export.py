@@ -278,6 +278,15 @@ def test_a_simplifier_that_fails(tmp_path, monkeypatch, fault, words):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_too_little_memory_is_no_fault_of_the_model(tmp_path, monkeypatch):
+    def full(*_given, **_options):
+        raise MemoryError("Unable to allocate 48.0 MiB")
+
+    monkeypatch.setattr(onnxsim, "simplify", full)
+    with pytest.raises(MemoryError, match="48"):
+        simplify_onnx(onnx_path(), tmp_path / "x.onnx", 4)
+
+
 def test_without_onnxsim(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxsim", None)
     assert "pip install onnxsim" in refusal(simplify_onnx, onnx_path(), tmp_path / "x.onnx", 4)

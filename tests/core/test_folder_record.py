@@ -64,6 +64,12 @@ def test_the_list_is_one_of_sha256sum(tmp_path):
     record = begun(tmp_path / "out")
     record.put("x.bin", b"1")
     record.end()
+    again = FolderRecord(tmp_path / "noted")
+    again.begin("key", ("a" * 64, "a\nmodel.om"))
+    again.put("x.bin", b"1")
+    assert FolderRecord(tmp_path / "noted").model == ("a" * 64, "a model.om") and record.model is None
+    noted = ["sha256sum", "--check", "--strict", str(again.list)]
+    assert subprocess.run(noted, cwd=tmp_path / "noted", capture_output=True, check=False).returncode == 0
     check = ["sha256sum", "--check", "--strict", str(record.list)]
     assert subprocess.run(check, cwd=tmp_path / "out", capture_output=True, check=False).returncode == 0
     (tmp_path / "out" / "x.bin").write_bytes(b"2")

@@ -60,6 +60,12 @@ def test_other_failures_stay_what_they_are(package, capsys, error):
     assert not isinstance(caught.value, ForeignNumpyError) and capsys.readouterr().err == "heard"
 
 
+def test_no_room_for_a_library_is_no_missing_package(package):
+    name = package("raise ImportError('/a/b.so: failed to map segment from shared object')")
+    with pytest.raises(MemoryError, match="^failed to map segment"):
+        import_compiled(name)
+
+
 def test_what_is_printed_by_an_import_that_succeeds_is_shown(package, capsys):
     assert import_compiled(package("import sys\nsys.stderr.write('a warning')\nanswer = 42")).answer == 42
     assert capsys.readouterr().err == "a warning"

@@ -250,7 +250,7 @@ def test_a_truncated_file_is_named(tiny_market):
     ],
 )
 def test_refuses_counts_at_the_call(arguments, name):
-    with pytest.raises(DatasetError, match=f"^{name}: .* is not a whole number of 1 or more"):
+    with pytest.raises(DatasetError, match=f"^{name}: .* is not a whole number from 1 to "):
         iter_batches(Colours(), samples(3), *arguments)
 
 

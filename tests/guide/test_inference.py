@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 from helpers.guide_files import STEMS, content, write_feature
+from osnet_lib.core.folder_record import FolderRecord
 from osnet_lib.errors import DatasetError, FeatureError, SessionError
+from osnet_lib.features.store import check_pair
 from osnet_lib.guide.binfiles import SHAPES
 from osnet_lib.guide.dump import format_feature, read_dump
 from osnet_lib.guide.inference import infer
@@ -151,6 +155,35 @@ def test_a_folder_that_its_record_does_not_cover_is_refused(prepared, tmp_path, 
     assert "\n" not in str(caught.value)
     infer_into(2)
     assert read_dump(folder, progress=False).features[:, 0].tolist() == [1, 2, 3]
+
+
+def test_the_model_is_noted_so_that_query_and_gallery_of_two_are_told(prepared, tmp_path):
+    _, lines = prepared()
+    made = []
+    for name, digest in (("a", "a" * 64), ("b", "b" * 64)):
+        engine = Means(tmp_path / f"{name}.om")
+        engine.sha256 = digest
+        made.append(infer(Session("ascend", engine, 1), lines, name, 2, progress=False).folder)
+    one, other = (read_dump(folder, progress=False) for folder in made)
+    assert (one.session.model, one.session.model_sha256) == ("a.om", "a" * 64)
+    with pytest.warns(UserWarning, match=r"different models \(a\.om and b\.om\)"):
+        check_pair(one, other)
+
+
+def test_an_image_that_preprocess_did_not_make_is_refused(prepared, tmp_path):
+    """One that was overwritten, in a folder with a record; folders without one are read as they are."""
+    session, lines = prepared()
+    record = FolderRecord("prep")
+    record.begin("key")
+    for path in sorted((tmp_path / "prep").iterdir()):
+        record.put(path.name, path.read_bytes())
+    record.end()
+    infer(session, lines, "one", 2, progress=False)
+    shutil.copy(lines[0].path, lines[1].path)
+    with pytest.raises(DatasetError, match=rf"{STEMS[1]}\.bin: is not the image that prep\.sha256 lists"):
+        infer(session, lines, "two", 2, progress=False)
+    record.list.unlink()
+    infer(session, lines, "three", 2, progress=False)
 
 
 def test_a_folder_without_a_record_is_read_as_it_is(prepared, tmp_path):

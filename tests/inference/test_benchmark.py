@@ -144,10 +144,10 @@ def test_the_guide_s_own_figures_fit_our_definitions():
 @pytest.mark.parametrize(
     "batch_size, rounds, warmup, words",
     [
-        (0, 50, 5, "batch_size 0 is not a whole number of 1 or more"),
+        (0, 50, 5, "batch_size 0 is not a whole number from 1 to 65536"),
         (-1, 50, 5, "batch_size -1 is not"),
-        (8, 0, 5, "rounds 0 is not a whole number of 1"),
-        (8, 50, -1, "warmup -1 is not a whole number of 0 or more"),
+        (8, 0, 5, "rounds 0 is not a whole number from 1 to 10000000"),
+        (8, 50, -1, "warmup -1 is not a whole number from 0 to 10000000"),
     ],
 )
 def test_nothing_to_time(batch_size, rounds, warmup, words):

@@ -259,8 +259,8 @@ def test_two_processes_never_mix_their_rows(dataset, tmp_path):
 @pytest.mark.parametrize(
     "own, batch_size, cure",
     [
-        (None, 0, "of 1 or more. Give"),
-        (None, -2, "of 1 or more. Give"),
+        (None, 0, "from 1 to 65536. Give"),
+        (None, -2, "from 1 to 65536. Give"),
         (8, 16, "from 1 to 8. The model's own is 8."),
         (8, 0, "from 1 to 8. The"),
     ],

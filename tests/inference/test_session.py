@@ -274,6 +274,13 @@ def test_describe(model, backend, precise):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the CPU is what is looked at")
+@pytest.mark.parametrize("threads", [0, -3, True, 1.5, 1_025, 10**30])
+def test_a_number_of_threads_that_none_has_is_refused_before_any_starts(threads):
+    assert refusal(open_session, onnx_path(), threads=threads) == (
+        f"threads: {threads} is not a whole number from 1 to 1024. Leave it out or give 1."
+    )
+
+
 def test_threads_are_what_runs():
     before, seen = torch.get_num_threads(), []
     with open_session(checkpoint(), "torch", threads=before + 2) as session:

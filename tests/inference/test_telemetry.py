@@ -11,10 +11,27 @@ import pytest
 
 from helpers.engines import needs_openvino
 from helpers.networks import onnx_path
-from helpers.paths import ROOT
+from helpers.paths import ROOT, TESTS
 
 RUN = "import onnxruntime, sys; onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])"
+# A notebook of the study that asks for the library before this package.
+KERNEL = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(TESTS)!r})
+from helpers.notebooks import toy
+from osnet_lib.study.run import Run, run_study
+from osnet_lib.study.workspace import Workspace
+toy(Path("notebooks"), "first", "a: int = 1  # none", "import sys; sys.argv = ['', " + repr(sys.argv[1]) + "]; {RUN}")
+run_study(Workspace(Path(".").resolve()), [Run("first", {{}})], progress=False)
+"""
 WAYS = {
+    "process of its own": [
+        sys.executable,
+        "-c",
+        f"import osnet_lib, subprocess, sys; subprocess.run([sys.executable, '-c', {RUN!r}, sys.argv[1]], check=True)",
+    ],
+    "kernel": [sys.executable, "-c", KERNEL],
     "library": [sys.executable, "-c", f"import osnet_lib; {RUN}"],
     "face": [sys.executable, "-c", "import osnet_lib as ol, sys; ol.open_session(sys.argv[1]).close()"],
     "command": [
@@ -41,7 +58,9 @@ def files_after(home: Path, *command: str) -> list[str]:
         [*command, str(onnx_path(2))], cwd=home.parent, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    return sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+    left = sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+    own = (".ipython/", ".cache/matplotlib/")  # what a kernel keeps
+    return [name for name in left if not name.startswith(own)]
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,13 @@ def test_wrappings(tmp_path, nested, prefix, legacy, half, counters, classes):
     assert next(loaded.model.parameters()).dtype == torch.float32
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2, torch.float64])
+def test_floats_of_any_width(tmp_path, dtype):
+    tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state_dict().items()}
+    loaded = load_checkpoint(save(tensors, tmp_path / "w.pth"))
+    assert same_weights(loaded.model, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+
+
 @pytest.mark.parametrize("rank1", [np.float64(0.94), np.float32(0.94), np.int64(94)], ids=lambda v: type(v).__name__)
 def test_training_state_of_torchreid(tmp_path, rank1):
     """Its trainer stores Rank-1 as a numpy scalar beside the weights."""

@@ -141,7 +141,7 @@ def test_batch_sizes_that_are_none_are_refused(work, sizes):
     assert refused.value.where == "batch sizes" and "stage_batches: [1, 8]" in refused.value.cure
     assert refused.value.what in (
         f"{sizes!r} is no list",
-        *(f"{size} is not a whole number of 1 or more" for size in (0, -1, True, None, 2.0, "'8'", [1])),
+        *(f"{size} is not a whole number from 1 to 65536" for size in (0, -1, True, None, 2.0, "'8'", [1])),
     )
 
 

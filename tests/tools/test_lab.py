@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 
 import nbformat
@@ -88,3 +89,17 @@ def test_what_somebody_edited_stays_and_is_named(folders):
     copy.unlink()
     assert refresh() == [] and nbformat.read(copy, 4).cells[1].source == "1"
     assert nbformat.read(root / "notebooks" / "a.ipynb", 4).cells[1].source == "1"
+
+
+def test_the_lab_and_its_kernels_report_to_nobody(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "citations", lambda _path: CITED)
+    monkeypatch.setattr(tool.os, "execve", lambda *given: started.append(given))
+    for name in ("ORT_DISABLE_TELEMETRY", "RAY_USAGE_STATS_ENABLED"):
+        assert os.environ[name]  # by the import of the package
+    (tmp_path / "notebooks").mkdir()
+    tool.main()
+    ((_, words, environment),) = started
+    assert {"--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"} <= set(words)
+    assert (environment["ORT_DISABLE_TELEMETRY"], environment["RAY_USAGE_STATS_ENABLED"]) == ("1", "0")
