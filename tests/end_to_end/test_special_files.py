@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from helpers.guide_files import STEMS
 from helpers.networks import onnx_path
 from osnet_lib.cli.main import main
+from osnet_lib.features.store import Features, save_features
 
+_ROW = np.ones((1, 8), np.float32)
 MAKE = {
     "pipe": os.mkfifo,
     "device": lambda path: path.symlink_to("/dev/zero"),
@@ -30,6 +33,11 @@ COMMANDS = {
     "result": "compare X.json X.json",
     "info": "infer mini X out --batch-size 1",
     "images": "preprocess X out",
+    "features to score": "evaluate X.npz X.npz . out.json",
+    "shards to score": "evaluate FEATURES X.json . out.json --cluster local",
+    "measured rate": "plan --images 10 --measured X.npz",
+    "model to tune": "tune X.onnx",
+    "text to pack": "bundle out.zip --log X",
 }
 
 
@@ -37,10 +45,13 @@ COMMANDS = {
 @pytest.mark.parametrize("line", COMMANDS.values(), ids=COMMANDS)
 def test_it_is_refused_and_not_waited_for(tmp_path, monkeypatch, capfd, line, kind):
     monkeypatch.chdir(tmp_path)
-    for suffix in ("", ".csv", ".parquet", ".json"):
+    for suffix in ("", ".csv", ".parquet", ".json", ".npz", ".onnx"):
         MAKE[kind](tmp_path / f"X{suffix}")
     if "MODEL" in line:
         line = line.replace("MODEL", str(onnx_path(1)))
+    if "FEATURES" in line:
+        save_features(tmp_path / "q.npz", Features(np.array(["0001_c1s1_000001_00.jpg"]), *np.ones((2, 1), int), _ROW))
+        line = line.replace("FEATURES", str(tmp_path / "q.npz"))
     assert main(line.split()) == 2
     out, err = capfd.readouterr()
     assert not out and err.startswith("osnet: ") and err.count("\n") == 1 and "X" in err
