@@ -5,13 +5,15 @@ So there are two rounds over the pieces: the first brings the distances of all m
 the wrong images at most as far as each. A worker holds one piece, `PIECE` images at most, and a block of distances of
 the size that one machine works with, whatever the gallery.
 
-Copies of one image get equal distances within a piece, as on one machine; across pieces they do because the matrix
-product gives a column the same numbers wherever it stands, as long as it does not stand alone.
+An image of a piece gets the distance that it has on one machine, to the bit, where BLAS rounds a column of a product
+alike wherever it stands: OpenBLAS does with AVX-512 and with AVX, and from AVX2 alone the last bit may differ. Ties do
+not hang on that: copies of one image have one distance for a query, in whatever pieces they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tqdm import tqdm
 
 from ..errors import ClusterError, FeatureError, MetricError
 from ..features.store import Features
-from ..metrics.distance import Gallery, rows_that_fit
+from ..metrics.distance import Gallery, row_digests, rows_that_fit
 from ..metrics.evaluation import Evaluation, check_max_rank, summed
 from ..metrics.labels import Labels
 from ..metrics.scoring import ranked, wrong_images
@@ -121,7 +123,7 @@ def evaluate_on_cluster(
 def merged(
     query: Features,
     matches: Sequence[dict[str, Any]],
-    far: tuple[np.ndarray, np.ndarray],
+    far: tuple[np.ndarray, np.ndarray, np.ndarray],
     wrong: np.ndarray,
     metric: str,
     normalize: bool,
@@ -139,12 +141,15 @@ def merged(
     return summed(scores, (len(query), images), junk, check_max_rank(None, images), metric, normalize)
 
 
-def by_query(matches: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """Query row and distance of every match of all pieces: query by query, and from the nearest."""
-    rows = np.concatenate([answer["rows"] for answer in matches])
-    distances = np.concatenate([answer["distances"] for answer in matches])
+def by_query(matches: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Query row, distance and digest of every match of all pieces: query by query, and from the nearest."""
+    rows, distances, digests = (
+        np.concatenate([answer[name] for answer in matches]) for name in ("rows", "distances", "digests")
+    )
+    first, same = _pairs(rows, digests)
+    distances = distances[first[same]]  # copies of one image are as far as the first of them
     order = np.lexsort((distances, rows))
-    return rows[order], distances[order]
+    return rows[order], distances[order], digests[order]
 
 
 def content_of(answer: tuple[Any, Any]) -> Any:
@@ -188,13 +193,16 @@ def _told(error: Exception) -> tuple[Any, Any]:
 def _matches(piece: Piece, sides: tuple, metric: str, normalize: bool) -> tuple[Any, Any]:
     """Row and distance of each match in a piece, the images of it, and those that are junk."""
     try:
-        rows, distances = [], []
-        labels, blocks = _blocks(piece, sides, metric, normalize)
+        rows, columns, distances = [], [], []
+        labels, images, blocks = _blocks(piece, sides, metric, normalize)
         for start, block in blocks:
             row, column, ignored = labels.pairs(start, start + len(block))
             rows.append(start + row[~ignored])
+            columns.append(column[~ignored])
             distances.append(block[row[~ignored], column[~ignored]])
-        found = {"rows": np.concatenate(rows), "distances": np.concatenate(distances)}
+        matched, inverse = np.unique(np.concatenate(columns), return_inverse=True)
+        digests = row_digests(images[matched])[inverse]
+        found = {"rows": np.concatenate(rows), "distances": np.concatenate(distances), "digests": digests}
         return None, {**found, "images": labels.shape[1], "junk": len(labels.junk)}
     except (FeatureError, MetricError) as error:
         return _told(error)
@@ -203,11 +211,13 @@ def _matches(piece: Piece, sides: tuple, metric: str, normalize: bool) -> tuple[
 def _counts(piece: Piece, sides: tuple, metric: str, normalize: bool, far: tuple) -> tuple[Any, Any]:
     """For each match of the whole gallery how many wrong images of a piece are at most as far."""
     try:
-        rows, distances = far
-        labels, blocks = _blocks(piece, sides, metric, normalize)
+        rows, distances, _ = far
+        labels, images, blocks = _blocks(piece, sides, metric, normalize)
         wrong = np.empty(len(rows), np.int64)
+        copies = _Copies.of(images, far)
         for start, block in blocks:
             part = slice(*np.searchsorted(rows, [start, start + len(block)]))
+            copies.set(start, block)
             row, column, _ = labels.pairs(start, start + len(block))
             block[row, column] = np.inf
             block[:, labels.junk] = np.inf
@@ -217,14 +227,56 @@ def _counts(piece: Piece, sides: tuple, metric: str, normalize: bool, far: tuple
         return _told(error)
 
 
+@dataclass(frozen=True, eq=False)
+class _Copies:
+    """The images of a piece that equal a match of a query, which are as far from it, and the match itself among them.
+
+    Attributes
+    ----------
+    columns : array (images,)
+        All images of the piece, in the order of their digests.
+    rows, distances, begins, ends : array (matches,)
+        Of each match, but for those that equal another one of its query; where its copies are in `columns`.
+    """
+
+    columns: np.ndarray
+    rows: np.ndarray
+    distances: np.ndarray
+    begins: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, images: np.ndarray, far: tuple[np.ndarray, np.ndarray, np.ndarray]) -> _Copies:
+        first = _pairs(far[0], far[2])[0]
+        rows, distances, digests = (part[first] for part in far)
+        own = row_digests(images)
+        columns = np.argsort(own, kind="stable")
+        begins, ends = (np.searchsorted(own[columns], digests, side) for side in ("left", "right"))  # type: ignore[call-overload]
+        held = begins < ends
+        return cls(columns, rows[held], distances[held], begins[held], ends[held])
+
+    def set(self, start: int, block: np.ndarray) -> None:
+        """Write their distances into a block of the queries from `start`."""
+        part = slice(*np.searchsorted(self.rows, [start, start + len(block)]))
+        for row, distance, begin, end in zip(self.rows[part], self.distances[part], self.begins[part], self.ends[part]):
+            block[row - start, self.columns[begin:end]] = distance
+
+
+def _pairs(rows: np.ndarray, digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of queries and the images that match them: where each different pair is first, and which one each is."""
+    codes, number = np.unique(digests, return_inverse=True)
+    _, first, inverse = np.unique(rows * max(1, len(codes)) + number, return_index=True, return_inverse=True)
+    return first, inverse
+
+
 def _blocks(
     piece: Piece, sides: tuple, metric: str, normalize: bool
-) -> tuple[Labels, Iterator[tuple[int, np.ndarray]]]:
-    """Labels of the queries and a piece, and their distances in blocks."""
+) -> tuple[Labels, np.ndarray, Iterator[tuple[int, np.ndarray]]]:
+    """Labels of the queries and a piece, the features of the piece, and the distances in blocks."""
     features, pids, camids = sides
     others, gallery_pids, gallery_camids = piece.load()
     prepared = Gallery(others, metric, normalize)
     rows, squared = prepared.query(features)
     labels = Labels.check(pids, camids, gallery_pids, gallery_camids, (len(rows), len(prepared)))
     step = rows_that_fit(len(prepared) * 4 + labels.bytes_per_query)
-    return labels, prepared.blocks(rows, squared, 0, min(step, len(rows)))
+    return labels, prepared.features, prepared.blocks(rows, squared, 0, min(step, len(rows)))

@@ -18,6 +18,7 @@ from ..checks import whole_number
 from ..errors import MetricError
 
 METRICS = ("euclidean", "cosine")
+_SMALL = 2048  # elements of a product from which on it is none of the small ones
 BLOCK_BYTES = 64 << 20  # what a block of distances, and of pairs of one identity, may take
 
 
@@ -86,10 +87,10 @@ class Gallery:
     def distances(self, rows: np.ndarray, squared: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Distances (query, gallery) of prepared query rows; `out` is filled and returned when given."""
         if self.metric == "cosine":
-            out = np.matmul(-rows, self.features.T, out=out)
+            out = _product(-rows, self.features, out)
             out += 1
         else:  # |q - g|^2 = |q|^2 + |g|^2 - 2 q.g
-            out = np.matmul(rows * -2, self.features.T, out=out)
+            out = _product(rows * -2, self.features, out)
             out += self.squared
             out += squared[:, None]
         # BLAS rounds differently at the edges of its tiles: equal features would get unequal distances.
@@ -196,6 +197,39 @@ def prepare(features: ArrayLike, side: str, unit: bool = False) -> tuple[np.ndar
         rows = rows / np.sqrt(squared)[:, None]
         squared = np.einsum("ij,ij->i", rows, rows)
     return rows, squared
+
+
+def _product(rows: np.ndarray, others: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """``rows @ others.T``, never so small that BLAS takes other kernels, and rounds otherwise, than for a large one.
+
+    So a part of a gallery gets the distances that it has in the whole. OpenBLAS has kernels of their own for products
+    of up to 1,200 elements and for a single row or column. Its kernels for AVX2 without AVX-512 round by the place of a
+    column as well: there the last bit may still differ.
+    """
+    queries, images = len(rows), len(others)
+    if min(queries, images) > 1 and queries * images >= _SMALL:
+        return np.matmul(rows, others.T, out=out)
+    height = max(2, queries)
+    product = np.matmul(_padded(rows, height), _padded(others, max(2, images, -(-_SMALL // height))).T)
+    product = product[:queries, :images]
+    if out is None:
+        return np.ascontiguousarray(product)
+    out[...] = product
+    return out
+
+
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+    """`rows` with zeros behind them."""
+    padded = np.zeros((count, rows.shape[1]), rows.dtype)
+    padded[: len(rows)] = rows
+    return padded
+
+
+def row_digests(rows: np.ndarray) -> np.ndarray:
+    """A number for each row, uint64 (rows,): equal rows have it in common, others but once in 10^19 do not."""
+    # Adding 0 makes -0.0 and 0.0 the same bytes.
+    digests = b"".join(blake2b((row + 0).tobytes(), digest_size=8).digest() for row in rows)
+    return np.frombuffer(digests, np.uint64)
 
 
 def _identical_rows(rows: np.ndarray, squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

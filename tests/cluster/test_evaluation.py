@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -65,6 +66,39 @@ def test_any_number_of_pieces_scores_as_the_whole(tmp_path_factory, seed, count,
             in_pieces(query, pieces, metric, normalize)
         return
     assert_equal(in_pieces(query, pieces, metric, normalize), whole)
+
+
+def real_features(count: int, seed: int, prefix: str) -> Features:
+    """Of the width and kind of OSNet's, as many people as there are to have some matches each."""
+    random = np.random.default_rng(seed)
+    names = np.array([f"{prefix}{i:06d}.jpg" for i in range(count)])
+    pids, camids = random.integers(1, 6, count), random.integers(1, 4, count)
+    return Features(names, pids, camids, random.standard_normal((count, 512)).astype(np.float32), {})
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40), st.lists(st.integers(1, 59), max_size=8))
+def test_copies_of_a_match_in_other_pieces_stay_ties(tmp_path_factory, seed, queries, cuts):
+    """Real numbers: a product of few columns rounds otherwise than that of many, and a tie would be lost."""
+    random = np.random.default_rng(seed)
+    query, gallery = real_features(queries, seed, "q"), real_features(60, seed + 1, "g")
+    gallery.features[random.integers(0, 60, 25)] = gallery.features[random.integers(0, 60, 25)]
+    gallery.features[-1] = gallery.features[random.integers(0, 59)]
+    path = save_features(tmp_path_factory.mktemp("pieces") / "gallery.npz", gallery)
+    bounds = sorted({0, 60, *cuts, 59})
+    pieces = [Piece((path,), (), start, stop) for start, stop in pairwise(bounds)]
+    try:
+        whole = evaluate(query, gallery)
+    except MetricError:
+        return
+    assert_equal(in_pieces(query, pieces), whole)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_features_that_are_all_equal_score_as_on_one_machine(tmp_path, count):
+    query, gallery = (real_features(n, n, name) for n, name in ((count, "q"), (50, "g")))
+    query.features[:], gallery.features[:] = query.features[0], gallery.features[0]
+    path = save_features(tmp_path / "gallery.npz", gallery)
+    assert_equal(in_pieces(query, pieces_of(path, 7)), evaluate(query, gallery))
 
 
 def test_a_list_of_shards_is_a_gallery_and_a_shard_that_changed_is_refused(tmp_path):
