@@ -53,9 +53,12 @@ def extract_there(o: argparse.Namespace, model: Path) -> None:
     """Features of query and gallery by the workers of a cluster."""
     from ..cluster.cluster import Resource, on_cluster
     from ..cluster.extraction import extract_on_cluster
+    from ..inference.backends import BACKENDS, PRECISIONS, check_precision
     from ..inference.session import open_session
     from ..study.dataset import open_dataset
 
+    if o.precision is not None and (o.backend in BACKENDS or o.precision not in PRECISIONS):
+        check_precision(o.backend, o.precision)  # here, not in every worker
     resource = Resource.parse(o.resource or ("NPU=1" if model.suffix.lower() == ".om" else "CPU=1"))
     # The cluster first: where there is none, no data set is rendered or read for it.
     with on_cluster(o.cluster, resource, o.workers), open_dataset(o.dataset) as dataset:
@@ -88,7 +91,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="local, auto or HOST:PORT of a Ray cluster, whose workers share the gallery",
+        help="local, auto or HOST:PORT of a Ray cluster, whose workers share the gallery, a .npz or a list of shards",
     )
     parser.add_argument("--pieces", type=int, help="of the gallery, at least (default: as large as a worker holds)")
 
@@ -101,6 +104,10 @@ def check_evaluate_options(o: argparse.Namespace) -> None:
             what = "--pieces" if o.pieces is not None else "a list of shards"
             raise ClusterError(f"{what} without a cluster", where="evaluate", cure="Give --cluster local.")
         return
+    if not listed and Path(o.gallery).suffix != ".npz":
+        what = f"{'a folder' if Path(o.gallery).is_dir() else o.gallery} is no gallery for a cluster"
+        cure = "Give the .npz of osnet extract or its shards/gallery.json, or score on one machine."
+        raise ClusterError(what, where="evaluate", cure=cure)
     if o.pieces is not None and o.pieces < 1:
         raise ClusterError(f"{o.pieces} pieces", where="pieces", cure="Give 1 or more.")
     for name, given in (("--rerank", o.rerank), ("--expand", o.expand)):
@@ -111,6 +118,21 @@ def check_evaluate_options(o: argparse.Namespace) -> None:
         if names and listed:
             cure = "Leave it out: the list has the hash of each shard."
             raise ClusterError(f"{name} beside a list of shards", where="evaluate", cure=cure)
+
+
+def check_list(o: argparse.Namespace, query: Features) -> None:
+    """Refuse a query and a list of shards that do not go together, and warn, as is done for two files."""
+    from ..cluster.evaluation import check_shards
+    from ..core.files import absolute
+    from ..guide import handover
+
+    handover.check_published(query, "query", o.query)
+    check_shards(
+        query,
+        absolute(o.gallery),
+        lambda some: handover.check_apart(query, some, f"{o.query} and {o.gallery}"),
+    )
+    handover.warn_collapsed(query, o.query)
 
 
 def score_on_cluster(o: argparse.Namespace, query: Features) -> Evaluation:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import ClusterError
 from .benchmark import add_benchmark_command
-from .cluster import add_evaluate_options, check_evaluate_options, score_on_cluster
+from .cluster import add_evaluate_options, check_evaluate_options, check_list, score_on_cluster
 
 if TYPE_CHECKING:
     from ..datasets.ground_truth import GroundTruth
@@ -65,7 +66,7 @@ def add_guide_commands(
         "evaluate features/query.npz features/gallery.npz . result",
     )
     p.add_argument("query", help="query.npz, or a dump folder of osnet infer, benchmark, ais_bench or msame")
-    p.add_argument("gallery", help="the same of the gallery; with --cluster also shards/gallery.json")
+    p.add_argument("gallery", help="the same of the gallery; with --cluster a .npz or shards/gallery.json")
     p.add_argument("folder", help="where the JSON goes")
     p.add_argument("name", help="its name; .json is added where it is missing")
     p.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean", help="default euclidean")
@@ -137,15 +138,13 @@ def _infer(o: argparse.Namespace) -> None:
 
 
 def _evaluate(o: argparse.Namespace) -> None:
-    from ..guide import handover
     from ..guide.metrics_json import write_guide_json
 
     _check_rerank(o)
     check_evaluate_options(o)
     query = _features(o.query, "query", o.dataset)
     if Path(o.gallery).suffix == ".json":  # of shards, which only workers read
-        handover.check_published(query, "query", o.query)
-        handover.warn_collapsed(query, o.query)
+        check_list(o, query)
         score, by_lists = score_on_cluster(o, query), None
     else:
         gallery = _features(o.gallery, "gallery", o.dataset)
@@ -250,6 +249,9 @@ def _expected(o: argparse.Namespace) -> _Expected:
         with open_dataset(o.dataset) as dataset:
             query, gallery = ([sample.name for sample in samples] for samples in (dataset.query, dataset.gallery))
             truth = None if o.rerank else read_ground_truth(dataset)
+            if truth and o.cluster:
+                cure = "Give --info in its place, or score on one machine."
+                raise ClusterError("a data set with gt_query beside --cluster", where=o.dataset, cure=cure)
             return _Expected((query, gallery), (*dataset.query, *dataset.gallery, *dataset.junk), truth)
     return _Expected()
 

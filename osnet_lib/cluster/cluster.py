@@ -161,15 +161,25 @@ def _check_address(address: str) -> None:
         cure = "Run the command on a machine of the cluster, with auto or HOST:PORT of the head."
         raise ClusterError("Ray Client is not part of Ray Core", where=address, cure=cure)
     if address == "auto":
-        return
+        return _check_address(_remembered())
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         cure = "Give local, auto, or HOST:PORT as ray start --head printed it."
-        raise ClusterError("is no address of a cluster", where=address, cure=cure)
+        raise ClusterError(f"{address!r} is no address of a cluster", where="cluster", cure=cure)
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError) as error:
         raise _no_cluster(address, first_line(error)) from error
+
+
+def _remembered() -> str:
+    """The head that Ray means by auto: of RAY_ADDRESS, of a process of this machine, or that of the last ray start."""
+    from ray._private.services import get_ray_address_from_environment
+
+    try:
+        return get_ray_address_from_environment("auto", None)
+    except ConnectionError as error:
+        raise _no_cluster("auto", first_line(error)) from error
 
 
 def _no_cluster(address: str, why: str) -> ClusterError:
@@ -210,14 +220,14 @@ def check_resources(resource: Resource) -> list[Node]:
     return able
 
 
-def check_nodes(able: Sequence[Node], files: Mapping[str, Place], folder: Path) -> None:
+def check_nodes(able: Sequence[Node], files: Mapping[str, Place], folder: Path | None = None) -> None:
     """Refuse nodes that do not see what they have to read and write, or run other code.
 
     Parameters
     ----------
     files : mapping of str to path
         What workers read, by what messages call it.
-    folder : path
+    folder : path, optional
         Where they write; a file that is laid there for a moment tells whether it is the same folder everywhere.
 
     Raises
@@ -229,15 +239,16 @@ def check_nodes(able: Sequence[Node], files: Mapping[str, Place], folder: Path) 
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
     sizes = {name: (str(path), _size(path)) for name, path in files.items()}
-    token, text = folder / f".osnet-{secrets.token_hex(8)}.tmp", secrets.token_hex(8)
-    write_text(token, text)
+    token, text = folder / f".osnet-{secrets.token_hex(8)}.tmp" if folder else None, secrets.token_hex(8)
+    if token:
+        write_text(token, text)
     try:
         look, code = ray.remote(_look), _code()
         asked = [
             (
                 node,
                 look.options(num_cpus=0, max_retries=0, scheduling_strategy=On(node.id, soft=False)).remote(
-                    sizes, str(token), text, code
+                    sizes, str(token) if token else None, text, code
                 ),
             )
             for node in able
@@ -257,7 +268,8 @@ def check_nodes(able: Sequence[Node], files: Mapping[str, Place], folder: Path) 
                 where, what, cure = trouble
                 raise ClusterError(f"node {node.name} {what}", where=where, cure=cure)
     finally:
-        token.unlink(missing_ok=True)
+        if token:
+            token.unlink(missing_ok=True)
 
 
 def _is_gone(node: Node) -> bool:
@@ -288,7 +300,7 @@ def _last_line(error: BaseException) -> str:
     return first_line(Exception((str(error).strip().splitlines() or [type(error).__name__])[-1]))
 
 
-def _look(files: dict[str, tuple[str, int]], token: str, text: str, code: str) -> tuple[str, str, str] | None:
+def _look(files: dict[str, tuple[str, int]], token: str | None, text: str, code: str) -> tuple[str, str, str] | None:
     """What is wrong on the node that runs this: where, what, cure."""
     shared = "Put it on a file system that all nodes see, under the same path."
     for name, (path, size) in files.items():
@@ -303,10 +315,10 @@ def _look(files: dict[str, tuple[str, int]], token: str, text: str, code: str) -
         if found != size:
             return path, f"has another {name} there ({found:,} bytes, here {size:,})", shared
     try:
-        same = read_text(token) == text
+        same = token is None or read_text(token) == text
     except OSError:
         same = False
-    if not same:
+    if token and not same:
         return str(Path(token).parent), "does not see the folder of this command", shared
     if code != _code():
         return "cluster", "runs another Python or osnet than this command", f"{_SAME}."

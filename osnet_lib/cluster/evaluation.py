@@ -12,7 +12,7 @@ not hang on that: copies of one image have one distance for a query, in whatever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,13 +22,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import ClusterError, FeatureError, MetricError
-from ..features.store import Features
+from ..features.store import Features, check_pair
 from ..metrics.distance import Gallery, row_digests, rows_that_fit
 from ..metrics.evaluation import Evaluation, check_max_rank, summed
 from ..metrics.labels import Labels
 from ..metrics.scoring import ranked, wrong_images
-from .cluster import Resource, check_resources, on_cluster
-from .shards import Piece, read_list
+from .cluster import Resource, check_nodes, check_resources, on_cluster
+from .rows import count_rows, load_names
+from .shards import Piece, conditions_of, read_list
 
 PIECE = 131_072  # images that a worker holds: 256 MiB of features, and as much again prepared
 RETRIES = 3  # of a task whose worker or node died
@@ -49,16 +50,15 @@ def pieces_of(gallery: str | Path, pieces: int = 1) -> list[Piece]:
     Raises
     ------
     FeatureError
-        No such list; a list without images.
+        No such list; a list without images; a file of which rows cannot be read alone.
     """
     path = Path(gallery)
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as held:
-            images = len(held["pids"])
-        count = max(1, min(max(pieces, -(-images // PIECE)), images // 2))  # no piece of a single column
+        images = count_rows(path)
+        count = max(1, min(max(pieces, -(-images // PIECE)), images))
         cuts = np.linspace(0, images, count + 1).astype(int).tolist()
         return [Piece((path,), (), start, stop) for start, stop in pairwise(cuts)]
-    listed = list(read_list(path))
+    listed = [entry for entry in read_list(path) if entry[2]]  # none is left of a shard whose images were all left out
     total = sum(images for _, _, images in listed)
     if not total:
         raise FeatureError("lists no features", where=path, cure="Run the extraction again.")
@@ -69,6 +69,36 @@ def pieces_of(gallery: str | Path, pieces: int = 1) -> list[Piece]:
             found.append([])
         found[-1].append(entry)
     return [Piece(tuple(path for path, *_ in part), tuple(digest for _, digest, _ in part)) for part in found]
+
+
+def check_shards(query: Features, gallery: Path, check: Callable[[Features], None]) -> None:
+    """Refuse a list that is not of the gallery to a query, or shares images with it, as `check` of names finds.
+
+    Parameters
+    ----------
+    query : Features
+    gallery : path
+        ``shards/gallery.json``; what it does not tell, as one of an older run, is not looked at.
+    check : callable
+        Called with the names of some shards at a time, as features of no width.
+
+    Raises
+    ------
+    FeatureError
+        A list of the query, or of another data set; a shard that is not there, or damaged; what `check` raises.
+    """
+    pieces = pieces_of(gallery)
+    told = conditions_of(gallery)
+    if told.get("split") == "query":
+        raise FeatureError("lists the shards of the query", where=gallery, cure="Give shards/gallery.json.")
+    check_pair(query, _named(np.empty(0, str), told))
+    for piece in pieces:
+        check(_named(np.concatenate([load_names(path) for path in piece.paths]), told))
+
+
+def _named(names: np.ndarray, conditions: dict[str, Any]) -> Features:
+    labels = np.zeros(len(names), np.int64)
+    return Features(names, labels, labels, np.empty((len(names), 0), np.float32), conditions)
 
 
 def evaluate_on_cluster(
@@ -95,14 +125,16 @@ def evaluate_on_cluster(
     Raises
     ------
     ClusterError
-        As `on_cluster`; a worker that died `RETRIES` times.
+        As `on_cluster`; a node that does not see a file; a worker that died `RETRIES` times.
     FeatureError, MetricError
         As `load_features` and `evaluate`.
     """
     import ray
 
     with on_cluster(address, _ONE, workers):
-        room = sum(node.slots for node in check_resources(_ONE))
+        able = check_resources(_ONE)
+        check_nodes(able, {path.name: path for piece in gallery for path in piece.paths})
+        room = sum(node.slots for node in able)
         sides = ray.put((query.features, query.pids, query.camids))
         tasks = [ray.remote(task).options(num_cpus=1, max_retries=RETRIES) for task in (_matches, _counts)]
         ahead = _AHEAD * min(room, workers or room)

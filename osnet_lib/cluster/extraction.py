@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..checks import whole_number
 from ..core.files import absolute, fingerprint, lock, open_own, sha256
 from ..core.host import package_versions, usable_cores
 from ..core.results import NOT_MEASURED
@@ -120,7 +121,11 @@ def extract_on_cluster(
     if on_error not in ON_ERROR:
         raise ClusterError(f"{on_error!r} is none", where="on-error", cure=f"Give {' or '.join(ON_ERROR)}.")
     folder, model = absolute(folder), absolute(model)
-    threads = threads or (resource.amount if resource.name == "CPU" else 1)
+    if batch_size is not None:
+        whole_number(batch_size, "batch size", error=FeatureError, where=model)
+    if threads is None:
+        threads = resource.amount if resource.name == "CPU" else 1
+    threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     decoders = resource.amount if resource.name == "CPU" else max(1, min(4, usable_cores() // (workers or 1)))
     with on_cluster(address, resource, workers), _alone(folder):
         files = {"model": model, "data set": dataset.path.absolute()}
@@ -128,7 +133,7 @@ def extract_on_cluster(
         how = Opening(opener, model, backend, threads, decoders, opening)
         with Crew(how, dataset.path.absolute(), resource, workers, silence) as crew:
             first = crew.muster(all_first)
-            batch_size = batch_size or first.batch_size or 16
+            batch_size = (first.batch_size or 16) if batch_size is None else batch_size
             check_batch_size(first, batch_size)  # type: ignore[arg-type]  # it answers as a session does
             return {
                 split: _extract(crew, first, dataset, split, samples, folder, batch_size, on_error, progress)
@@ -160,7 +165,7 @@ def _extract(
     seconds = None if simulated else round(time.perf_counter() - started, 3)
     parts = [_made(shard, key, skips) for shard in shards]
     skipped = {name: why for part in parts for name, why in part["skipped"].items()}
-    listed = write_list(folder, split, [part["entry"] for part in parts], skipped)
+    listed = write_list(folder, split, [part["entry"] for part in parts], skipped, conditions)
     images = len(samples) - len(skipped)
     if not images:
         raise FeatureError(f"no image of the {split} can be decoded", where=dataset.path, cure="Look at the first.")
@@ -185,7 +190,7 @@ def _extract(
     if len(samples) <= WHOLE:
         file = folder / f"{split}.npz"
         save_features(file, join_features([load_features(shard.path) for shard in shards], facts))
-    return Extracted(listed, file, images, resumed, skipped, dict(by_node), seconds)
+    return Extracted(listed, file, images, resumed, skipped, dict(+by_node), seconds)
 
 
 def _work(crew: Crew, job: Job, shards: Sequence[Shard], split: str, images: int, progress: bool) -> Counter[str]:
@@ -207,8 +212,7 @@ def _work(crew: Crew, job: Job, shards: Sequence[Shard], split: str, images: int
                 by_node[member.node] += content[0]
                 bar.update(content[0])
                 if not job.key["session"]["simulated"]:
-                    passed = time.perf_counter() - started
-                    bar.set_postfix_str(", ".join(f"{node} {n / passed:.0f}/s" for node, n in by_node.items()))
+                    bar.set_postfix_str(_rates(by_node, time.perf_counter() - started))
             elif kind == "done":
                 assert member.share
                 left.discard(member.share.number)
@@ -223,6 +227,11 @@ def _work(crew: Crew, job: Job, shards: Sequence[Shard], split: str, images: int
                     raise ClusterError(what, where=split, cure="Give a smaller batch, or look at these images.")
                 todo.appendleft(shard)
     return by_node
+
+
+def _rates(images: Mapping[str, int], seconds: float) -> str:
+    """Images/s of each node that computed some."""
+    return ", ".join(f"{node} {n / seconds:.0f}/s" for node, n in images.items() if n > 0)
 
 
 def _made(shard: Shard, key: dict[str, Any], skips: bool) -> dict[str, Any]:

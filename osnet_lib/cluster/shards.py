@@ -17,6 +17,7 @@ from ..core.cache import kept
 from ..core.files import read_json, sha256, write_json
 from ..errors import FeatureError
 from ..features.store import ARRAYS, Features, load_features
+from .rows import load_rows
 
 SMALLEST, LARGEST = 8, 65_536  # batches at least; images at most, 128 MiB of features
 _PARTS = 256  # shards of a split between the two
@@ -62,10 +63,26 @@ def finished(shard: Shard, key: dict[str, Any], skips: bool) -> Features | None:
     return None if features.conditions["skipped"] and not skips else features
 
 
-def write_list(folder: Path, split: str, entries: Sequence[dict[str, Any]], skipped: dict[str, str]) -> Path:
-    """Name the shards of a split, in the order of their images, with hash, number of images and who computed them."""
+def write_list(
+    folder: Path,
+    split: str,
+    entries: Sequence[dict[str, Any]],
+    skipped: dict[str, str],
+    conditions: dict[str, Any] | None = None,
+) -> Path:
+    """Name the shards of a split, in the order of their images, with hash, number of images and who computed them.
+
+    Of the conditions of the run data set and session are noted, by which a query is known to belong to it.
+    """
     document = {"split": split, "images": sum(entry["images"] for entry in entries), "shards": list(entries)}
-    return write_json(folder / SHARDS / f"{split}.json", {**document, "skipped": skipped})
+    made_from = {name: (conditions or {}).get(name) for name in ("dataset", "session")}
+    return write_json(folder / SHARDS / f"{split}.json", {**document, "skipped": skipped, **made_from})
+
+
+def conditions_of(path: Path) -> dict[str, Any]:
+    """Split, data set and session of a list; what it does not tell, as lists of older runs, is left out."""
+    document = read_json(path)
+    return {name: document[name] for name in ("split", "dataset", "session") if document.get(name) is not None}
 
 
 @dataclass(frozen=True)
@@ -82,10 +99,13 @@ class Piece:
         for path, digest in zip(self.paths, self.hashes):
             if not path.is_file() or sha256(path) != digest:
                 raise FeatureError("is not the shard that was listed", where=path, cure=_AGAIN)
-        held = [load_features(path) for path in self.paths]
+        if self.stop is None:
+            held = [load_features(path) for path in self.paths]
+        else:
+            held = [load_rows(path, self.start, self.stop) for path in self.paths]
+        held = [part for part in held if len(part)] or held  # a shard whose images were all left out has no width
         features, pids, camids = (
-            np.concatenate([getattr(part, name)[self.start : self.stop] for part in held])
-            for name in ("features", "pids", "camids")
+            np.concatenate([getattr(part, name) for part in held]) for name in ("features", "pids", "camids")
         )
         return features, pids, camids
 
@@ -106,7 +126,7 @@ def read_list(path: Path) -> Iterator[tuple[Path, str, int]]:
         raise FeatureError("no such list of shards", where=path, cure=_AGAIN) from error
     except (ValueError, KeyError, TypeError) as error:
         raise FeatureError("is no list of shards", where=path, cure=_AGAIN) from error
-    if not all(isinstance(digest, str) and type(images) is int and images > 0 for _, digest, images in entries):
+    if not all(isinstance(digest, str) and type(images) is int and images >= 0 for _, digest, images in entries):
         raise FeatureError("is no list of shards", where=path, cure=_AGAIN)
     if len({shard for shard, *_ in entries}) < len(entries):
         raise FeatureError("lists a shard twice", where=path, cure=_AGAIN)

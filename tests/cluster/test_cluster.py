@@ -39,7 +39,8 @@ def test_what_is_no_resource(text):
     [
         ("127.0.0.1:1", "no such cluster"),
         ("nowhere.invalid:6379", "no such cluster"),
-        ("6379", "no address"),
+        ("6379", "cluster: '6379' is no address"),
+        ("", "cluster: '' is no address"),
         ("ray://head:10001", "Ray Client"),
     ],
 )
@@ -73,9 +74,38 @@ def test_what_ray_says_when_it_cannot_join_becomes_one_line(monkeypatch, error, 
         raise error
 
     monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(cluster, "_check_address", lambda address: None)
     with pytest.raises(ClusterError, match=words) as told, on_cluster("auto"):
         pass
     assert "\n" not in str(told.value)
+
+
+@needs_ray
+@pytest.mark.parametrize("told", ["variable", "file"])
+def test_a_head_that_ray_remembers_and_that_is_dead_is_told_at_once(monkeypatch, tmp_path, told):
+    import ray
+
+    if told == "variable":
+        monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    else:
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+        monkeypatch.setattr("ray._private.services.find_gcs_addresses", set)  # of processes of this machine
+        for folder in (tmp_path, tmp_path / "ray"):
+            folder.mkdir(exist_ok=True)
+            (folder / "ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.setattr(ray, "init", lambda **_options: pytest.fail("Ray would try for minutes"))
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1: no such cluster"), on_cluster("auto"):
+        pass
+
+
+@needs_ray
+def test_auto_where_ray_remembers_no_head(monkeypatch, tmp_path):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", set)
+    with pytest.raises(ClusterError, match="auto: no such cluster"), on_cluster("auto"):
+        pass
 
 
 @needs_ray
@@ -138,6 +168,12 @@ def test_what_a_node_does_not_see_is_named(tmp_path):
         ("evaluate q.npz shards/gallery.json . s", "a list of shards without a cluster"),
         ("evaluate q.npz g.npz . s --pieces 2", "--pieces without a cluster"),
         ("evaluate q.npz g.npz . s --cluster local --rerank", "--rerank needs the whole gallery"),
+        ("extract mini mini out --cluster local --batch-size 0", "batch size 0 is not a whole number of 1 or more"),
+        ("extract mini mini out --cluster local --threads 0", "threads: 0 is not a whole number of 1 or more"),
+        ("extract mini mini out --cluster local --threads -3", "threads: -3 is not a whole number"),
+        ("extract mini mini out --cluster local --precision int8x", "'int8x' is not a precision"),
+        ("evaluate q.npz dumpOutput . s --cluster local", "dumpOutput is no gallery for a cluster"),
+        ("evaluate q.npz . . s --cluster local", "a folder is no gallery for a cluster"),
         ("evaluate q.npz g.json . s --cluster local --dataset mini", "--dataset beside a list of shards"),
     ],
 )
