@@ -99,6 +99,8 @@ def on_cluster(address: str, resource: Resource | None = None, workers: int | No
     ModuleNotFoundError
         Ray is not installed.
     """
+    # Ray prints what its nodes tell, in pages, even where no log goes to the driver; it reads this as it is imported.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     import ray
 
     if ray.is_initialized():

@@ -133,7 +133,7 @@ def evaluate_on_cluster(
 
     with on_cluster(address, _ONE, workers):
         able = check_resources(_ONE)
-        check_nodes(able, {path.name: path for piece in gallery for path in piece.paths})
+        check_nodes(able, {f"gallery {path.name}": path for piece in gallery for path in piece.paths})
         room = sum(node.slots for node in able)
         sides = ray.put((query.features, query.pids, query.camids))
         tasks = [ray.remote(task).options(num_cpus=1, max_retries=RETRIES) for task in (_matches, _counts)]

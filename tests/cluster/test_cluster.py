@@ -195,3 +195,20 @@ sys.exit(main(["extract", "mini", sys.argv[1], sys.argv[2], "--cluster", "local"
         [sys.executable, "-c", code, "mini", str(tmp_path / "out")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and "pip install 'osnet-ascend-study[scale]'" in done.stderr, done.stderr
+
+
+@needs_ray
+def test_what_nodes_tell_in_pages_is_not_printed():
+    code = """
+from osnet_lib.cluster.cluster import on_cluster
+from osnet_lib.errors import ClusterError
+try:
+    with on_cluster("127.0.0.1:1"):
+        pass
+except ClusterError:
+    pass
+from ray._private.worker import print_to_stdstream
+print_to_stdstream({"lines": ["Task failed. There are 3 retries"], "pid": "raylet", "is_err": False}, False)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "retries" not in done.stdout + done.stderr

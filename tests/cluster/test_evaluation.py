@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from osnet_lib.cli.main import main
 from osnet_lib.cluster import evaluation
-from osnet_lib.cluster.evaluation import PIECE, pieces_of
+from osnet_lib.cluster.evaluation import PIECE, check_shards, pieces_of
+from osnet_lib.cluster.rows import count_rows, load_names, load_rows
 from osnet_lib.cluster.shards import LARGEST, Piece, join_features, write_list
 from osnet_lib.core.files import sha256
 from osnet_lib.errors import FeatureError, MetricError
-from osnet_lib.features.store import Features, save_features
+from osnet_lib.features.store import Features, load_features, save_features
 from osnet_lib.metrics import evaluate
 
 
@@ -141,18 +144,21 @@ PROCESS = 0.5e9  # of it for Python, its libraries and Ray
 PART = 8
 
 
-@pytest.mark.parametrize("files", [1, 2])
-def test_a_worker_stays_within_its_memory(tmp_path, files):
-    """At an eighth of the largest piece; all that is held grows with it, and the block of distances less than that."""
+@pytest.mark.parametrize("files, rows", [(1, 1), (2, 1), (1, 8)])
+def test_a_worker_stays_within_its_memory(tmp_path, files, rows):
+    """At an eighth of the largest piece; all that is held grows with it, and the block of distances less than that.
+
+    The piece is one file, two files, or an eighth of the rows of one.
+    """
     random, images = np.random.default_rng(0), PIECE // PART
     everything = []
-    for count in (256, *[images // files] * files):
+    for count in (256, *[rows * images // files] * files):
         names = np.array([f"{len(everything)}-{i:06d}.jpg" for i in range(count)])
         pids, camids = random.integers(1, 2_000, count), random.integers(1, 7, count)
         everything.append(Features(names, pids, camids, random.random((count, 512), np.float32), {}))
     query, *parts = everything
     paths = tuple(save_features(tmp_path / f"{i}.npz", part) for i, part in enumerate(parts))
-    piece = Piece(paths, tuple(map(sha256, paths)))
+    piece = Piece(paths, tuple(map(sha256, paths))) if rows == 1 else Piece(paths, (), images, 2 * images)
     sides, peaks = (query.features, query.pids, query.camids), []
     tracemalloc.start()
     try:
@@ -186,6 +192,104 @@ def test_a_list_that_lost_a_shard_is_refused(tmp_path, change, words):
     listed.write_text(json.dumps(document))
     with pytest.raises(FeatureError, match=words):
         pieces_of(listed)
+
+
+def shards_of(folder: Path, parts: list[Features], conditions=None) -> Path:
+    """A list of shards, written as an extraction does."""
+    (folder / "shards").mkdir()
+    paths = [save_features(folder / "shards" / f"gallery-{i}.npz", part) for i, part in enumerate(parts)]
+    entries = [{"file": path.name, "sha256": sha256(path), "images": len(part)} for path, part in zip(paths, parts)]
+    return write_list(folder, "gallery", entries, {}, conditions)
+
+
+def test_a_shard_of_which_all_images_were_left_out_is_passed_over(tmp_path):
+    query, gallery = some_features(9, 1), some_features(30, 2, 100)
+    nothing = Features(np.array([], str), *(np.array([], np.int64),) * 2, np.empty((0, 512), np.float32), {})
+    listed = shards_of(tmp_path, [nothing, gallery, nothing])
+    assert load_features(tmp_path / "shards" / "gallery-0.npz").features.shape == (0, 512)
+    for count in (1, 3):
+        assert_equal(in_pieces(query, pieces_of(listed, count)), evaluate(query, gallery))
+
+
+MADE = {"dataset": {"sha256": "a" * 64, "file": "one.zip"}, "session": {"model_sha256": "b" * 64, "model": "m.onnx"}}
+
+
+def refuse_nothing(_names: Features) -> None:
+    """A check of names that finds none wrong."""
+
+
+def test_a_query_of_another_data_set_than_the_shards_is_refused_and_one_of_another_model_warned_of(tmp_path):
+    query = some_features(9, 1)
+    listed = shards_of(tmp_path, [some_features(30, 2, 100)], {**MADE, "batch": 4})
+    check_shards(replace(query, conditions=MADE), listed, refuse_nothing)
+    other = {**MADE, "dataset": {"sha256": "c" * 64, "file": "two.zip"}}
+    with pytest.raises(FeatureError, match="two.zip and one.zip"):
+        check_shards(replace(query, conditions=other), listed, refuse_nothing)
+    with pytest.warns(UserWarning, match="different models"):
+        check_shards(replace(query, conditions={**MADE, "session": {"model_sha256": "d" * 64}}), listed, refuse_nothing)
+
+
+def test_the_list_of_the_query_is_no_gallery_and_one_of_an_older_run_is_taken(tmp_path):
+    query, listed = some_features(9, 1), shards_of(tmp_path, [some_features(30, 2, 100)])
+    document = json.loads(listed.read_text())
+    listed.write_text(json.dumps({name: document[name] for name in ("split", "images", "shards", "skipped")}))
+    check_shards(replace(query, conditions=MADE), listed, refuse_nothing)
+    listed.write_text(json.dumps({**document, "split": "query"}))
+    with pytest.raises(FeatureError, match="lists the shards of the query"):
+        check_shards(query, listed, refuse_nothing)
+
+
+def test_names_of_all_shards_are_looked_at_before_a_cluster_is(tmp_path, capsys):
+    query, parts = some_features(9, 1), [some_features(30, seed, 100 * seed) for seed in (2, 3)]
+    save_features(tmp_path / "query.npz", query)
+    words = ["evaluate", str(tmp_path / "query.npz"), str(shards_of(tmp_path, [*parts, query])), str(tmp_path), "s"]
+    assert main([*words, "--cluster", "127.0.0.1:1"]) == 2
+    assert "9 images are in both, the first is 000000" in capsys.readouterr().err
+    (tmp_path / "shards" / "gallery-1.npz").unlink()
+    assert main([*words, "--cluster", "127.0.0.1:1"]) == 2
+    assert "gallery-1.npz: no such feature file" in capsys.readouterr().err
+
+
+@given(st.integers(0, 39), st.integers(1, 40))
+def test_rows_of_a_file_are_those_of_the_whole(tmp_path_factory, start, count):
+    gallery = some_features(40, 3, 100)
+    path = save_features(tmp_path_factory.mktemp("rows") / "g.npz", gallery)
+    part = load_rows(path, start, start + count)
+    for name in ("names", "pids", "camids", "features"):
+        assert np.array_equal(getattr(part, name), getattr(gallery, name)[start : start + count]), name
+    assert np.array_equal(load_names(path), gallery.names) and count_rows(path) == 40
+
+
+def test_what_is_read_of_a_file_is_checked_as_the_whole_is(tmp_path):
+    gallery = some_features(40, 3, 100)
+    gallery.features[33, 2] = np.nan
+    path = save_features(tmp_path / "g.npz", gallery)
+    assert len(load_rows(path, 0, 33)) == 33
+    with pytest.raises(FeatureError, match="not finite, the first is of 000133"):
+        load_rows(path, 30, 40)
+    with pytest.raises(FeatureError, match="ends within|damaged"):
+        path.write_bytes(path.read_bytes()[:2000])
+        load_rows(path, 0, 33)
+
+
+@pytest.mark.parametrize(
+    "save, words",
+    [
+        (lambda path, arrays: np.savez_compressed(path, **arrays), "is compressed"),
+        (
+            lambda path, arrays: np.savez(path, **{**arrays, "features": np.asfortranarray(arrays["features"])}),
+            "not one",
+        ),
+        (lambda path, arrays: np.savez(path, features=arrays["features"]), "damaged, or not a feature file"),
+        (lambda path, arrays: path.write_bytes(b"no zip"), "damaged, or not a feature file"),
+    ],
+)
+def test_files_whose_rows_cannot_be_read_alone_are_refused(tmp_path, save, words):
+    gallery = some_features(40, 3, 100)
+    arrays = {name: getattr(gallery, name) for name in ("names", "pids", "camids", "features")}
+    save(tmp_path / "g.npz", arrays)
+    with pytest.raises(FeatureError, match=words):
+        pieces_of(tmp_path / "g.npz", 3)
 
 
 def test_a_list_without_images_is_refused(tmp_path):

@@ -21,13 +21,14 @@ from helpers.fake_devices import open_fake
 from helpers.marked_sessions import open_marked, open_together
 from helpers.npu import make_om
 from helpers.ray_cluster import needs_ray, two_nodes
+from osnet_lib.cli.main import main
 from osnet_lib.cluster.cluster import Resource
 from osnet_lib.cluster.evaluation import evaluate_on_cluster, pieces_of
 from osnet_lib.cluster.extraction import extract_on_cluster
 from osnet_lib.core.files import read_json, sha256
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.errors import ClusterError, DatasetError
-from osnet_lib.features.store import load_features
+from osnet_lib.features.store import load_features, save_features
 from osnet_lib.inference.extract import extract_features
 from osnet_lib.inference.session import open_session
 from osnet_lib.metrics import evaluate
@@ -103,6 +104,36 @@ def test_scores_over_pieces_of_the_gallery_are_those_of_one_machine(cluster, ext
     for held, count in ((made["gallery"].list, 8), (made["gallery"].file, 3)):
         score = evaluate_on_cluster(query, pieces_of(held, count), cluster.address)
         assert score.as_dict() == whole.as_dict() and np.array_equal(score.ap, whole.ap, equal_nan=True)
+
+
+def test_the_command_prints_the_scores_of_one_machine(cluster, extract, tmp_path, capsys):
+    made = extract()
+    words = ["evaluate", str(made["query"].file)]
+    assert main([*words, str(made["gallery"].file), str(tmp_path), "one"]) == 0
+    one = capsys.readouterr().out.splitlines()
+    assert len([line for line in one if line.startswith(("Rank-", "mAP", "mINP"))]) == 6
+    for gallery, pieces in ((made["gallery"].file, "3"), (made["gallery"].list, "8")):
+        assert main([*words, str(gallery), str(tmp_path), "all", "--cluster", cluster.address, "--pieces", pieces]) == 0
+        assert capsys.readouterr().out.splitlines()[:-1] == one[:-1]
+        assert (tmp_path / "all.json").read_text() == (tmp_path / "one.json").read_text()
+
+
+def test_a_gallery_that_a_node_does_not_see_is_named_before_any_work(cluster, expected, tmp_path, capsys):
+    query, gallery = (save_features(tmp_path / f"{split}.npz", expected[split]) for split in ("query", "gallery"))
+    (tmp_path / "here.npz").symlink_to("/proc/self/fd/251")
+    with open(gallery, "rb") as held:
+        os.dup2(held.fileno(), 251)
+    try:
+        words = ["evaluate", str(query), str(tmp_path / "here.npz"), str(tmp_path), "s", "--cluster", cluster.address]
+        assert main(words) == 2
+    finally:
+        os.close(251)
+    told = capsys.readouterr().err
+    assert (
+        "here.npz: node " in told
+        and "does not see the gallery here.npz" in told
+        and len(told.strip().splitlines()) == 1
+    )
 
 
 def test_a_path_that_a_node_does_not_see_and_a_resource_that_none_has_are_named(cluster, dataset, tmp_path):
@@ -211,6 +242,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from helpers.marked_sessions import open_marked, open_together
+from osnet_lib.cli.main import main
 from osnet_lib.cluster.cluster import Resource
 from osnet_lib.cluster.extraction import extract_on_cluster
 from osnet_lib.datasets.market1501 import open_market1501
