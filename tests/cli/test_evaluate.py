@@ -155,6 +155,8 @@ def test_the_lists_of_the_data_set_score_as_well(tmp_path, capsys, small_market)
         assert code == 0 and not err and f"mAP     {own:.6f} by Market-1501's own code (trapezoid)" in out
     before = [line for line in plain[1].splitlines() if not line.endswith(".json")]
     assert run(tmp_path, capsys, "--dataset", str(root))[1].splitlines()[: len(before)] == before
+    code, _, err = run(tmp_path, capsys, "--dataset", str(root), "--cluster", "local")
+    assert code == 2 and "a data set with gt_query beside --cluster. Give --info in its place" in err
 
 
 def test_a_missing_row_is_named_by_following_the_cure(tmp_path, capsys, small_market):

@@ -89,6 +89,8 @@ def test_any_number_of_workers_gives_the_same_features_and_lists_what_it_made(ex
     assert sum(made["gallery"].nodes.values()) == len(expected["gallery"])
     listed = read_json(made["gallery"].list)
     assert len(listed["shards"]) > 3 and listed["images"] == len(expected["gallery"])
+    facts = load_features(made["gallery"].file).conditions
+    assert all(listed[name] == facts[name] and facts[name] for name in ("dataset", "session"))
     for entry in listed["shards"]:
         assert sha256(made["gallery"].list.parent / entry["file"]) == entry["sha256"] and entry["node"]
     facts = load_features(made["gallery"].file).conditions
