@@ -13,7 +13,6 @@ not hang on that: copies of one image have one distance for a query, in whatever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from ..metrics.evaluation import Evaluation, check_max_rank, summed
 from ..metrics.labels import Labels
 from ..metrics.scoring import ranked, wrong_images
 from .cluster import Resource, check_nodes, check_resources, on_cluster
+from .copies import Copies, pairs
 from .rows import count_rows, load_names
 from .shards import Piece, conditions_of, read_list
 
@@ -178,7 +178,7 @@ def by_query(matches: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray,
     rows, distances, digests = (
         np.concatenate([answer[name] for answer in matches]) for name in ("rows", "distances", "digests")
     )
-    first, same = _pairs(rows, digests)
+    first, same = pairs(rows, digests)
     distances = distances[first[same]]  # copies of one image are as far as the first of them
     order = np.lexsort((distances, rows))
     return rows[order], distances[order], digests[order]
@@ -246,7 +246,7 @@ def _counts(piece: Piece, sides: tuple, metric: str, normalize: bool, far: tuple
         rows, distances, _ = far
         labels, images, blocks = _blocks(piece, sides, metric, normalize)
         wrong = np.empty(len(rows), np.int64)
-        copies = _Copies.of(images, far)
+        copies = Copies.of(images, far)
         for start, block in blocks:
             part = slice(*np.searchsorted(rows, [start, start + len(block)]))
             copies.set(start, block)
@@ -257,48 +257,6 @@ def _counts(piece: Piece, sides: tuple, metric: str, normalize: bool, far: tuple
         return None, wrong
     except (FeatureError, MetricError) as error:
         return _told(error)
-
-
-@dataclass(frozen=True, eq=False)
-class _Copies:
-    """The images of a piece that equal a match of a query, which are as far from it, and the match itself among them.
-
-    Attributes
-    ----------
-    columns : array (images,)
-        All images of the piece, in the order of their digests.
-    rows, distances, begins, ends : array (matches,)
-        Of each match, but for those that equal another one of its query; where its copies are in `columns`.
-    """
-
-    columns: np.ndarray
-    rows: np.ndarray
-    distances: np.ndarray
-    begins: np.ndarray
-    ends: np.ndarray
-
-    @classmethod
-    def of(cls, images: np.ndarray, far: tuple[np.ndarray, np.ndarray, np.ndarray]) -> _Copies:
-        first = _pairs(far[0], far[2])[0]
-        rows, distances, digests = (part[first] for part in far)
-        own = row_digests(images)
-        columns = np.argsort(own, kind="stable")
-        begins, ends = (np.searchsorted(own[columns], digests, side) for side in ("left", "right"))  # type: ignore[call-overload]
-        held = begins < ends
-        return cls(columns, rows[held], distances[held], begins[held], ends[held])
-
-    def set(self, start: int, block: np.ndarray) -> None:
-        """Write their distances into a block of the queries from `start`."""
-        part = slice(*np.searchsorted(self.rows, [start, start + len(block)]))
-        for row, distance, begin, end in zip(self.rows[part], self.distances[part], self.begins[part], self.ends[part]):
-            block[row - start, self.columns[begin:end]] = distance
-
-
-def _pairs(rows: np.ndarray, digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of queries and the images that match them: where each different pair is first, and which one each is."""
-    codes, number = np.unique(digests, return_inverse=True)
-    _, first, inverse = np.unique(rows * max(1, len(codes)) + number, return_index=True, return_inverse=True)
-    return first, inverse
 
 
 def _blocks(
