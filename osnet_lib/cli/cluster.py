@@ -52,13 +52,14 @@ def is_asked_for(o: argparse.Namespace) -> bool:
 def extract_there(o: argparse.Namespace, model: Path) -> None:
     """Features of query and gallery by the workers of a cluster."""
     from ..cluster.cluster import Resource, on_cluster
-    from ..cluster.extraction import extract_on_cluster
+    from ..cluster.extraction import check_numbers, extract_on_cluster
     from ..inference.backends import BACKENDS, PRECISIONS, check_precision
     from ..inference.session import open_session
     from ..study.dataset import open_dataset
 
+    check_numbers(model, o.batch_size, o.threads)
     if o.precision is not None and (o.backend in BACKENDS or o.precision not in PRECISIONS):
-        check_precision(o.backend, o.precision)  # here, not in every worker
+        check_precision(o.backend, o.precision)
     resource = Resource.parse(o.resource or ("NPU=1" if model.suffix.lower() == ".om" else "CPU=1"))
     # The cluster first: where there is none, no data set is rendered or read for it.
     with on_cluster(o.cluster, resource, o.workers), open_dataset(o.dataset) as dataset:

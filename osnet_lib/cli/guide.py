@@ -201,7 +201,7 @@ def _score(
     """The score, and that by the lists of good and junk images where there are some and a distance to rank by."""
     from ..metrics import evaluate, evaluate_distances, evaluate_lists, expand_queries, rerank
 
-    if o.cluster:
+    if o.cluster is not None:
         return score_on_cluster(o, query), None
     rows, unit = query.features, o.normalize or o.expand
     if o.expand:
@@ -249,7 +249,7 @@ def _expected(o: argparse.Namespace) -> _Expected:
         with open_dataset(o.dataset) as dataset:
             query, gallery = ([sample.name for sample in samples] for samples in (dataset.query, dataset.gallery))
             truth = None if o.rerank else read_ground_truth(dataset)
-            if truth and o.cluster:
+            if truth and o.cluster is not None:
                 cure = "Give --info in its place, or score on one machine."
                 raise ClusterError("a data set with gt_query beside --cluster", where=o.dataset, cure=cure)
             return _Expected((query, gallery), (*dataset.query, *dataset.gallery, *dataset.junk), truth)

@@ -27,6 +27,9 @@ class Copies:
     begins: np.ndarray
     ends: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"copies of {len(self.rows)} matches among {len(self.columns)} images"
+
     @classmethod
     def of(cls, images: np.ndarray, far: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Copies:
         first = pairs(far[0], far[2])[0]

@@ -121,11 +121,9 @@ def extract_on_cluster(
     if on_error not in ON_ERROR:
         raise ClusterError(f"{on_error!r} is none", where="on-error", cure=f"Give {' or '.join(ON_ERROR)}.")
     folder, model = absolute(folder), absolute(model)
-    if batch_size is not None:
-        whole_number(batch_size, "batch size", error=FeatureError, where=model)
+    check_numbers(model, batch_size, threads)
     if threads is None:
         threads = resource.amount if resource.name == "CPU" else 1
-    threads = whole_number(threads, "threads", cure="Leave it out or give 1.")
     decoders = resource.amount if resource.name == "CPU" else max(1, min(4, usable_cores() // (workers or 1)))
     with on_cluster(address, resource, workers), _alone(folder):
         files = {"model": model, "data set": dataset.path.absolute()}
@@ -139,6 +137,14 @@ def extract_on_cluster(
                 split: _extract(crew, first, dataset, split, samples, folder, batch_size, on_error, progress)
                 for split, samples in (("query", dataset.query), ("gallery", dataset.gallery))
             }
+
+
+def check_numbers(model: Path, batch_size: int | None, threads: int | None) -> None:
+    """Refuse a batch size or a number of threads that no session takes: FeatureError, SessionError."""
+    if batch_size is not None:
+        whole_number(batch_size, "batch size", error=FeatureError, where=model)
+    if threads is not None:
+        whole_number(threads, "threads", cure="Leave it out or give 1.")
 
 
 def _extract(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from helpers.ray_cluster import needs_ray
 from osnet_lib.cli.main import main
 from osnet_lib.cluster import evaluation
 from osnet_lib.cluster.evaluation import PIECE, check_shards, pieces_of
@@ -237,6 +238,15 @@ def test_the_list_of_the_query_is_no_gallery_and_one_of_an_older_run_is_taken(tm
     listed.write_text(json.dumps({**document, "split": "query"}))
     with pytest.raises(FeatureError, match="lists the shards of the query"):
         check_shards(query, listed, refuse_nothing)
+
+
+@needs_ray
+def test_an_empty_address_is_none_and_not_one_machine(tmp_path, capsys):
+    for split, features in (("query", some_features(9, 1)), ("gallery", some_features(30, 2, 100))):
+        save_features(tmp_path / f"{split}.npz", features)
+    words = ["evaluate", *(str(tmp_path / f"{split}.npz") for split in ("query", "gallery")), str(tmp_path), "s"]
+    assert main([*words, "--cluster", ""]) == 2
+    assert "cluster: '' is no address" in capsys.readouterr().err
 
 
 def test_names_of_all_shards_are_looked_at_before_a_cluster_is(tmp_path, capsys):

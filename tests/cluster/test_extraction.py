@@ -24,7 +24,7 @@ from helpers.ray_cluster import needs_ray, two_nodes
 from osnet_lib.cli.main import main
 from osnet_lib.cluster.cluster import Resource
 from osnet_lib.cluster.evaluation import evaluate_on_cluster, pieces_of
-from osnet_lib.cluster.extraction import extract_on_cluster
+from osnet_lib.cluster.extraction import _rates, extract_on_cluster
 from osnet_lib.core.files import read_json, sha256
 from osnet_lib.datasets.market1501 import open_market1501
 from osnet_lib.errors import ClusterError, DatasetError
@@ -246,7 +246,7 @@ from pathlib import Path
 from helpers.marked_sessions import open_marked, open_together
 from osnet_lib.cli.main import main
 from osnet_lib.cluster.cluster import Resource
-from osnet_lib.cluster.extraction import extract_on_cluster
+from osnet_lib.cluster.extraction import _rates, extract_on_cluster
 from osnet_lib.datasets.market1501 import open_market1501
 
 folder, data, address = sys.argv[1:]
@@ -296,6 +296,10 @@ def test_stand_in_npus_are_those_that_ray_gives_and_the_share_of_one_that_fails_
     features = load_features(made["gallery"].file)
     assert np.array_equal(features.names, one.names) and np.array_equal(features.features, one.features)
     assert features.conditions["seconds"] is None  # simulated: no speed
+
+
+def test_a_node_that_has_computed_nothing_yet_is_not_among_the_rates():
+    assert _rates({"one": 30, "two": 0}, 2.0) == "one 15/s"
 
 
 @contextmanager

@@ -101,3 +101,24 @@ def test_blocks_without_rows_are_refused_at_once():
     gallery = Gallery(np.ones((2, 2)), "euclidean")
     with pytest.raises(MetricError, match="block_rows: 0 is not a whole number of 1 or more"):
         gallery.blocks(*gallery.query(np.ones((1, 2))), block_rows=0)
+
+
+def test_a_part_of_a_gallery_has_the_distances_of_the_whole_however_small_it_is():
+    random = np.random.default_rng(0)
+    rows, images = (random.standard_normal((count, 512)).astype(np.float32) for count in (300, 1000))
+    whole = distances(rows, images)
+    if not np.array_equal(distances(rows[7:], images[13:]), whole[7:, 13:]):
+        pytest.skip("this BLAS rounds by the place of a column")
+    for queries in (1, 2, 3, 17, 300):
+        for count in (1, 2, 3, 4, 5, 15, 100, 500):
+            part = distances(rows[:queries], images[-count:])
+            assert np.array_equal(part, whole[:queries, -count:]), (queries, count)
+
+
+@pytest.mark.parametrize("kinds", [(np.float32, np.float64), (np.float64, np.float32)])
+def test_small_products_keep_the_larger_precision(kinds):
+    random = np.random.default_rng(0)
+    rows, images = (random.standard_normal((count, 8)).astype(kind) for count, kind in zip((2, 3), kinds))
+    made = distances(rows, images)
+    assert made.dtype == np.float64 and made.shape == (2, 3)
+    np.testing.assert_allclose(made, ((rows[:, None] - images) ** 2).sum(axis=2), rtol=1e-5)
