@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FeatureError
-from ..features.store import ARRAYS, Features, _check
+from ..features.store import ARRAYS, Features, check_arrays
 
 _LOCAL = 30  # bytes of a member's own header in a zip, before its name
 _AGAIN = "Run the extraction again."
@@ -34,7 +34,7 @@ def load_rows(path: Path, start: int, stop: int) -> Features:
         As `load_features`; a file that is compressed, or otherwise holds its rows not one after the other.
     """
     arrays = {name: _read(path, found, start, stop) for name, found in _arrays(path).items()}
-    _check(arrays, {}, path)
+    check_arrays(arrays, {}, path)
     names, pids, camids, features = (arrays[name] for name in ARRAYS)
     return Features(names, pids.astype(np.int64), camids.astype(np.int64), features)
 

@@ -109,7 +109,7 @@ def load_features(path: str | Path) -> Features:
     if held and not arrays:
         some = f"{', '.join(held[:6])}{' …' * (len(held) > 6)}"
         raise FeatureError(f"holds {some}, and none of {', '.join(ARRAYS)}", where=path, cure=SAVE_THEM)
-    _check(arrays, conditions, path)
+    check_arrays(arrays, conditions, path)
     names, pids, camids, features = (arrays[name] for name in ARRAYS)
     return Features(names, pids.astype(np.int64), camids.astype(np.int64), features, conditions)
 
@@ -120,8 +120,14 @@ def _refuse_overfull(path: Path) -> None:
             raise FeatureError(words, where=path, cure=_AGAIN)
 
 
-def _check(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> None:
-    """Refuse what does not belong together; the features become float32."""
+def check_arrays(arrays: dict[str, np.ndarray], conditions: object, path: Path) -> None:
+    """Refuse arrays of a file that do not belong together; in place, the features become float32.
+
+    Raises
+    ------
+    FeatureError
+        Other shapes or types than `Features` has, names twice, values that are not finite: it names the file.
+    """
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise FeatureError(f"no array {', '.join(missing)}", where=path, cure=_AGAIN)
