@@ -32,6 +32,7 @@ WAYS = {
         f"import osnet_lib, subprocess, sys; subprocess.run([sys.executable, '-c', {RUN!r}, sys.argv[1]], check=True)",
     ],
     "kernel": [sys.executable, "-c", KERNEL],
+    "library": [sys.executable, "-c", f"import osnet_lib; {RUN}"],
     "face": [sys.executable, "-c", "import osnet_lib as ol, sys; ol.open_session(sys.argv[1]).close()"],
     "command": [
         sys.executable,

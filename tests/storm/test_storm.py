@@ -63,14 +63,14 @@ def by_kill(monkeypatch, bare):
 
 
 def test_half_a_file_under_its_final_name_is_seen(by_kill):
-    one = kill(_SLOW.format(pause=1))
+    one = kill(_SLOW.format(pause=2))
     assert one.met == "work" and one.faults == ("made.txt is not whole after the kill",)
     assert "odd, SIGKILL at 0.30 of the work: made.txt is not whole after the kill" in report([one], 1, 0)
 
 
 def test_an_end_that_differs_is_seen(by_kill):
     program = (
-        "import pathlib, time; p = pathlib.Path('made.part'); p.open('a').write('a'); time.sleep(1); p.replace('made')"
+        "import pathlib, time; p = pathlib.Path('made.part'); p.open('a').write('a'); time.sleep(2); p.replace('made')"
     )
     one = kill(program)
     assert one.faults == ("made differs in the end",) and one.halves == 1
@@ -79,14 +79,14 @@ def test_an_end_that_differs_is_seen(by_kill):
 def test_a_run_that_cannot_go_on_is_seen(by_kill):
     program = (
         "import pathlib, sys, time; p = pathlib.Path('made.part'); p.exists() and sys.exit('taken'); "
-        "p.write_text('a'); time.sleep(1); p.replace('made')"
+        "p.write_text('a'); time.sleep(2); p.replace('made')"
     )
     first, *others = kill(program).faults
     assert first.startswith("the next run ended with 1: taken") and others == ["made lacks in the end"]
 
 
 def test_what_a_good_program_leaves_is_no_fault(by_kill):
-    program = "import pathlib, time; p = pathlib.Path('made.part'); p.write_text('a'); time.sleep(1); p.replace('made')"
+    program = "import pathlib, time; p = pathlib.Path('made.part'); p.write_text('a'); time.sleep(2); p.replace('made')"
     one = kill(program)
     assert one.faults == () and one.halves == 1 and "0 kills with faults" in report([one], 1, 0)
 
