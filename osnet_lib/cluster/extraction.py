@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..checks import whole_number
+from ..checks import MOST_IMAGES, MOST_THREADS, whole_number
 from ..core.files import absolute, fingerprint, lock, open_own, sha256
 from ..core.host import package_versions, usable_cores
 from ..core.results import NOT_MEASURED
@@ -142,9 +142,9 @@ def extract_on_cluster(
 def check_numbers(model: Path, batch_size: int | None, threads: int | None) -> None:
     """Refuse a batch size or a number of threads that no session takes: FeatureError, SessionError."""
     if batch_size is not None:
-        whole_number(batch_size, "batch size", error=FeatureError, where=model)
+        whole_number(batch_size, "batch size", at_most=MOST_IMAGES, error=FeatureError, where=model)
     if threads is not None:
-        whole_number(threads, "threads", cure="Leave it out or give 1.")
+        whole_number(threads, "threads", at_most=MOST_THREADS, cure="Leave it out or give 1.")
 
 
 def _extract(
