@@ -103,7 +103,6 @@ class Piece:
             held = [load_features(path) for path in self.paths]
         else:
             held = [load_rows(path, self.start, self.stop) for path in self.paths]
-        held = [part for part in held if len(part)] or held  # a shard whose images were all left out has no width
         features, pids, camids = (
             np.concatenate([getattr(part, name) for part in held]) for name in ("features", "pids", "camids")
         )

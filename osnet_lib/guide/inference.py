@@ -83,7 +83,8 @@ def infer(
     record = FolderRecord(folder)
     digest, name = session.facts.model_sha256, session.facts.model
     record.begin(_fingerprint(session, lines, form), (digest, name) if digest and name else None)
-    prepared = {folder: FolderRecord(folder) for folder in {os.path.dirname(line.path) for line in lines}}
+    folders = {os.path.dirname(line.path) for line in lines}
+    prepared = {folder: made for folder in folders if (made := FolderRecord(folder)).exists}
     stored = "uint8" if session.input_dtype == np.uint8 else "float32"
     clock, began = _Clock(), time.perf_counter()
     waiting: deque[Sequence[InfoLine]] = deque()  # batches that were read and whose features have not come yet
@@ -125,10 +126,11 @@ def _read(path: str, dtype: str, records: Mapping[str, FolderRecord]) -> np.ndar
     """A preprocessed image; where `osnet preprocess` made its folder, one that it made."""
     image = read_bin(path, dtype)
     folder, name = os.path.split(path)
-    made = image.astype(image.dtype.newbyteorder("<"), copy=False).tobytes()  # as it lies in the file
-    if records[folder].exists and not records[folder].holds(name, made):
-        cure = f"Preprocess the images again. Where another tool wrote it, remove {records[folder].list}."
-        raise DatasetError(f"is not the image that {records[folder].list.name} lists", where=path, cure=cure)
+    record = records.get(folder)
+    # Hashed as it lies in the file.
+    if record and not record.holds(name, image.astype(image.dtype.newbyteorder("<"), copy=False).tobytes()):
+        cure = f"Preprocess the images again. Where another tool wrote it, remove {record.list}."
+        raise DatasetError(f"is not the image that {record.list.name} lists", where=path, cure=cure)
     return image
 
 
